@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target: Swift 6 language mode, warnings are errors, `any` is written out.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Targets that have no business with pointers: an unsafe construct there needs an `unsafe` marker to compile.
+let memorySafe: [SwiftSetting] = strict + [.strictMemorySafety()]
+
+let package = Package(
+    name: "factord",
+    products: [
+        .executable(name: "factord", targets: ["factord"]),
+        .executable(name: "factorctl", targets: ["factorctl"]),
+        .executable(name: "factord-bench", targets: ["factord-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Foreign code, each behind one Swift module.
+        .target(name: "CKernels"),
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CZeroMQ"),
+        .target(
+            name: "CSimdJSON",
+            cxxSettings: [.define("SIMDJSON_EXCEPTIONS", to: "0")],
+            linkerSettings: [.linkedLibrary("simdjson")]),
+
+        // The core: ids, tables, models, sequencer, trainers, retrieval. No I/O, clock, log or Foundation.
+        .target(name: "Factorization", dependencies: ["CKernels"], swiftSettings: strict),
+
+        // The borders: one room for each.
+        .target(name: "LinuxSystem", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "WireFormats", dependencies: ["Factorization", "CSimdJSON"], swiftSettings: strict),
+        .target(name: "Persistence", dependencies: ["Factorization", "CKernels", "LinuxSystem"], swiftSettings: strict),
+        .target(name: "ZeroMQ", dependencies: ["CZeroMQ", "LinuxSystem"], swiftSettings: strict),
+
+        // The daemon, and what feeds and asks it.
+        .target(
+            name: "FactordServer",
+            dependencies: [
+                "Factorization", "WireFormats", "Persistence", "ZeroMQ", "LinuxSystem", "Yams",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: memorySafe),
+        .target(
+            name: "StreamTools", dependencies: ["WireFormats", "ZeroMQ", "LinuxSystem"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "factord",
+            dependencies: ["FactordServer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: memorySafe),
+        .executableTarget(
+            name: "factorctl",
+            dependencies: [
+                "FactordServer", "StreamTools", "WireFormats", "ZeroMQ", "LinuxSystem",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: memorySafe),
+        .executableTarget(
+            name: "factord-bench",
+            dependencies: [
+                "FactordServer", "Factorization", "WireFormats", "StreamTools", "ZeroMQ", "LinuxSystem", "CKernels",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        .testTarget(name: "FactorizationTests", dependencies: ["Factorization", "CKernels"], swiftSettings: strict),
+        .testTarget(name: "WireFormatsTests", dependencies: ["WireFormats", "Factorization"], swiftSettings: strict),
+        .testTarget(name: "PersistenceTests", dependencies: ["Persistence", "Factorization", "LinuxSystem"], swiftSettings: strict),
+        .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ", "LinuxSystem"], swiftSettings: strict),
+        .testTarget(name: "StreamToolsTests", dependencies: ["StreamTools", "WireFormats"], swiftSettings: strict),
+        .testTarget(
+            name: "FactordServerTests",
+            dependencies: ["FactordServer", "Factorization", "WireFormats", "Persistence"], swiftSettings: strict),
+        .testTarget(
+            name: "DaemonTests",
+            dependencies: ["ZeroMQ", "StreamTools", "WireFormats", "LinuxSystem", "factord", "factorctl"], swiftSettings: strict),
+    ],
+    cLanguageStandard: .gnu17,
+    cxxLanguageStandard: .cxx20
+)

@@ -1,0 +1,26 @@
+/* Linux calls that the Glibc module map does not show to Swift. Nothing here has logic of its own. */
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+/// Names the calling thread as debuggers and `top -H` show it (15 bytes at most). Returns an errno value, 0 on success.
+int clinux_set_thread_name(const char *name);
+
+/// Restricts the calling thread to one processor. Returns an errno value, 0 on success.
+int clinux_pin_thread(int processor);
+
+/// Renames a file and fails with EEXIST where the target exists. Returns 0, or -1 with errno set.
+int clinux_rename_exclusive(const char *from, const char *to);
+
+#endif

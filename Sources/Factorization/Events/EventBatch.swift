@@ -1,0 +1,224 @@
+/// What a record asks for. One byte, as the journal will hold it.
+public enum RecordKind: UInt8, Sendable {
+    /// A user–item observation: `user`, `item`, and optionally type, value, weight, time, context.
+    case interaction = 1
+    /// Upsert of an item's attributes: `item`, with the attributes as features.
+    case itemAttributes = 2
+    /// Upsert of a user's attributes: `user`, with the attributes as features.
+    case userAttributes = 3
+    /// Take an item out of answers, or bring it back.
+    case hideItem = 4
+    case unhideItem = 5
+    /// Remove a user or an item with all that is held of it.
+    case forgetUser = 6
+    case forgetItem = 7
+    /// Take one interaction out of history and counts: `user`, `item`, type.
+    case undo = 8
+    /// A publisher's sign of life; carries only source, epoch and last sequence number.
+    case beat = 9
+}
+
+/// Bytes in a batch's text arena.
+public struct TextRange: Sendable, Equatable {
+    public var offset: UInt32
+    public var length: UInt32
+    public static let none = TextRange(offset: 0, length: 0)
+
+    @inlinable
+    public init(offset: UInt32, length: UInt32) {
+        self.offset = offset
+        self.length = length
+    }
+    @inlinable public var isEmpty: Bool { length == 0 }
+}
+
+/// One decoded record. The keys borrow from the batch's text arena and live as long as the batch is not reset.
+public struct EventRecord {
+    public var kind: RecordKind
+    /// Whether `value` was given; without it the event type's label stands.
+    public var hasValue: Bool
+    /// Number of `FeatureEntry`s from `firstFeature` on: context of an interaction, attributes of an entity.
+    public var featureCount: UInt16
+    public var firstFeature: UInt32
+    /// The event type's name; empty when the record names none.
+    public var type: TextRange
+    /// Raw value, finite; 0 where `hasValue` is false.
+    public var value: Float
+    /// The record's own weight, finite and not negative; 1 where none is given.
+    public var weight: Float
+    /// Milliseconds since 1970, or `EventRecord.noTime`.
+    public var timeMilliseconds: Int64
+    public var user: Key
+    public var item: Key
+
+    public static let noTime = Int64.min
+
+    @inlinable
+    public init(
+        kind: RecordKind, user: Key, item: Key, type: TextRange = .none, value: Float? = nil, weight: Float = 1,
+        timeMilliseconds: Int64 = EventRecord.noTime, firstFeature: UInt32 = 0, featureCount: UInt16 = 0
+    ) {
+        self.kind = kind
+        self.hasValue = value != nil
+        self.featureCount = featureCount
+        self.firstFeature = firstFeature
+        self.type = type
+        self.value = value ?? 0
+        self.weight = weight
+        self.timeMilliseconds = timeMilliseconds
+        self.user = user
+        self.item = item
+    }
+}
+
+/// A feature of a record: context of an interaction or attribute of an entity.
+public struct FeatureEntry {
+    /// The field's name.
+    public var field: TextRange
+    /// The value as a key without namespace; the sequencer places it under its field.
+    public var value: Key
+    /// The feature's x; 1 unless the record gives weights. Finite.
+    public var weight: Float
+
+    @inlinable
+    public init(field: TextRange, value: Key, weight: Float = 1) {
+        self.field = field
+        self.value = value
+        self.weight = weight
+    }
+}
+
+/// One message of a stream: which records of the batch came in it, and how its publisher numbers it.
+public struct MessageEntry: Sendable {
+    /// Index of the stream in the configuration.
+    public var stream: UInt16
+    /// Whether `epoch` and `sequence` were given.
+    public var isNumbered: Bool
+    public var firstRecord: UInt32
+    public var recordCount: UInt32
+    /// The publisher's name; empty when it gives none.
+    public var source: TextRange
+    public var epoch: UInt64
+    public var sequence: UInt64
+
+    @inlinable
+    public init(
+        stream: UInt16, firstRecord: UInt32, recordCount: UInt32, source: TextRange = .none, epoch: UInt64 = 0,
+        sequence: UInt64 = 0, isNumbered: Bool = false
+    ) {
+        self.stream = stream
+        self.isNumbered = isNumbered
+        self.firstRecord = firstRecord
+        self.recordCount = recordCount
+        self.source = source
+        self.epoch = epoch
+        self.sequence = sequence
+    }
+}
+
+/// Decoded records on their way from a decoder to the sequencer: allocated once, filled and reset for ever.
+///
+/// One thread at a time holds a batch. All four stores are bounded; `append` answers false when a store is full, and the
+/// decoder hands the batch on and continues in the next.
+public final class EventBatch {
+    public let recordCapacity: Int
+    public let featureCapacity: Int
+    public let textCapacity: Int
+    public let messageCapacity: Int
+
+    public private(set) var recordCount = 0
+    public private(set) var featureCount = 0
+    public private(set) var textCount = 0
+    public private(set) var messageCount = 0
+
+    @usableFromInline let recordStore: UnsafeMutablePointer<EventRecord>
+    @usableFromInline let featureStore: UnsafeMutablePointer<FeatureEntry>
+    @usableFromInline let messageStore: UnsafeMutablePointer<MessageEntry>
+    @usableFromInline let textStore: UnsafeMutableRawPointer
+
+    public init(recordCapacity: Int = 4096, featureCapacity: Int = 16384, textCapacity: Int = 1 << 20, messageCapacity: Int = 4096) {
+        self.recordCapacity = recordCapacity
+        self.featureCapacity = featureCapacity
+        self.textCapacity = textCapacity
+        self.messageCapacity = messageCapacity
+        recordStore = .allocate(capacity: recordCapacity)
+        featureStore = .allocate(capacity: featureCapacity)
+        messageStore = .allocate(capacity: messageCapacity)
+        textStore = .allocate(byteCount: textCapacity, alignment: 16)
+    }
+
+    deinit {
+        recordStore.deallocate()
+        featureStore.deallocate()
+        messageStore.deallocate()
+        textStore.deallocate()
+    }
+
+    /// Forgets all records; keys and texts taken from the batch are void from here on.
+    public func reset() {
+        recordCount = 0
+        featureCount = 0
+        textCount = 0
+        messageCount = 0
+    }
+
+    public var records: UnsafeMutableBufferPointer<EventRecord> {
+        UnsafeMutableBufferPointer(start: recordStore, count: recordCount)
+    }
+    public var features: UnsafeBufferPointer<FeatureEntry> {
+        UnsafeBufferPointer(start: featureStore, count: featureCount)
+    }
+    public var messages: UnsafeBufferPointer<MessageEntry> {
+        UnsafeBufferPointer(start: messageStore, count: messageCount)
+    }
+
+    /// Adds a record. Its features must have been appended just before, as one run.
+    public func append(_ record: EventRecord) -> Bool {
+        guard recordCount < recordCapacity else { return false }
+        (recordStore + recordCount).initialize(to: record)
+        recordCount += 1
+        return true
+    }
+
+    public func append(_ feature: FeatureEntry) -> Bool {
+        guard featureCount < featureCapacity else { return false }
+        (featureStore + featureCount).initialize(to: feature)
+        featureCount += 1
+        return true
+    }
+
+    public func append(_ message: MessageEntry) -> Bool {
+        guard messageCount < messageCapacity else { return false }
+        (messageStore + messageCount).initialize(to: message)
+        messageCount += 1
+        return true
+    }
+
+    /// Copies bytes into the arena, where they stay put until `reset`. Nil when the arena is full.
+    public func copyText(_ bytes: UnsafeRawBufferPointer) -> TextRange? {
+        guard textCount + bytes.count <= textCapacity else { return nil }
+        let range = TextRange(offset: UInt32(textCount), length: UInt32(bytes.count))
+        if let source = bytes.baseAddress { (textStore + textCount).copyMemory(from: source, byteCount: bytes.count) }
+        textCount += bytes.count
+        return range
+    }
+
+    /// The bytes of a range; they stay at this address until `reset`.
+    public func text(_ range: TextRange) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: textStore + Int(range.offset), count: Int(range.length))
+    }
+
+    /// Where the stores stand, to take back a record that turned out bad halfway (`restore`).
+    public struct Mark: Sendable {
+        let records: Int, features: Int, text: Int, messages: Int
+    }
+    public var mark: Mark { Mark(records: recordCount, features: featureCount, text: textCount, messages: messageCount) }
+
+    /// Takes back all that was appended since `mark`.
+    public func restore(_ mark: Mark) {
+        recordCount = mark.records
+        featureCount = mark.features
+        textCount = mark.text
+        messageCount = mark.messages
+    }
+}
