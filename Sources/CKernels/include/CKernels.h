@@ -1,3 +1,13 @@
+/* The row kernels: every access to a factor row that may race with another thread, and nothing else.
+ *
+ * Trainers write rows without locks and scorers read them without locks (Hogwild; Niu, Recht, Ré, Wright 2011). What may
+ * race is the floats of a row and of its state; a reader sees, for each float, some value that the row had. All of it
+ * happens in these functions, which therefore carry no_sanitize("thread"); everything outside is race free.
+ *
+ * The bodies are plain loops, compiled once per instruction set (see kernel_body.h); `fk_kernels_for` picks one table of
+ * functions at start. A vector has `width` floats, a multiple of 8; what lies beyond a model's own width is zero and
+ * stays zero under every step.
+ */
 #ifndef CKERNELS_H
 #define CKERNELS_H
 #include <stddef.h>
@@ -5,5 +15,121 @@
 
 /// CRC-32C (Castagnoli, reflected polynomial 0x82F63B78) of `count` bytes, going on from `crc` (0 for a new sum).
 uint32_t fk_crc32c(uint32_t crc, const void *bytes, size_t count);
+
+/// What a row holds beside its factors: one 16-byte unit, so that a step touches one line for all of it.
+typedef struct {
+    float weight;              ///< linear weight w
+    float weight_accumulator;  ///< AdaGrad: sum of squared gradients of the weight
+    float factor_accumulator;  ///< AdaGrad per row: sum over steps of the mean squared gradient of the factors
+    uint32_t updates;          ///< steps taken on this row
+} fk_row_state;
+
+/// Loss of a score s against a label y; `error` is the derivative with respect to s.
+enum {
+    fk_loss_logistic = 0,  ///< ln(1 + exp(-s)) for y = 1, ln(1 + exp(s)) for y = 0; error = sigma(s) - y
+    fk_loss_squared = 1,   ///< (s - y)^2 / 2; error = s - y
+};
+
+/// How a gradient becomes a step.
+enum {
+    fk_optimizer_sgd = 0,                 ///< step = rate * gradient
+    fk_optimizer_adagrad_row = 1,         ///< one accumulator for a row's factors, one for its weight
+    fk_optimizer_adagrad_coordinate = 2,  ///< one accumulator for each factor (Duchi, Hazan, Singer 2011)
+};
+
+/// Step settings of one side of the model.
+typedef struct {
+    float rate;         ///< learning rate of factors
+    float l2;           ///< strength of l2 on factors (gradient l2 * v)
+    float weight_rate;  ///< learning rate of linear weights
+    float weight_l2;    ///< strength of l2 on linear weights
+} fk_side;
+
+typedef struct {
+    fk_side item;
+    fk_side query;
+    int32_t loss;
+    int32_t optimizer;
+    float inverse_rank;  ///< 1 / (floats of a vector that are in use): AdaGrad per row takes the mean over these
+    float error_cap;     ///< an error beyond this magnitude is cut to it
+    float norm_cap;      ///< a row whose squared norm exceeds this is scaled back to it
+} fk_settings;
+
+/// One item of a pass: a row, its label, and the score that it had before its step.
+typedef struct {
+    float *factors;
+    float *accumulators;  ///< per coordinate; NULL unless the optimizer asks for them
+    fk_row_state *state;
+    float label;
+    float weight;         ///< importance; multiplies the error
+    float score;          ///< out
+} fk_item;
+
+/// One pass of a query over several items (a positive and its negatives), item after item, each step seeing the last.
+typedef struct {
+    float *query;               ///< width floats; moves with each item unless `query_state` is NULL
+    float *query_accumulators;  ///< per coordinate; NULL unless the optimizer asks for them
+    fk_row_state *query_state;  ///< state of the row whose steps move the query; NULL keeps the query fixed
+    float *gradient;            ///< receives the sum of error * item factors; NULL if not wanted
+    float query_l2;             ///< l2 on the query as it moves (0 where the query is a sum of rows)
+    float constant;             ///< what every score of this pass has in common; moves by constant_rate * error
+    float constant_rate;
+    float error_sum;            ///< out: sum of errors
+    float error_square_sum;     ///< out: sum of squared errors
+    uint32_t clipped;           ///< out, added to: errors or norms cut
+    uint32_t rejected;          ///< out, added to: items whose score was not finite; nothing was stepped there
+} fk_pass;
+
+typedef struct {
+    const char *name;
+
+    /// Sum of a[f] * b[f].
+    float (*dot)(const float *a, const float *b, size_t width);
+
+    /// sum += x * row.
+    void (*add)(float *sum, const float *row, float x, size_t width);
+
+    /// Scores each item against the query, then steps item and query. See `fk_pass`.
+    void (*pass)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
+
+    /// Steps one row of a side that is a sum of rows: gradient = x * g + pair * x * (sum - x * row) + l2 * row for the
+    /// factors, x * error + weight_l2 * weight for the weight. `sum` may be NULL where `pair` is 0. With width 0 only the
+    /// weight is stepped.
+    void (*step)(float *row, float *accumulators, fk_row_state *state, const float *g, const float *sum, float x,
+                 float pair, float error, const fk_side *side, const fk_settings *settings, size_t width,
+                 uint32_t *clipped);
+
+    /// out[i] = constant + states[i].weight + <query, rows[i]> for `count` rows that lie one after the other.
+    void (*score_rows)(const float *query, float constant, const float *rows, const fk_row_state *states, size_t count,
+                       size_t width, float *out);
+
+    /// Copies count floats of rows that trainers may be writing.
+    void (*copy)(float *to, const float *from, size_t count);
+} fk_kernels;
+
+enum { fk_variant_portable = 0, fk_variant_avx2 = 1, fk_variant_avx512 = 2, fk_variant_count = 3 };
+
+/// The kernels of a variant, or NULL where this processor (or this build) lacks it. The portable ones are SSE2 on x86-64
+/// and NEON on 64-bit Arm.
+const fk_kernels *fk_kernels_for(int variant);
+
+/// Maps `bytes` of zeroed memory that costs nothing until touched; NULL when the system refuses. `fk_unmap` gives it back.
+void *fk_map(size_t bytes);
+void fk_unmap(void *memory, size_t bytes);
+
+/// Asks for the cache line at `address` ahead of a write.
+static inline void fk_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
+
+/// First values of a row: `width` numbers with mean 0 and the given standard deviation (uniform), a function of the
+/// seed alone; zeros up to `padded` floats.
+void fk_first_factors(float *row, size_t width, size_t padded, uint64_t seed, float deviation);
+
+/// Reads a row's state; writes one. For code outside the kernels that needs a single value of a row that may be raced on.
+fk_row_state fk_read_state(const fk_row_state *state);
+void fk_write_state(fk_row_state *state, fk_row_state value);
+
+/// ln(1 + exp(x)) without overflow, and the logistic function.
+float fk_softplus(float x);
+float fk_sigmoid(float x);
 
 #endif

@@ -1,0 +1,6 @@
+#include "CKernels.h"
+#include "kernel_math.h"
+
+#define FK_NAME(x) fk_portable_##x
+#define FK_VARIANT_NAME "portable"
+#include "kernel_body.h"

@@ -1,0 +1,76 @@
+import Synchronization
+
+/// What an event of some type teaches: the label and weight of its interaction.
+public struct TypeRule: Sendable, Equatable {
+    /// The label; nil takes the record's own value (1 where it has none).
+    public var label: Float?
+    /// Importance; multiplies the record's own weight. 0 keeps the event out of learning.
+    public var weight: Float
+    /// Whether the item counts as seen by the user.
+    public var marksSeen: Bool
+
+    public init(label: Float? = nil, weight: Float = 1, marksSeen: Bool = true) {
+        self.label = label
+        self.weight = weight
+        self.marksSeen = marksSeen
+    }
+}
+
+/// The event types of the streams: a small bounded registry, name to ordinal to rule.
+///
+/// Thread safety: `resolve` belongs to the sequencer; `rule` is for trainers, for ordinals that came to them in records.
+final class EventTypes: @unchecked Sendable {
+    static let capacity = 1024
+    /// Rules by ordinal, of fixed place; an entry is written before its ordinal is given out.
+    private let rules: UnsafeMutablePointer<TypeRule>
+    private var names: [[UInt8]] = []
+    private var ordinals: [[UInt8]: UInt16] = [:]
+    private let configured: [String: TypeRule]
+    private let fallback: TypeRule
+    /// The ordinal of the last event; streams come in runs.
+    private var last: UInt16 = 0
+
+    /// - Parameters:
+    ///   - configured: rules by type name.
+    ///   - fallback: the rule of every other type, and of events without one.
+    init(configured: [String: TypeRule], fallback: TypeRule) {
+        rules = .allocate(capacity: EventTypes.capacity)
+        self.configured = configured
+        self.fallback = fallback
+        _ = add([])
+    }
+
+    deinit { rules.deallocate() }
+
+    /// The ordinal of a type's name, added if it is new; nil when the registry is full.
+    func resolve(_ name: UnsafeRawBufferPointer) -> UInt16? {
+        if names[Int(last)].elementsEqual(name) { return last }
+        if let known = ordinals[Array(name)] {
+            last = known
+            return known
+        }
+        guard names.count < EventTypes.capacity else { return nil }
+        last = add(Array(name))
+        return last
+    }
+
+    private func add(_ name: [UInt8]) -> UInt16 {
+        let ordinal = UInt16(names.count)
+        let text = String(decoding: name, as: UTF8.self)
+        (rules + Int(ordinal)).initialize(to: configured[text] ?? fallback)
+        names.append(name)
+        ordinals[name] = ordinal
+        return ordinal
+    }
+
+    @inline(__always)
+    func rule(_ ordinal: UInt16) -> UnsafePointer<TypeRule> { UnsafePointer(rules + Int(ordinal)) }
+
+    /// Names by ordinal, for the snapshot.
+    var allNames: [[UInt8]] { names }
+
+    /// Takes over the ordinals of a snapshot; rules come from the configuration of today.
+    func restore(_ saved: [[UInt8]]) {
+        for name in saved.dropFirst(names.count) { _ = add(name) }
+    }
+}

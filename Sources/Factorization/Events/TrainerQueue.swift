@@ -1,0 +1,147 @@
+import Synchronization
+
+/// A record as trainers get it: ids resolved, position given, one size.
+struct TrainingRecord {
+    /// The event's position, from 1.
+    var position: UInt64
+    /// Ordinal in the user table.
+    var user: UInt32
+    /// Ordinal in the item table.
+    var item: UInt32
+    /// Items in the catalogue when the event got its position: the range that its negatives come from.
+    var catalogue: UInt32
+    /// Raw value; meaningful where `hasValue`.
+    var value: Float
+    /// The record's own weight.
+    var weight: Float
+    /// Ordinal of the event type.
+    var type: UInt16
+    /// Context features that follow in the queue's feature ring.
+    var featureCount: UInt16
+    var kind: RecordKind
+    var hasValue: Bool
+}
+
+/// A feature of a record with its row resolved.
+struct ResolvedFeature {
+    /// Ordinal in the context table.
+    var ordinal: UInt32
+    /// x of the feature.
+    var weight: Float
+}
+
+/// Records on their way from the sequencer to one trainer: a bounded single-producer/single-consumer ring (Lamport 1983),
+/// with a second ring for the records' features.
+///
+/// Thread safety: `append`, `publish` and `space` belong to the producer (the sequencer's thread), `take` and `release` to
+/// the consumer (the trainer's thread); the getters are for anyone.
+final class TrainerQueue: @unchecked Sendable {
+    let capacity: Int
+    let featureCapacity: Int
+    private let records: UnsafeMutablePointer<TrainingRecord>
+    private let features: UnsafeMutablePointer<ResolvedFeature>
+
+    // The consumer's line.
+    private let head = Atomic<Int>(0)
+    private let featureHead = Atomic<Int>(0)
+    private let headPadding = InlineArray<14, UInt64>(repeating: 0)
+    // The producer's line.
+    private let tail = Atomic<Int>(0)
+    /// Every event up to here that concerns this trainer lies before `tail`.
+    private let issued = Atomic<UInt64>(0)
+    private let tailPadding = InlineArray<14, UInt64>(repeating: 0)
+    /// Set by a consumer that is about to sleep, taken by the producer that wakes it.
+    private let asleep = Atomic<Bool>(false)
+
+    /// Producer only: written but not yet published, and the consumer's last known place.
+    private var writing = 0
+    private var featureWriting = 0
+    private var knownHead = 0
+    private var knownFeatureHead = 0
+
+    /// - Parameter capacity: records, a power of two.
+    init(capacity: Int, featuresPerRecord: Int = 4) {
+        precondition(capacity > 0 && capacity & (capacity - 1) == 0, "the capacity of a queue is a power of two")
+        self.capacity = capacity
+        featureCapacity = max(capacity * featuresPerRecord, 4096)
+        records = .allocate(capacity: capacity)
+        features = .allocate(capacity: featureCapacity)
+    }
+
+    deinit {
+        records.deallocate()
+        features.deallocate()
+    }
+
+    /// Records that wait.
+    var depth: Int { max(0, tail.load(ordering: .acquiring) - head.load(ordering: .acquiring)) }
+
+    // MARK: Producer
+
+    /// Whether a record with `features` features fits now.
+    @inline(__always)
+    func hasSpace(features: Int) -> Bool {
+        if writing &- knownHead < capacity && featureWriting &+ features &- knownFeatureHead <= featureCapacity { return true }
+        knownHead = head.load(ordering: .acquiring)
+        knownFeatureHead = featureHead.load(ordering: .acquiring)
+        return writing &- knownHead < capacity && featureWriting &+ features &- knownFeatureHead <= featureCapacity
+    }
+
+    /// Adds a feature of the record that `append` adds next.
+    @inline(__always)
+    func append(_ feature: ResolvedFeature) {
+        (features + featureWriting & (featureCapacity &- 1)).initialize(to: feature)
+        featureWriting &+= 1
+    }
+
+    @inline(__always)
+    func append(_ record: TrainingRecord) {
+        (records + writing & (capacity &- 1)).initialize(to: record)
+        writing &+= 1
+    }
+
+    /// Shows the consumer all that was appended; `position` is the last position given out to anyone.
+    func publish(position: UInt64) {
+        tail.store(writing, ordering: .releasing)
+        issued.store(position, ordering: .sequentiallyConsistent)
+    }
+
+    /// Whether the consumer sleeps and is now to be woken, once.
+    func takeWakeUp() -> Bool {
+        asleep.load(ordering: .sequentiallyConsistent) && asleep.exchange(false, ordering: .sequentiallyConsistent)
+    }
+
+    // MARK: Consumer
+
+    /// What waits: the position up to which all of this trainer's events are visible, then the records.
+    @inline(__always)
+    func waiting() -> (issued: UInt64, first: Int, count: Int) {
+        let issued = issued.load(ordering: .acquiring)
+        let first = head.load(ordering: .relaxed)
+        return (issued, first, tail.load(ordering: .acquiring) &- first)
+    }
+
+    @inline(__always)
+    func record(_ index: Int) -> UnsafeMutablePointer<TrainingRecord> { records + index & (capacity &- 1) }
+
+    /// The number of the first feature not yet released.
+    var firstFeature: Int { featureHead.load(ordering: .relaxed) }
+
+    @inline(__always)
+    func feature(_ index: Int) -> ResolvedFeature { features[index & (featureCapacity &- 1)] }
+
+    /// Gives the places of `count` records and `features` features back to the producer.
+    @inline(__always)
+    func release(count: Int, features: Int) {
+        featureHead.store(featureHead.load(ordering: .relaxed) &+ features, ordering: .releasing)
+        head.store(head.load(ordering: .relaxed) &+ count, ordering: .releasing)
+    }
+
+    /// Announces sleep. False when something arrived meanwhile and the consumer has to look again.
+    func prepareSleep(seen: UInt64) -> Bool {
+        asleep.store(true, ordering: .sequentiallyConsistent)
+        if issued.load(ordering: .sequentiallyConsistent) == seen { return true }
+        asleep.store(false, ordering: .sequentiallyConsistent)
+        return false
+    }
+}

@@ -1,0 +1,90 @@
+import CKernels
+import Synchronization
+
+/// The rows of one group (users, items, context features) of one model: factors, and beside them each row's state.
+///
+/// A row's vector has `width` floats, the rank rounded up to a multiple of 8; the padding is zero for ever. Factors lie
+/// contiguous for retrieval's scan; the optimiser's state lies in its own slabs.
+///
+/// Thread safety: `makeReady` belongs to the sequencer. The floats behind the pointers are raced on purpose and touched
+/// only by the row kernels.
+final class FactorTable: Sendable {
+    let rank: Int
+    let width: Int
+    private let factorRows: SlabStore
+    private let stateRows: SlabStore
+    private let accumulatorRows: SlabStore?
+    private let seed: UInt64
+    private let deviation: Float
+
+    init(rank: Int, perCoordinate: Bool, seed: UInt64, deviation: Float) {
+        self.rank = rank
+        width = (rank + 7) & ~7
+        factorRows = SlabStore(rowBytes: width * 4)
+        stateRows = SlabStore(rowBytes: MemoryLayout<fk_row_state>.stride)
+        accumulatorRows = perCoordinate ? SlabStore(rowBytes: width * 4) : nil
+        self.seed = seed
+        self.deviation = deviation
+    }
+
+    /// Gives a new ordinal its first values, a function of the model's seed and the ordinal.
+    func makeReady(_ ordinal: UInt32) {
+        factorRows.ensure(ordinal)
+        stateRows.ensure(ordinal)
+        accumulatorRows?.ensure(ordinal)
+        reset(ordinal)
+    }
+
+    /// Puts a row back to its first values.
+    func reset(_ ordinal: UInt32) {
+        fk_first_factors(factors(ordinal), rank, width, seed ^ mix64(UInt64(ordinal)), deviation)
+        fk_write_state(state(ordinal), fk_row_state())
+        if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, width, 0, 0) }
+    }
+
+    @inline(__always)
+    func factors(_ ordinal: UInt32) -> UnsafeMutablePointer<Float> {
+        factorRows.address(ordinal).assumingMemoryBound(to: Float.self)
+    }
+    @inline(__always)
+    func state(_ ordinal: UInt32) -> UnsafeMutablePointer<fk_row_state> {
+        stateRows.address(ordinal).assumingMemoryBound(to: fk_row_state.self)
+    }
+    @inline(__always)
+    func accumulators(_ ordinal: UInt32) -> UnsafeMutablePointer<Float>? {
+        accumulatorRows?.address(ordinal).assumingMemoryBound(to: Float.self)
+    }
+
+    /// Asks for a row's lines ahead of a step.
+    @inline(__always)
+    func prefetch(_ ordinal: UInt32) {
+        let row = factorRows.address(ordinal)
+        var offset = 0
+        while offset < width &* 4 {
+            fk_prefetch(row + offset)
+            offset &+= 64
+        }
+        fk_prefetch(stateRows.address(ordinal))
+    }
+
+    /// Rows of one shard that lie in one piece from `local` on: factors, states, and their number.
+    func run(shard: Int, from local: Int, limit: Int)
+        -> (factors: UnsafePointer<Float>, states: UnsafePointer<fk_row_state>, count: Int)
+    {
+        let (factors, count) = factorRows.run(shard: shard, from: local, limit: limit)
+        let states = stateRows.run(shard: shard, from: local, limit: limit).address
+        return (
+            UnsafePointer(factors.assumingMemoryBound(to: Float.self)),
+            UnsafePointer(states.assumingMemoryBound(to: fk_row_state.self)), count
+        )
+    }
+
+    /// The stores that make up a row, with their names: what a snapshot holds.
+    var stores: [(name: String, store: SlabStore)] {
+        var all = [("factors", factorRows), ("states", stateRows)]
+        if let accumulatorRows { all.append(("accumulators", accumulatorRows)) }
+        return all
+    }
+
+    var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes.load(ordering: .relaxed) } }
+}

@@ -1,0 +1,37 @@
+import CKernels
+
+/// The row kernels of one instruction set, chosen once at start.
+public struct Kernels: @unchecked Sendable {
+    public enum Variant: Int, Sendable, CaseIterable {
+        case portable = 0, avx2 = 1, avx512 = 2
+    }
+
+    public let variant: Variant
+    let dot: @convention(c) (UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Float
+    let add: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, Int) -> Void
+    let pass: @convention(c) (
+        UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
+    let step: @convention(c) (
+        UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?,
+        UnsafePointer<Float>?, UnsafePointer<Float>?, Float, Float, Float, UnsafePointer<fk_side>?,
+        UnsafePointer<fk_settings>?, Int, UnsafeMutablePointer<UInt32>?) -> Void
+    let scoreRows: @convention(c) (
+        UnsafePointer<Float>?, Float, UnsafePointer<Float>?, UnsafePointer<fk_row_state>?, Int, Int,
+        UnsafeMutablePointer<Float>?) -> Void
+    let copy: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
+
+    /// The kernels of `variant`, or nil where this processor lacks it.
+    public init?(_ variant: Variant) {
+        guard let table = fk_kernels_for(CInt(variant.rawValue)) else { return nil }
+        self.variant = variant
+        dot = table.pointee.dot
+        add = table.pointee.add
+        pass = table.pointee.pass
+        step = table.pointee.step
+        scoreRows = table.pointee.score_rows
+        copy = table.pointee.copy
+    }
+
+    /// The widest set that this processor has.
+    public static let best: Kernels = Variant.allCases.reversed().lazy.compactMap { Kernels($0) }.first!
+}

@@ -1,0 +1,93 @@
+import CKernels
+import Synchronization
+
+/// One factorisation machine: its rows by group and its global bias.
+///
+/// Thread safety: rows as `FactorTable` says. The bias is one atomic word; with one trainer it is exact, with several an
+/// addition is a compare-and-swap.
+public final class Model: Sendable {
+    public let settings: ModelSettings
+    let users: FactorTable
+    let items: FactorTable
+    let contexts: FactorTable
+    let kernels: Kernels
+    /// w0, a Float's bits.
+    private let globalBias = Atomic<UInt32>(0)
+    /// AdaGrad's accumulator of w0, a Float's bits.
+    private let globalAccumulator = Atomic<UInt32>(0)
+
+    init(settings: ModelSettings, kernels: Kernels) {
+        precondition(ModelSettings.ranks.contains(settings.rank), "the rank is 1 to 512")
+        precondition((0...ModelSettings.mostNegatives).contains(settings.negatives), "negatives are 0 to 256")
+        self.settings = settings
+        self.kernels = kernels
+        func table(_ group: UInt64) -> FactorTable {
+            FactorTable(
+                rank: settings.rank, perCoordinate: settings.optimizer == .adagradCoordinate,
+                seed: mix64(settings.seed &+ group), deviation: settings.deviation)
+        }
+        users = table(1)
+        items = table(2)
+        contexts = table(3)
+    }
+
+    var width: Int { items.width }
+
+    /// The global bias w0.
+    public var bias: Float { Float(bitPattern: globalBias.load(ordering: .relaxed)) }
+
+    /// Moves w0 against the error of one event.
+    @inline(__always)
+    func stepBias(error: Float) {
+        var rate = settings.globalRate
+        if settings.optimizer != .sgd {
+            let sum = Model.add(error * error, to: globalAccumulator)
+            rate /= sum.squareRoot() + 1e-12
+        }
+        _ = Model.add(-rate * error, to: globalBias)
+    }
+
+    @inline(__always)
+    private static func add(_ amount: Float, to word: borrowing Atomic<UInt32>) -> Float {
+        var bits = word.load(ordering: .relaxed)
+        while true {
+            let sum = Float(bitPattern: bits) + amount
+            let (exchanged, original) = word.weakCompareExchange(expected: bits, desired: sum.bitPattern, ordering: .relaxed)
+            if exchanged { return sum }
+            bits = original
+        }
+    }
+
+    /// Bias and accumulator, as a snapshot holds them.
+    var globalState: (bias: Float, accumulator: Float) {
+        get { (bias, Float(bitPattern: globalAccumulator.load(ordering: .relaxed))) }
+    }
+    func restoreGlobalState(bias: Float, accumulator: Float) {
+        globalBias.store(bias.bitPattern, ordering: .relaxed)
+        globalAccumulator.store(accumulator.bitPattern, ordering: .relaxed)
+    }
+
+    /// The groups by name: what a snapshot holds.
+    var groups: [(name: String, table: FactorTable)] { [("users", users), ("items", items), ("contexts", contexts)] }
+
+    /// Bytes of rows and optimiser state.
+    public var bytes: Int { groups.reduce(0) { $0 + $1.table.bytes } }
+
+    /// Step settings as the kernels take them.
+    var kernelSettings: fk_settings {
+        let rates = settings.rates, l2 = settings.l2
+        return fk_settings(
+            item: fk_side(rate: rates.item, l2: l2.item, weight_rate: rates.weight, weight_l2: l2.weight),
+            query: fk_side(rate: rates.user, l2: l2.user, weight_rate: rates.weight, weight_l2: l2.weight),
+            loss: CInt(settings.loss == .logistic ? fk_loss_logistic : fk_loss_squared),
+            optimizer: {
+                switch settings.optimizer {
+                case .sgd: CInt(fk_optimizer_sgd)
+                case .adagrad: CInt(fk_optimizer_adagrad_row)
+                case .adagradCoordinate: CInt(fk_optimizer_adagrad_coordinate)
+                }
+            }(),
+            inverse_rank: 1 / Float(settings.rank), error_cap: settings.errorCap,
+            norm_cap: settings.normCap * settings.normCap)
+    }
+}

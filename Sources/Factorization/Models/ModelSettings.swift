@@ -1,0 +1,89 @@
+/// What a model is: its kind, size, loss and how it learns. Rates and strengths may change while it lives, the rest makes
+/// it another model.
+public struct ModelSettings: Sendable, Equatable {
+    /// Which features interact (MODELS.md §1 of the design; README, "Models").
+    public enum Kind: String, Sendable, Codable, CaseIterable {
+        /// Matrix factorisation: only user-side × item-side pairs.
+        case mf
+        /// Factorisation machine (Rendle 2010): all pairs of features.
+        case fm
+    }
+
+    public enum Loss: String, Sendable, Codable, CaseIterable {
+        case logistic, squared
+    }
+
+    public enum Optimizer: String, Sendable, Codable, CaseIterable {
+        case sgd
+        /// One accumulator a row.
+        case adagrad
+        /// One accumulator a coordinate.
+        case adagradCoordinate = "adagrad-coordinate"
+    }
+
+    /// One number for each group of rows.
+    public struct Groups: Sendable, Equatable {
+        public var user: Float
+        public var item: Float
+        public var context: Float
+        /// Linear weights of all groups.
+        public var weight: Float
+        public init(user: Float, item: Float, context: Float, weight: Float) {
+            self.user = user
+            self.item = item
+            self.context = context
+            self.weight = weight
+        }
+    }
+
+    public var name: String
+    public var kind: Kind
+    /// Floats of a factor vector, 1…512.
+    public var rank: Int
+    public var loss: Loss
+    public var optimizer: Optimizer
+    /// Learning rates.
+    public var rates: Groups
+    /// Learning rate of the global bias w0.
+    public var globalRate: Float
+    /// Strengths of l2.
+    public var l2: Groups
+    /// Items drawn for each positive interaction, each with label 0.
+    public var negatives: Int
+    /// Whether a drawn item that the user has seen is left out.
+    public var verifiedNegatives: Bool
+    /// Standard deviation of a factor's first value.
+    public var deviation: Float
+    /// Where first values and draws come from.
+    public var seed: UInt64
+    /// An error beyond this magnitude is cut to it.
+    public var errorCap: Float
+    /// A row's norm is kept within this.
+    public var normCap: Float
+
+    /// - Parameters: see the fields. Defaults are those of an implicit-feedback model.
+    public init(
+        name: String = "main", kind: Kind = .mf, rank: Int = 32, loss: Loss = .logistic, optimizer: Optimizer = .adagrad,
+        rates: Groups = Groups(user: 0.1, item: 0.1, context: 0.1, weight: 0.1), globalRate: Float = 0.01,
+        l2: Groups = Groups(user: 0.001, item: 0.001, context: 0.001, weight: 0.001), negatives: Int = 4,
+        verifiedNegatives: Bool = true, deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000
+    ) {
+        self.name = name
+        self.kind = kind
+        self.rank = rank
+        self.loss = loss
+        self.optimizer = optimizer
+        self.rates = rates
+        self.globalRate = globalRate
+        self.l2 = l2
+        self.negatives = negatives
+        self.verifiedNegatives = verifiedNegatives
+        self.deviation = deviation ?? 0.1 / Float(rank).squareRoot()
+        self.seed = seed
+        self.errorCap = errorCap
+        self.normCap = normCap
+    }
+
+    public static let ranks = 1...512
+    public static let mostNegatives = 256
+}

@@ -1,0 +1,152 @@
+import CKernels
+
+/// What a recommend request asks of the tables, ids resolved.
+public struct RecommendQuery: Sendable {
+    /// The user's ordinal, or `Placement.none` for somebody unknown.
+    public var user: UInt32
+    /// Context, resolved: (ordinal in the context table, x).
+    public var features: [(ordinal: UInt32, weight: Float)]
+    /// Items wanted.
+    public var count: Int
+    /// Leave out what the user has seen.
+    public var excludesSeen: Bool
+    /// Leave out these items.
+    public var excluded: [UInt32]
+
+    public init(
+        user: UInt32, features: [(ordinal: UInt32, weight: Float)] = [], count: Int = 10, excludesSeen: Bool = true,
+        excluded: [UInt32] = []
+    ) {
+        self.user = user
+        self.features = features
+        self.count = count
+        self.excludesSeen = excludesSeen
+        self.excluded = excluded
+    }
+}
+
+/// The answer to a `RecommendQuery`.
+public struct Recommendation: Sendable, Equatable {
+    /// Best first; the score is the model's own, or the popularity where `isFallback`.
+    public var items: [ScoredItem]
+    /// Whether nothing is known of the user, so that popularity ranked the items.
+    public var isFallback: Bool
+    /// False when the user's seen set is full: older items may appear again.
+    public var isSeenComplete: Bool
+}
+
+/// Answers from the rows as they are this moment: folds the user's side once, then scores items against it.
+///
+/// Exact by brute force: every live item is scored. While trainers write, each score is that of values that the rows had
+/// during the call.
+///
+/// Thread safety: one thread a scorer; its scratch is its own.
+public final class Scorer {
+    private let engine: Engine
+    private let ticket: Int
+    private var top = TopN()
+    /// Bit per item ordinal, set for what is excluded in the call at hand; cleared after it.
+    private var excluded: [UInt64] = []
+    private var excludedWords: [Int] = []
+    private let scores: UnsafeMutablePointer<Float>
+    private let vector: UnsafeMutablePointer<Float>
+    private static let block = 256
+
+    /// - Parameter engine: what to answer from; the scorer registers as one of its readers.
+    public init(engine: Engine) {
+        self.engine = engine
+        ticket = engine.epochs.register()
+        scores = .allocate(capacity: Scorer.block)
+        vector = .allocate(capacity: engine.models.map(\.width).max()!)
+    }
+
+    deinit {
+        scores.deallocate()
+        vector.deallocate()
+    }
+
+    /// Runs `body` with id look-ups and histories protected from reuse.
+    public func reading<Value, Failure: Error>(_ body: () throws(Failure) -> Value) throws(Failure) -> Value {
+        try engine.epochs.reading(ticket, body)
+    }
+
+    private func fold(_ model: Model, _ user: UInt32, _ features: [(ordinal: UInt32, weight: Float)]) -> Fold {
+        Fold(
+            model, user: user, features: features.map { ResolvedFeature(ordinal: $0.ordinal, weight: $0.weight) }, into: vector)
+    }
+
+    /// Scores items for one user, in the items' order. An unknown item (`Placement.none`) has no factors: its score is what
+    /// the user's side alone gives.
+    public func score(
+        model number: Int = 0, user: UInt32, items: [UInt32], features: [(ordinal: UInt32, weight: Float)] = []
+    ) -> [Float] {
+        let model = engine.models[number], table = model.items
+        let fold = fold(model, user, features)
+        return items.map { item in
+            guard item != Placement.none else { return fold.constant }
+            model.kernels.scoreRows(fold.vector, fold.constant, table.factors(item), table.state(item), 1, table.width, scores)
+            return scores[0]
+        }
+    }
+
+    /// The exact best items of the live catalogue for a query. An unknown user gets the most popular items.
+    public func recommend(model number: Int = 0, _ query: RecommendQuery) -> Recommendation {
+        let count = engine.items.count
+        let complete = exclude(query, catalogue: count)
+        defer { clearExcluded() }
+        top.start(min(query.count, count))
+        let known = query.user != Placement.none
+        if known {
+            scan(engine.models[number], query, count: count)
+        } else {
+            for item in 0..<UInt32(count) { offer(item, score: engine.items.frequency(item)) }
+        }
+        return Recommendation(items: top.sorted(), isFallback: !known, isSeenComplete: complete)
+    }
+
+    /// The user's number of interactions, as the fallback tells known from unknown.
+    public func interactions(of user: UInt32) -> Float { user == Placement.none ? 0 : engine.users.frequency(user) }
+
+    private func scan(_ model: Model, _ query: RecommendQuery, count: Int) {
+        let fold = fold(model, query.user, query.features)
+        let table = model.items
+        for shard in 0..<Placement.shardCount {
+            let rows = Placement.rows(in: shard, of: count)
+            var local = 0
+            while local < rows {
+                let run = table.run(shard: shard, from: local, limit: min(rows - local, Scorer.block))
+                model.kernels.scoreRows(fold.vector, fold.constant, run.factors, run.states, run.count, table.width, scores)
+                for index in 0..<run.count where scores[index] >= top.threshold {
+                    offer(Placement.ordinal(shard: shard, local: local + index), score: scores[index])
+                }
+                local += run.count
+            }
+        }
+    }
+
+    @inline(__always)
+    private func offer(_ item: UInt32, score: Float) {
+        if excluded[Int(item >> 6)] & (1 << UInt64(item & 63)) != 0 || engine.items.isHidden(item) { return }
+        top.offer(ScoredItem(item: item, score: score))
+    }
+
+    /// Marks what the query leaves out; false when the user's seen set is not complete.
+    private func exclude(_ query: RecommendQuery, catalogue: Int) -> Bool {
+        let words = (catalogue + 63) >> 6
+        if excluded.count < words { excluded.append(contentsOf: repeatElement(0, count: words - excluded.count)) }
+        func mark(_ item: UInt32) {
+            guard Int(item) < catalogue else { return }
+            let word = Int(item >> 6)
+            if excluded[word] == 0 { excludedWords.append(word) }
+            excluded[word] |= 1 << UInt64(item & 63)
+        }
+        for item in query.excluded { mark(item) }
+        guard query.excludesSeen, query.user != Placement.none else { return true }
+        return engine.shared.userItems.forEachSeen(by: query.user, mark)
+    }
+
+    private func clearExcluded() {
+        for word in excludedWords { excluded[word] = 0 }
+        excludedWords.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,199 @@
+import Synchronization
+
+/// Gives every record its position, resolves ids to ordinals, admits new ones, and hands the record to the trainer that
+/// owns its user, in journal order.
+///
+/// Nothing here reads a clock or anything that a trainer writes: the same records in the same order give the same
+/// positions, ordinals and catalogue sizes, which is what makes a replay exact.
+///
+/// Thread safety: one thread at a time is the sequencer (receivers take turns, a batch each). The counters are for anyone.
+public final class Sequencer: @unchecked Sendable {
+    /// Records that decoded well and could not be taken all the same.
+    public struct Refusals: Sendable, Equatable {
+        /// More event types than the registry holds.
+        public var tooManyTypes = 0
+        /// More context fields than the registry holds.
+        public var tooManyFields = 0
+        /// All ordinals of a table are given out.
+        public var tableFull = 0
+        /// Records of a kind that changes nothing in this version.
+        public var unsupported = 0
+    }
+
+    private let shared: SharedState
+    private let models: [Model]
+    private let queues: [TrainerQueue]
+    /// The last position given out; the next event gets one more. Stored by the sequencer when its records are published.
+    private let last = Atomic<UInt64>(0)
+    /// Sequencer only: the position while a batch is under way.
+    private var position: UInt64 = 0
+    public private(set) var refusals = Refusals()
+
+    init(shared: SharedState, models: [Model], queues: [TrainerQueue]) {
+        self.shared = shared
+        self.models = models
+        self.queues = queues
+    }
+
+    /// The highest position given out and published.
+    public var lastPosition: UInt64 { last.load(ordering: .acquiring) }
+
+    /// Goes on after a restored state. Before any thread starts.
+    func restore(position: UInt64) {
+        self.position = position
+        last.store(position, ordering: .releasing)
+    }
+
+    /// Takes the batch's records from `first` on; answers the index of the first record not taken, because the queue of
+    /// its trainer is full. The caller waits and comes again: back-pressure, never loss.
+    public func take(_ batch: EventBatch, from first: Int) -> Int {
+        let records = batch.records
+        var index = first
+        while index < records.count {
+            prefetch(records, from: index)
+            let end = min(index + 16, records.count)
+            while index < end {
+                guard take(records[index], of: batch) else {
+                    publish()
+                    return index
+                }
+                index += 1
+            }
+        }
+        publish()
+        return index
+    }
+
+    /// The trainers that sleep and have work now, as bits.
+    public func takeWakeUps() -> UInt64 {
+        var bits: UInt64 = 0
+        for (index, queue) in queues.enumerated() where queue.takeWakeUp() { bits |= 1 << UInt64(index) }
+        return bits
+    }
+
+    private func publish() {
+        for queue in queues { queue.publish(position: position) }
+        last.store(position, ordering: .releasing)
+    }
+
+    @inline(__always)
+    private func prefetch(_ records: UnsafeMutableBufferPointer<EventRecord>, from index: Int) {
+        for ahead in index..<min(index + 16, records.count) {
+            shared.users.prefetch(records[ahead].user)
+            shared.items.prefetch(records[ahead].item)
+        }
+    }
+
+    /// One record; false when its trainer's queue is full.
+    @inline(__always)
+    private func take(_ record: borrowing EventRecord, of batch: EventBatch) -> Bool {
+        switch record.kind {
+        case .interaction: return takeInteraction(record, of: batch)
+        case .hideItem, .unhideItem:
+            position += 1
+            let item = shared.items.find(record.item)
+            if item != Placement.none { shared.items.setHidden(item, record.kind == .hideItem) }
+            return true
+        case .undo, .forgetUser: return takeUserRecord(record)
+        case .itemAttributes, .userAttributes, .forgetItem:
+            refusals.unsupported += 1
+            return true
+        case .beat: return true
+        }
+    }
+
+    @inline(__always)
+    private func takeInteraction(_ record: borrowing EventRecord, of batch: EventBatch) -> Bool {
+        guard let type = shared.types.resolve(batch.text(record.type)) else {
+            refusals.tooManyTypes += 1
+            return true
+        }
+        let user = ordinal(of: record.user, in: .users)
+        guard user != Placement.none else { return refuseFullTable() }
+        let queue = queues[Placement.shard(user) % queues.count]
+        guard queue.hasSpace(features: Int(record.featureCount)) else { return false }
+        let item = ordinal(of: record.item, in: .items)
+        guard item != Placement.none else { return refuseFullTable() }
+        var featureCount: UInt16 = 0
+        for index in 0..<Int(record.featureCount) {
+            let entry = batch.features[Int(record.firstFeature) + index]
+            guard let namespace = shared.fields.namespace(adding: batch.text(entry.field)) else {
+                refusals.tooManyFields += 1
+                continue
+            }
+            let key = entry.value.placed(in: namespace, hashing: shared.hashing)
+            let ordinal = ordinal(of: key, in: .contexts)
+            guard ordinal != Placement.none else { continue }
+            queue.append(ResolvedFeature(ordinal: ordinal, weight: entry.weight))
+            featureCount += 1
+        }
+        position += 1
+        shared.items.count(item, by: 1)
+        shared.users.count(user, by: 1)
+        queue.append(
+            TrainingRecord(
+                position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: record.value,
+                weight: record.weight, type: type, featureCount: featureCount, kind: .interaction, hasValue: record.hasValue))
+        return true
+    }
+
+    /// Records that only a user's trainer can apply.
+    private func takeUserRecord(_ record: borrowing EventRecord) -> Bool {
+        let user = shared.users.find(record.user)
+        let item = record.kind == .undo ? shared.items.find(record.item) : Placement.none
+        guard user != Placement.none, record.kind == .forgetUser || item != Placement.none else {
+            position += 1
+            return true
+        }
+        let queue = queues[Placement.shard(user) % queues.count]
+        guard queue.hasSpace(features: 0) else { return false }
+        position += 1
+        if record.kind == .undo { shared.items.count(item, by: -1) }
+        queue.append(
+            TrainingRecord(
+                position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: 0, weight: 0, type: 0,
+                featureCount: 0, kind: record.kind, hasValue: false))
+        return true
+    }
+
+    private func refuseFullTable() -> Bool {
+        refusals.tableFull += 1
+        return true
+    }
+
+    private enum Side { case users, items, contexts }
+
+    @inline(__always)
+    private func ordinal(of key: Key, in side: Side) -> UInt32 {
+        let table = switch side {
+        case .users: shared.users
+        case .items: shared.items
+        case .contexts: shared.contexts
+        }
+        let found = table.find(key)
+        return found != Placement.none ? found : admit(key, to: table, side)
+    }
+
+    @inline(never)
+    private func admit(_ key: Key, to table: EntityTable, _ side: Side) -> UInt32 {
+        guard let ordinal = table.admit(key) else { return Placement.none }
+        makeReady(ordinal, side)
+        table.publish(ordinal, key: key)
+        return ordinal
+    }
+
+    private func makeReady(_ ordinal: UInt32, _ side: Side) {
+        switch side {
+        case .users:
+            shared.userItems.ensure(ordinal)
+            for model in models { model.users.makeReady(ordinal) }
+        case .items: for model in models { model.items.makeReady(ordinal) }
+        case .contexts: for model in models { model.contexts.makeReady(ordinal) }
+        }
+    }
+
+    /// Admits the ids of a snapshot again, in their order. Before any thread starts.
+    func restoreUser(_ key: Key) -> UInt32 { admit(key, to: shared.users, .users) }
+    func restoreItem(_ key: Key) -> UInt32 { admit(key, to: shared.items, .items) }
+    func restoreContext(_ key: Key) -> UInt32 { admit(key, to: shared.contexts, .contexts) }
+}

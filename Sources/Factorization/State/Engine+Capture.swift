@@ -1,0 +1,121 @@
+import CKernels
+
+extension Engine {
+    /// Ids or users in one section.
+    static let idsPerSection = 1 << 16
+
+    /// Copies everything into an image. No thread may be sequencer or trainer meanwhile; readers may go on. The image is
+    /// the exact state after `appliedPosition`.
+    public func capture() -> StateImage {
+        precondition(appliedPosition == sequencer.lastPosition, "a state is captured when all trainers are idle")
+        var image = StateImage()
+        image.position = sequencer.lastPosition
+        captureCounts(into: &image)
+        capture(names: shared.types.allNames, as: "types", into: &image)
+        capture(names: fields.allNames, as: "fields", into: &image)
+        for (name, table) in sides { capture(table, as: name, into: &image) }
+        captureUserItems(into: &image)
+        for model in models { capture(model, into: &image) }
+        captureWatermarks(into: &image)
+        return image
+    }
+
+    var sides: [(name: String, table: EntityTable)] { [("users", users), ("items", items), ("contexts", contexts)] }
+
+    /// How many rows the tables of a model's group have.
+    func rowCount(_ group: String) -> Int { sides.first { $0.name == group }!.table.count }
+
+    private func captureCounts(into image: inout StateImage) {
+        var writer = ByteWriter()
+        writer.put(image.position)
+        for (_, table) in sides { writer.put(UInt64(table.count)) }
+        writer.put(UInt64(models.count))
+        image.add("counts", writer.bytes)
+    }
+
+    private func capture(names: [[UInt8]], as section: String, into image: inout StateImage) {
+        var writer = ByteWriter()
+        writer.put(UInt32(names.count))
+        for name in names {
+            writer.put(UInt32(name.count))
+            writer.put(name)
+        }
+        image.add(section, writer.bytes)
+    }
+
+    private func capture(_ table: EntityTable, as side: String, into image: inout StateImage) {
+        for start in stride(from: 0, to: table.count, by: Engine.idsPerSection) {
+            var writer = ByteWriter()
+            for ordinal in start..<min(start + Engine.idsPerSection, table.count) {
+                let key = table.key(UInt32(ordinal), hashing: hashing)
+                writer.put(UInt8(key.isText ? 2 : 1))
+                writer.put(key.namespace)
+                writer.put(UInt8(table.isHidden(UInt32(ordinal)) ? 1 : 0))
+                writer.put(table.frequency(UInt32(ordinal)))
+                if key.isText {
+                    writer.put(key.length)
+                    writer.put(key.text)
+                } else {
+                    writer.put(key.payload)
+                }
+            }
+            image.add("ids/\(side)/\(start / Engine.idsPerSection)", writer.bytes)
+        }
+    }
+
+    private func captureUserItems(into image: inout StateImage) {
+        let history = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: max(settings.historyLength, 1))
+        defer { history.deallocate() }
+        for start in stride(from: 0, to: users.count, by: Engine.idsPerSection) {
+            var histories = ByteWriter(), seens = ByteWriter()
+            for user in start..<min(start + Engine.idsPerSection, users.count) {
+                let count = shared.userItems.history(of: UInt32(user), into: history)
+                histories.put(UInt32(count))
+                for index in 0..<count { histories.put(history[count - 1 - index]) }
+                var seen: [UInt32] = []
+                shared.userItems.forEachSeen(by: UInt32(user)) { seen.append($0) }
+                seens.put(UInt32(seen.count))
+                for item in seen { seens.put(item) }
+            }
+            image.add("history/\(start / Engine.idsPerSection)", histories.bytes)
+            image.add("seen/\(start / Engine.idsPerSection)", seens.bytes)
+        }
+    }
+
+    private func capture(_ model: Model, into image: inout StateImage) {
+        let prefix = "model/\(model.settings.name)"
+        var writer = ByteWriter()
+        let global = model.globalState
+        writer.put(global.bias)
+        writer.put(global.accumulator)
+        writer.put(UInt32(model.settings.rank))
+        for name in [model.settings.kind.rawValue, model.settings.optimizer.rawValue] {
+            writer.put(UInt32(name.utf8.count))
+            writer.put(name.utf8)
+        }
+        image.add("\(prefix)/global", writer.bytes)
+        for (group, table) in model.groups {
+            for (name, store) in table.stores {
+                for shard in 0..<Placement.shardCount {
+                    let rows = Placement.rows(in: shard, of: rowCount(group))
+                    for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
+                        let run = store.run(shard: shard, from: local, limit: rows - local)
+                        let section = "\(prefix)/\(group)/\(name)/\(shard)/\(local >> Int(Placement.slabBits))"
+                        let space = image.add(section, count: run.count * store.rowBytes)
+                        // Four-byte words, through the kernels: the last step of a trainer may be this instant's neighbour.
+                        model.kernels.copy(
+                            space.baseAddress!.assumingMemoryBound(to: Float.self),
+                            run.address.assumingMemoryBound(to: Float.self), run.count * store.rowBytes / 4)
+                    }
+                }
+            }
+        }
+    }
+
+    private func captureWatermarks(into image: inout StateImage) {
+        var writer = ByteWriter()
+        writer.put(UInt32(Placement.shardCount))
+        for shard in 0..<Placement.shardCount { writer.put(trainers[shard % trainers.count].appliedPosition) }
+        image.add("watermarks", writer.bytes)
+    }
+}

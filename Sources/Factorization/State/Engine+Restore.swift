@@ -1,0 +1,136 @@
+/// Where a state comes from: sections by name, checked against their sums by whoever reads them.
+public protocol StateSource {
+    associatedtype Failure: Error
+    /// Calls `body` with the bytes of a section; false when there is no such section.
+    func withSection(_ name: String, _ body: (UnsafeRawBufferPointer) throws(StateError) -> Void) throws -> Bool
+}
+
+extension Engine {
+    /// Takes up a saved state. For a new engine, before any thread starts; after an error the engine is of no use.
+    public func restore(from source: some StateSource) throws {
+        precondition(sequencer.lastPosition == 0 && users.count == 0, "a state is restored into a new engine")
+        var position: UInt64 = 0
+        var counts: [Int] = []
+        try read("counts", source) { (reader) throws(StateError) in
+            position = try reader.get()
+            for _ in 0..<4 { counts.append(Int(truncatingIfNeeded: try reader.get(UInt64.self))) }
+        }
+        guard counts[3] == models.count else {
+            throw StateError.changed(key: "models", saved: "\(counts[3]) models", now: "\(models.count)")
+        }
+        for name in try readNames("fields", source) { name.withUnsafeBytes { _ = fields.namespace(adding: $0) } }
+        shared.types.restore(try readNames("types", source))
+        for (index, side) in sides.enumerated() { try restoreIds(side.name, side.table, count: counts[index], source) }
+        try restoreUserItems(source)
+        for model in models { try restore(model, source) }
+        sequencer.restore(position: position)
+        for trainer in trainers { trainer.restore(position: position) }
+    }
+
+    private func read(
+        _ section: String, _ source: some StateSource, _ body: (inout ByteReader) throws(StateError) -> Void
+    ) throws {
+        let found = try source.withSection(section) { (bytes) throws(StateError) in
+            var reader = ByteReader(bytes, section: section)
+            try body(&reader)
+            try reader.expectEnd()
+        }
+        if !found { throw StateError.missing(section: section) }
+    }
+
+    private func readNames(_ section: String, _ source: some StateSource) throws -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        try read(section, source) { (reader) throws(StateError) in
+            for _ in 0..<(try reader.get(UInt32.self)) {
+                names.append(Array(try reader.getBytes(Int(try reader.get(UInt32.self)))))
+            }
+        }
+        return names
+    }
+
+    private func restoreIds(_ side: String, _ table: EntityTable, count: Int, _ source: some StateSource) throws {
+        for start in stride(from: 0, to: count, by: Engine.idsPerSection) {
+            let section = "ids/\(side)/\(start / Engine.idsPerSection)"
+            try read(section, source) { (reader) throws(StateError) in
+                for expected in start..<min(start + Engine.idsPerSection, count) {
+                    let tag = try reader.get(UInt8.self), namespace = try reader.get(UInt16.self)
+                    let hidden = try reader.get(UInt8.self), frequency = try reader.getFloat()
+                    let key: Key
+                    switch tag {
+                    case 1: key = Key(integer: try reader.get(Int64.self), namespace: namespace, hashing: hashing)
+                    case 2:
+                        let length = Int(try reader.get(UInt16.self))
+                        guard length >= 1, length <= Key.longestText else { throw .damaged(section: section) }
+                        key = Key(text: try reader.getBytes(length), namespace: namespace, hashing: hashing)
+                    default: throw .damaged(section: section)
+                    }
+                    let ordinal = switch side {
+                    case "users": sequencer.restoreUser(key)
+                    case "items": sequencer.restoreItem(key)
+                    default: sequencer.restoreContext(key)
+                    }
+                    guard ordinal == UInt32(expected), frequency.isFinite else { throw .damaged(section: section) }
+                    table.count(ordinal, by: frequency)
+                    if hidden != 0 { table.setHidden(ordinal, true) }
+                }
+            }
+        }
+    }
+
+    private func restoreUserItems(_ source: some StateSource) throws {
+        let itemCount = UInt32(items.count)
+        for start in stride(from: 0, to: users.count, by: Engine.idsPerSection) {
+            let last = min(start + Engine.idsPerSection, users.count)
+            func readLists(_ section: String, _ body: (UInt32, UInt32) -> Void) throws {
+                try read(section, source) { (reader) throws(StateError) in
+                    for user in start..<last {
+                        for _ in 0..<(try reader.get(UInt32.self)) {
+                            let item = try reader.get(UInt32.self)
+                            guard item < itemCount else { throw .damaged(section: section) }
+                            body(item, UInt32(user))
+                        }
+                    }
+                }
+            }
+            try readLists("history/\(start / Engine.idsPerSection)") { shared.userItems.append($0, user: $1) }
+            try readLists("seen/\(start / Engine.idsPerSection)") { shared.userItems.markSeen($0, user: $1) }
+        }
+    }
+
+    private static func expectSame(_ key: String, saved: String, now: String) throws(StateError) {
+        if saved != now { throw .changed(key: key, saved: saved, now: now) }
+    }
+
+    private func restore(_ model: Model, _ source: some StateSource) throws {
+        let prefix = "model/\(model.settings.name)"
+        try read("\(prefix)/global", source) { (reader) throws(StateError) in
+            model.restoreGlobalState(bias: try reader.getFloat(), accumulator: try reader.getFloat())
+            let settings = model.settings, rank = try reader.get(UInt32.self)
+            try Engine.expectSame("models.\(settings.name).rank", saved: "\(rank)", now: "\(settings.rank)")
+            let kind = String(decoding: try reader.getBytes(Int(try reader.get(UInt32.self))), as: UTF8.self)
+            try Engine.expectSame("models.\(settings.name).kind", saved: kind, now: settings.kind.rawValue)
+            // Row and coordinate accumulators differ in shape; plain sgd lives with either row form.
+            let optimizer = String(decoding: try reader.getBytes(Int(try reader.get(UInt32.self))), as: UTF8.self)
+            let coordinate = ModelSettings.Optimizer.adagradCoordinate.rawValue
+            if (optimizer == coordinate) != (settings.optimizer.rawValue == coordinate) {
+                throw .changed(
+                    key: "models.\(settings.name).optimizer.kind", saved: optimizer, now: settings.optimizer.rawValue)
+            }
+        }
+        for (group, table) in model.groups {
+            for (name, store) in table.stores {
+                for shard in 0..<Placement.shardCount {
+                    let rows = Placement.rows(in: shard, of: rowCount(group))
+                    for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
+                        let run = store.run(shard: shard, from: local, limit: rows - local)
+                        let section = "\(prefix)/\(group)/\(name)/\(shard)/\(local >> Int(Placement.slabBits))"
+                        try read(section, source) { (reader) throws(StateError) in
+                            let bytes = try reader.getBytes(run.count * store.rowBytes)
+                            run.address.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import Synchronization
+
+/// What an engine is made of.
+public struct EngineSettings: Sendable {
+    public var models: [ModelSettings]
+    /// Rules of event types by name, and of all others.
+    public var eventTypes: [String: TypeRule]
+    public var otherEvents: TypeRule
+    /// Trainer threads, 1…64.
+    public var trainers: Int
+    /// Records that wait for a trainer at most; a power of two.
+    public var queueCapacity: Int
+    /// Newest items kept in order for each user, and items remembered as seen.
+    public var historyLength: Int
+    public var seenLimit: Int
+    /// Keys the hashing of ids; does not influence what is learned.
+    public var hashSeed: UInt64
+
+    public init(
+        models: [ModelSettings] = [ModelSettings()], eventTypes: [String: TypeRule] = [:], otherEvents: TypeRule = TypeRule(),
+        trainers: Int = 1, queueCapacity: Int = 8192, historyLength: Int = 100, seenLimit: Int = 10_000, hashSeed: UInt64 = 0
+    ) {
+        self.models = models
+        self.eventTypes = eventTypes
+        self.otherEvents = otherEvents
+        self.trainers = trainers
+        self.queueCapacity = queueCapacity
+        self.historyLength = historyLength
+        self.seenLimit = seenLimit
+        self.hashSeed = hashSeed
+    }
+}
+
+/// The learning machine without its surroundings: tables, models, one sequencer, trainers. It starts no threads, reads no
+/// clock and does no I/O; the server gives it threads, the tests call it directly.
+public final class Engine: Sendable {
+    public let settings: EngineSettings
+    public let models: [Model]
+    public let sequencer: Sequencer
+    public let trainers: [Trainer]
+    /// Readers of the tables register here, one ticket a thread.
+    public let epochs: ReaderEpochs
+    /// Decoders make keys with this.
+    public let hashing: KeyHash
+    /// Ids by side.
+    public let users: EntityTable
+    public let items: EntityTable
+    public let contexts: EntityTable
+    /// Names of context fields.
+    public let fields: Fields
+    let shared: SharedState
+
+    public init(settings: EngineSettings, kernels: Kernels = .best) {
+        precondition((1...Placement.shardCount).contains(settings.trainers), "trainers are 1 to \(Placement.shardCount)")
+        precondition(!settings.models.isEmpty, "an engine has at least one model")
+        self.settings = settings
+        let shared = SharedState(settings: settings)
+        self.shared = shared
+        models = settings.models.map { Model(settings: $0, kernels: kernels) }
+        let queues = (0..<settings.trainers).map { _ in TrainerQueue(capacity: settings.queueCapacity) }
+        sequencer = Sequencer(shared: shared, models: models, queues: queues)
+        let models = models
+        trainers = queues.enumerated().map { Trainer(index: $0, queue: $1, models: models, shared: shared) }
+        epochs = shared.epochs
+        hashing = shared.hashing
+        users = shared.users
+        items = shared.items
+        contexts = shared.contexts
+        fields = shared.fields
+    }
+
+    /// The highest position P such that every event up to P is applied.
+    public var appliedPosition: UInt64 {
+        let last = sequencer.lastPosition
+        return trainers.reduce(last) { min($0, $1.appliedPosition) }
+    }
+
+    /// Prequential quality of a model, over all trainers.
+    public func prequential(_ model: Int) -> PrequentialReport {
+        let sums = trainers.map { $0.learners[model].prequential.published }.reduce(Prequential.Sums(), +)
+        return PrequentialReport(sums, loss: models[model].settings.loss)
+    }
+
+    /// Steps cut by a cap and items rejected for a score that was not finite, of a model.
+    public func caps(_ model: Int) -> (clipped: Int, rejected: Int) {
+        trainers.reduce((0, 0)) {
+            ($0.0 + $1.learners[model].clipped.load(ordering: .relaxed), $0.1 + $1.learners[model].rejected.load(ordering: .relaxed))
+        }
+    }
+
+    /// Bytes of ids, of users' histories, and of all rows.
+    public var bytes: (ids: Int, userItems: Int, rows: Int) {
+        (users.bytes + items.bytes + contexts.bytes, shared.userItems.bytes, models.reduce(0) { $0 + $1.bytes })
+    }
+
+    /// Takes a whole batch and applies it on the calling thread: for tests, benchmarks and offline runs, where no other
+    /// thread is sequencer or trainer.
+    public func learnNow(_ batch: EventBatch) {
+        var index = 0
+        while index < batch.recordCount {
+            index = sequencer.take(batch, from: index)
+            for trainer in trainers { _ = trainer.drain() }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import CKernels
+
+/// A copy of all that an engine knows, cut into named sections: what a snapshot file holds and a start takes up.
+///
+/// Sections are pieces of bounded size (a few MiB), so that writing streams them and loading holds one at a time. The
+/// engine fills an image while trainers stand still; the image then belongs to the thread that writes it out.
+///
+/// | section | bytes |
+/// |---|---|
+/// | `counts` | position u64, users u64, items u64, contexts u64, models u64 |
+/// | `types`, `fields` | count u32, then per name: length u32, bytes |
+/// | `ids/SIDE/N` | ordinals N·65,536…: per id: tag u8 (1 integer, 2 text), namespace u16, hidden u8, frequency f32, then i64, or length u16 and bytes |
+/// | `history/N`, `seen/N` | users N·65,536…: per user: count u32, then count × item u32 (history: oldest first) |
+/// | `model/NAME/global` | bias f32, accumulator f32, rank u32, kind and optimizer each as length u32 and bytes |
+/// | `model/NAME/GROUP/STORE/SHARD/N` | raw rows of one shard, N-th slab |
+/// | `watermarks` | shards u32, then per shard the applied position u64 |
+///
+/// All numbers are little-endian.
+public struct StateImage: ~Copyable {
+    /// A section's name and its place in the image's memory.
+    public struct Section: @unchecked Sendable {  // the memory is written before the image is handed on
+        public var name: String
+        var start: UnsafeRawPointer
+        public var count: Int
+    }
+
+    public private(set) var sections: [Section] = []
+    private var chunks: [(memory: UnsafeMutableRawPointer, bytes: Int)] = []
+    private var used = 0
+    private static let chunkBytes = 8 << 20
+    /// The position up to which every event is in the image.
+    public internal(set) var position: UInt64 = 0
+
+    public init() {}
+
+    deinit { for chunk in chunks { fk_unmap(chunk.memory, chunk.bytes) } }
+
+    /// Bytes of all sections.
+    public var byteCount: Int { sections.reduce(0) { $0 + $1.count } }
+
+    /// The bytes of a section; valid while the image lives.
+    public borrowing func bytes(_ section: Section) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: section.start, count: section.count)
+    }
+
+    /// Space for a section of known size.
+    mutating func add(_ name: String, count: Int) -> UnsafeMutableRawBufferPointer {
+        if chunks.isEmpty || used + count > chunks[chunks.count - 1].bytes {
+            let bytes = max(count, StateImage.chunkBytes)
+            guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
+            chunks.append((memory, bytes))
+            used = 0
+        }
+        let start = chunks[chunks.count - 1].memory + used
+        used += (count + 63) & ~63
+        sections.append(Section(name: name, start: start, count: count))
+        return UnsafeMutableRawBufferPointer(start: start, count: count)
+    }
+
+    mutating func add(_ name: String, _ bytes: [UInt8]) {
+        let space = add(name, count: bytes.count)
+        space.copyBytes(from: bytes)
+    }
+}
+
+/// Why a saved state cannot be taken up.
+public enum StateError: Error, Equatable, CustomStringConvertible {
+    /// A section that must be there is not.
+    case missing(section: String)
+    /// A section's bytes do not say what they should.
+    case damaged(section: String)
+    /// The state was saved with another setting that cannot change while it lives.
+    case changed(key: String, saved: String, now: String)
+
+    public var description: String {
+        switch self {
+        case .missing(let section): "section \(section) is missing"
+        case .damaged(let section): "section \(section) does not have the form it should"
+        case .changed(let key, let saved, let now):
+            "\(key) was \(saved) when the state was saved and is \(now) now; set the state directory aside to start anew, or set it back"
+        }
+    }
+}
+
+/// Little-endian writing of small sections.
+struct ByteWriter {
+    var bytes: [UInt8] = []
+
+    mutating func put<Value: FixedWidthInteger>(_ value: Value) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+    mutating func put(_ value: Float) { put(value.bitPattern) }
+    mutating func put(_ raw: some Sequence<UInt8>) { bytes.append(contentsOf: raw) }
+}
+
+/// Little-endian reading with bounds; every read past the end says which section is damaged.
+struct ByteReader {
+    let section: String
+    private let bytes: UnsafeRawBufferPointer
+    private var offset = 0
+
+    init(_ bytes: UnsafeRawBufferPointer, section: String) {
+        self.bytes = bytes
+        self.section = section
+    }
+
+    mutating func get<Value: FixedWidthInteger>(_ type: Value.Type = Value.self) throws(StateError) -> Value {
+        let raw = try getBytes(MemoryLayout<Value>.size)
+        return Value(littleEndian: raw.loadUnaligned(as: Value.self))
+    }
+    mutating func getFloat() throws(StateError) -> Float { Float(bitPattern: try get(UInt32.self)) }
+    mutating func getBytes(_ count: Int) throws(StateError) -> UnsafeRawBufferPointer {
+        guard count >= 0, count <= bytes.count - offset else { throw .damaged(section: section) }
+        defer { offset += count }
+        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + count])
+    }
+    /// Nothing may follow.
+    func expectEnd() throws(StateError) { if offset != bytes.count { throw .damaged(section: section) } }
+}

@@ -1,0 +1,129 @@
+import CKernels
+import Synchronization
+
+/// Test-then-train quality of one model on one trainer: each event is scored before it is learned (Dawid 1984; Gama,
+/// Sebastião and Rodrigues 2013).
+///
+/// Thread safety: `record` and `publish` belong to the trainer; `published` is for anyone.
+final class Prequential: @unchecked Sendable {
+    /// Sums over events, and the same under exponential forgetting.
+    struct Sums: Sendable {
+        /// Events scored.
+        var events = 0.0
+        /// Squared loss: Σ (ŝ − y)², ŝ within the labels seen so far. Logistic loss: Σ of the mean log loss of an event and
+        /// its negatives.
+        var loss = 0.0
+        /// Positives compared with one of their negatives, and how many of them scored higher (a tie counts half).
+        var comparisons = 0.0
+        var wins = 0.0
+        // The same with a half-life of `recentHalfLife` events.
+        var recentEvents = 0.0
+        var recentLoss = 0.0
+        var recentComparisons = 0.0
+        var recentWins = 0.0
+
+        static func + (a: Sums, b: Sums) -> Sums {
+            Sums(
+                events: a.events + b.events, loss: a.loss + b.loss, comparisons: a.comparisons + b.comparisons,
+                wins: a.wins + b.wins, recentEvents: a.recentEvents + b.recentEvents, recentLoss: a.recentLoss + b.recentLoss,
+                recentComparisons: a.recentComparisons + b.recentComparisons, recentWins: a.recentWins + b.recentWins)
+        }
+    }
+
+    static let recentHalfLife = 5000.0
+    private static let keep = 0.99986138  // 2^(-1/5000)
+
+    private let loss: ModelSettings.Loss
+    private var sums = Sums()
+    private var lowest = Float.infinity
+    private var highest = -Float.infinity
+    /// `sums` as last published, eight doubles' bits.
+    private let shown: UnsafeMutablePointer<Atomic<UInt64>>
+
+    init(loss: ModelSettings.Loss) {
+        self.loss = loss
+        shown = .allocate(capacity: 8)
+        for index in 0..<8 { (shown + index).initialize(to: Atomic(0)) }
+    }
+    deinit { shown.deallocate() }
+
+    /// Counts one event: `items[0]` is the event, the rest its negatives; all carry the score from before their step.
+    @inline(__always)
+    func record(_ items: UnsafePointer<fk_item>, count: Int) {
+        let score = items[0].score, label = items[0].label
+        var loss = 0.0, wins = 0.0
+        switch self.loss {
+        case .squared:
+            if lowest <= highest {
+                let error = Double(min(max(score, lowest), highest)) - Double(label)
+                loss = error * error
+            } else {
+                loss = Double((score - label) * (score - label))
+            }
+            lowest = min(lowest, label)
+            highest = max(highest, label)
+        case .logistic:
+            var sum = Double(fk_softplus(score)) - Double(label * score)
+            for index in 1..<max(count, 1) {
+                sum += Double(fk_softplus(items[index].score))
+                wins += items[index].score < score ? 1 : items[index].score == score ? 0.5 : 0
+            }
+            loss = sum / Double(count)
+        }
+        guard loss.isFinite else { return }
+        let comparisons = Double(count - 1), keep = Prequential.keep
+        sums.events += 1
+        sums.loss += loss
+        sums.comparisons += comparisons
+        sums.wins += wins
+        sums.recentEvents = sums.recentEvents * keep + 1
+        sums.recentLoss = sums.recentLoss * keep + loss
+        sums.recentComparisons = sums.recentComparisons * keep + comparisons
+        sums.recentWins = sums.recentWins * keep + wins
+    }
+
+    /// Shows the sums to other threads.
+    func publish() {
+        let values = (
+            sums.events, sums.loss, sums.comparisons, sums.wins, sums.recentEvents, sums.recentLoss, sums.recentComparisons,
+            sums.recentWins
+        )
+        withUnsafeBytes(of: values) { bytes in
+            for (index, value) in bytes.bindMemory(to: Double.self).enumerated() {
+                shown[index].store(value.bitPattern, ordering: .relaxed)
+            }
+        }
+    }
+
+    /// The sums as last published; a field may be an event newer than another.
+    var published: Sums {
+        func value(_ index: Int) -> Double { Double(bitPattern: shown[index].load(ordering: .relaxed)) }
+        return Sums(
+            events: value(0), loss: value(1), comparisons: value(2), wins: value(3), recentEvents: value(4),
+            recentLoss: value(5), recentComparisons: value(6), recentWins: value(7))
+    }
+}
+
+/// Prequential quality as people read it.
+public struct PrequentialReport: Sendable, Equatable {
+    /// `rmse` or `log_loss`.
+    public var metric: String
+    public var events: Int
+    /// Over all events, and over about the last 7,000 (exponential forgetting, half-life 5,000 events).
+    public var value: Double
+    public var recent: Double
+    /// Share of sampled negatives that scored below their positive: the area under the ROC curve. Nil without negatives.
+    public var auc: Double?
+    public var recentAUC: Double?
+
+    init(_ sums: Prequential.Sums, loss: ModelSettings.Loss) {
+        func mean(_ sum: Double, _ count: Double) -> Double { count > 0 ? sum / count : 0 }
+        func shown(_ mean: Double) -> Double { loss == .squared ? mean.squareRoot() : mean }
+        metric = loss == .squared ? "rmse" : "log_loss"
+        events = Int(sums.events)
+        value = shown(mean(sums.loss, sums.events))
+        recent = shown(mean(sums.recentLoss, sums.recentEvents))
+        auc = sums.comparisons > 0 ? sums.wins / sums.comparisons : nil
+        recentAUC = sums.recentComparisons > 0 ? sums.recentWins / sums.recentComparisons : nil
+    }
+}
