@@ -15,11 +15,13 @@
 /// | I + L | 8 | I, the index's offset |
 /// | I + L + 8 | 8 | L, the index's length |
 /// | I + L + 16 | 4 | CRC-32C of the index |
-/// | I + L + 20 | 4 | CRC-32C of the whole file before the trailer, bytes 0 ..< I + L |
+/// | I + L + 20 | 4 | CRC-32C of the whole file before the trailer, bytes 0 ..< I + L, less the four at 4092 |
 /// | I + L + 24 | 8 | magic `FACTEND` and a zero byte |
 /// | I + L + 32 | 4 | CRC-32C of the trailer's first 32 bytes; the file ends here |
 ///
-/// Every byte is under a checksum, and most under two, so any one changed byte is found. Every format version keeps
+/// Every byte is under a checksum, and most under two, so any one changed byte is found. The sum of the whole file
+/// leaves the header's own checksum out: a CRC over bytes followed by their CRC is the same for all bytes, and the sum
+/// would not notice a header from another snapshot. Every format version keeps
 /// the first 16 bytes and the checksum at 4092, so an older program can tell a newer file from a damaged one.
 enum SnapshotFormat {
     static let version: UInt32 = 1

@@ -52,7 +52,7 @@ public final class SnapshotReader {
         guard try SnapshotFormat.decodeHeader(headerBytes, file: path) == header else {
             throw .damaged(file: path, offset: 0, what: "the header changed while the file was read")
         }
-        var sum = headerBytes.withUnsafeBytes { crc32c($0) }
+        var sum = crc32c(headerBytes[..<(SnapshotFormat.headerSize - 4)])
         for section in sections.indices {
             for index in sections[section].blockChecksums.indices {
                 sum = crc32c(try verifiedBlock(section, index), from: sum)

@@ -34,7 +34,9 @@ public final class SnapshotWriter {
         pace = rate.map { WritePace($0) }
         block = .allocate(byteCount: SnapshotFormat.blockSize, alignment: 4096)
         if expectedSize > 0 { try system { () throws(SystemError) in try file.allocate(expectedSize) } }
-        try write(SnapshotFormat.encode(header))
+        let headerBytes = SnapshotFormat.encode(header)
+        try write(headerBytes)
+        fileChecksum = crc32c(headerBytes[..<(SnapshotFormat.headerSize - 4)])
     }
 
     deinit { block.deallocate() }
