@@ -163,11 +163,42 @@ struct ConfigurationLoadTests {
                 case .value: #expect(Configuration.steps(environment: environmentName(of: path)) == steps, "\(path)")
                 case .group(let inner): check(inner, path + ".", steps)
                 case .list(let inner): check(inner, path + "[2].", steps + [.index(2)])
-                case .map(let inner): check(inner, path + ".buy.", steps + [.name("buy")])
+                case .map(let inner):
+                    check(inner, path + ".buy.", steps + [.name("buy")])
+                    check(inner, path + ".*.", steps + [.name("*")])
                 }
             }
         }
         check(Configuration.keys, "", [])
+    }
+
+    @Test("A damaged file is refused with its faults, or read; what is read prints and reads back equal")
+    func damaged() throws {
+        let original = [true, false].map { Array(Configuration().yaml(commented: $0).utf8) } + [Array(Self.example.utf8)]
+        let pieces = Array("{}[]:,-#\"'\n \t*&!|>%@`~0e9.\u{1F600}".utf8)
+        var refused = 0, accepted = 0
+        for seed in 0..<600 as Range<UInt64> {
+            var bytes = original[Int(seed % 3)]
+            for round in 0...(mix64(seed) % 3) {
+                let draw = mix64(seed &* 16 &+ round)
+                let place = Int(draw % UInt64(bytes.count)), piece = pieces[Int((draw >> 32) % UInt64(pieces.count))]
+                switch (draw >> 60) % 3 {
+                case 0: bytes[place] = piece
+                case 1: bytes.insert(piece, at: place)
+                default: bytes.removeSubrange(place..<min(bytes.count, place + Int((draw >> 40) % 20)))
+                }
+                if bytes.isEmpty { break }
+            }
+            do {
+                let configuration = try Configuration.load(yaml: String(decoding: bytes, as: UTF8.self), file: "test.yaml").configuration
+                #expect(try load(configuration.yaml(commented: seed % 2 == 0)) == configuration, "seed \(seed)")
+                accepted += 1
+            } catch let error as ConfigurationError {
+                guard case .faults(let found) = error, !found.isEmpty else { Issue.record("seed \(seed): \(error)"); continue }
+                refused += 1
+            }
+        }
+        #expect(refused > 100 && accepted > 20, "\(refused) refused, \(accepted) accepted")
     }
 
     @Test("Sizes", arguments: [

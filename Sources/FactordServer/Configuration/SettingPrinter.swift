@@ -55,9 +55,9 @@ struct SettingPrinter {
     }
 }
 
-/// The environment variable of a key: `state.snapshot.keep` is `FACTORD_STATE_SNAPSHOT_KEEP`.
+/// The environment variable of a key: `state.snapshot.keep` is `FACTORD_STATE_SNAPSHOT_KEEP`; `*` is written `DEFAULT`.
 func environmentName(of path: String) -> String {
-    "FACTORD_" + path.uppercased().map { ".[".contains($0) ? "_" : String($0) }.joined().filter { $0 != "]" }
+    "FACTORD_" + path.replacing("*", with: "default").uppercased().map { ".[".contains($0) ? "_" : String($0) }.joined().filter { $0 != "]" }
 }
 
 extension Configuration {
