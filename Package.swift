@@ -74,6 +74,7 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(name: "FactorizationTests", dependencies: ["Factorization", "CKernels"], swiftSettings: strict),
         .testTarget(name: "WireFormatsTests", dependencies: ["WireFormats", "Factorization"], swiftSettings: strict),
         .testTarget(name: "PersistenceTests", dependencies: ["Persistence", "Factorization", "LinuxSystem"], swiftSettings: strict),

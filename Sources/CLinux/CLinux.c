@@ -1,5 +1,7 @@
 #define _GNU_SOURCE 1
 #include "CLinux.h"
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 
 int clinux_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
@@ -13,4 +15,16 @@ int clinux_pin_thread(int processor) {
 
 int clinux_rename_exclusive(const char *from, const char *to) {
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
+
+int clinux_start_writeback(int descriptor, int64_t offset, int64_t length) {
+    return sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
+int clinux_next_entry(void *directory, const char **name) {
+    errno = 0; /* readdir says "end" and "error" with the same null */
+    struct dirent *entry = readdir(directory);
+    if (entry == NULL) return errno == 0 ? 0 : -1;
+    *name = entry->d_name;
+    return 1;
 }

@@ -36,3 +36,13 @@ package func systemCall<Value: SignedInteger>(
         throw SystemError(call: "\(call)", subject: subject(), code: code)
     }
 }
+
+/// As `systemCall`, for calls that must not be repeated after a signal: an interrupted `close` has closed.
+package func systemCallOnce(
+    _ call: StaticString, _ subject: @autoclosure () -> String = "", _ body: () -> Int32
+) throws(SystemError) {
+    if body() >= 0 { return }
+    let code = errno
+    if code == EINTR { return }
+    throw SystemError(call: "\(call)", subject: subject(), code: code)
+}

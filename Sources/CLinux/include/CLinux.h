@@ -23,4 +23,10 @@ int clinux_pin_thread(int processor);
 /// Renames a file and fails with EEXIST where the target exists. Returns 0, or -1 with errno set.
 int clinux_rename_exclusive(const char *from, const char *to);
 
+/// Asks the kernel to begin writing dirty pages of a range, without waiting for them. Returns 0, or -1 with errno set.
+int clinux_start_writeback(int descriptor, int64_t offset, int64_t length);
+
+/// Steps an open `DIR *`: 1 and the entry's name (valid until the next step), 0 at the end, -1 with errno set.
+int clinux_next_entry(void *directory, const char **name);
+
 #endif

@@ -1,0 +1,213 @@
+import Factorization
+import Foundation
+
+// The one list of keys. A key is added here and in the struct that holds it; reading, printing, environment variables and
+// documentation follow.
+
+extension Configuration {
+    static var section: Section<Configuration> {
+        Section(entries: [
+            .list(
+                "streams", \.streams, of: Stream.section, element: Stream.init(place:),
+                "Where events arrive: any number of streams."),
+            .group("requests", \.requests, Requests.section, "Where score and recommend requests are answered."),
+            .group("admin", \.admin, Admin.section, "Where snapshots and other changes are asked for."),
+            .group("state", \.state, State.section, "What lies on disk."),
+            .value("ids", \.ids, .choice, .newModel, "Whether `1` and `\"1\"` are one id (canonical) or two (exact)."),
+            .list(
+                "models", \.models, of: Model.section, element: Model.init(place:),
+                "What learns from the streams; a single one may be written as `model:`."),
+            .map(
+                "events", \.events, of: Event.section, element: Event(),
+                "What an event of each type teaches; \"*\" stands for all types not listed."),
+            .group("threads", \.threads, Threads.section, "How many threads do what."),
+            .group("history", \.history, History.section, "What is remembered of each user."),
+            .group("log", \.log, Log.section, "What the daemon says, on standard error."),
+            .value(
+                "insecure", \.insecure, .flag, .restart,
+                "Allow TCP endpoints that other machines can reach, with nothing to check who connects."),
+        ])
+    }
+}
+
+extension Configuration.Stream {
+    /// The defaults of the stream at a place in the list: the first has a name and an endpoint, a later one must be given its own.
+    init(place: Int) {
+        self.init()
+        if place > 0 {
+            name = "events-\(place + 1)"
+            endpoint = ""
+        }
+    }
+
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("name", \.name, .name, .restart, "Stands in logs and counters."),
+            .value("endpoint", \.endpoint, .endpoint, .restart, "tcp://HOST:PORT or ipc://PATH."),
+            .value("mode", \.mode, .choice, .restart, "Whether factord binds the endpoint or connects to it."),
+            .value("pattern", \.pattern, .choice, .restart, "pull pushes back when busy; sub loses what does not fit, and counts it."),
+            .value("topics", \.topics, .texts("prefixes"), .restart, "Topic prefixes of a sub stream; none means every message."),
+            .value("high_water_mark", \.highWaterMark, .integer(1...1_000_000), .restart, "Messages that may wait per peer."),
+            .value("max_message", \.maxMessage, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest message frame; a peer that sends more is dropped."),
+        ])
+    }
+}
+
+extension Configuration.Requests {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("endpoints", \.endpoints, .texts("endpoints"), .restart, "Bound for requests; {state} stands for state.directory."),
+            .value("max_body", \.maxBody, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest request body; a bigger one is answered with an error."),
+            .value("max_message", \.maxMessage, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest message frame; a client that sends more is dropped."),
+            .value("high_water_mark", \.highWaterMark, .integer(1...1_000_000), .restart, "Replies that may wait per client."),
+        ])
+    }
+}
+
+extension Configuration.Admin {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("endpoint", \.endpoint, .endpoint, .restart, "Bound for admin requests; {state} stands for state.directory."),
+        ])
+    }
+}
+
+extension Configuration.State {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("directory", \.directory, .path, .restart, "Holds snapshots, dead letters and ipc sockets."),
+            .group("snapshot", \.snapshot, Configuration.Snapshot.section, "Copies of all that was learned."),
+            .group("dead_letters", \.deadLetters, Configuration.DeadLetters.section, "Records that could not be read, each with its reason."),
+        ])
+    }
+}
+
+extension Configuration.Snapshot {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("interval", \.interval, .span(TimeSpan(seconds: 0)...TimeSpan(seconds: 86_400 * 365)), .live, "Time between two snapshots; 0 switches the timer off."),
+            .value("keep", \.keep, .integer(1...1000), .live, "How many of the newest stay."),
+            .value("on_shutdown", \.onShutdown, .flag, .live, "Write one at a clean stop."),
+        ])
+    }
+}
+
+extension Configuration.DeadLetters {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("directory", \.directory, .path, .restart, "Where they go; {state} stands for state.directory."),
+            .value("bytes", \.bytes, .size(ByteSize(bytes: 65_536)...ByteSize(mebibytes: 65_536)), .restart, "Size at which a new file is begun."),
+            .value("files", \.files, .integer(1...1000), .restart, "How many files stay."),
+        ])
+    }
+}
+
+extension Configuration.Model {
+    /// The defaults of the model at a place in the list; a later one needs a name of its own, and gets one.
+    init(place: Int) {
+        self.init()
+        if place > 0 { name = "model-\(place + 1)" }
+    }
+
+    static var section: Section<Self> {
+        Section(
+            prepare: { model, node in
+                let loss = node["loss"].flatMap(SettingType<Loss>.choice.read)
+                let rank = node["rank"].flatMap(SettingType<Int>.integer(1...512).read)
+                let name = model.name
+                model = Self(loss: loss ?? model.loss, rank: rank ?? model.rank)
+                model.name = name
+            },
+            entries: [
+                .value("name", \.name, .name, .newModel, "Stands in requests, counters and snapshots."),
+                .value("kind", \.kind, .choice, .newModel, "mf: user side times item side; fm: every pair of features."),
+                .value("rank", \.rank, .integer(1...512), .newModel, "Length of a factor vector."),
+                .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings."),
+                .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
+                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
+                .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
+                .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
+                .group("regularization", \.regularization, Configuration.Regularization.section, "Strengths of the squared penalty."),
+            ])
+    }
+}
+
+extension Configuration.Optimizer {
+    static var section: Section<Self> {
+        let rates: ClosedRange<Float> = 0...10
+        return Section(
+            prepare: { optimizer, node in
+                let kind = node["kind"].flatMap(SettingType<Kind>.choice.read)
+                optimizer = Self(kind: kind ?? optimizer.kind, rate: node["rate"].flatMap(SettingType<Float>.number(rates).read))
+            },
+            entries: [
+                .value("kind", \.kind, .choice, .newModel, "sgd: constant steps; adagrad: steps that shrink with the squared gradients of a row."),
+                .value("rate", \.rate, .number(rates), .live, defaultText: "0.1, sgd 0.05", "Learning rate of every part without its own."),
+                .value("rate_user", \.rateUser, .number(rates), .live, defaultText: "rate", "Learning rate of user factors."),
+                .value("rate_item", \.rateItem, .number(rates), .live, defaultText: "rate", "Learning rate of item factors."),
+                .value("rate_context", \.rateContext, .number(rates), .live, defaultText: "rate", "Learning rate of context factors."),
+                .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "rate", "Learning rate of linear weights and the global bias."),
+            ])
+    }
+}
+
+extension Configuration.Negatives {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("count", \.count, .integer(0...1000), .live, defaultText: "4, squared loss 0", "Items drawn per positive event."),
+            .value("verified", \.verified, .flag, .live, "Draw again when the item is in the user's recent history."),
+        ])
+    }
+}
+
+extension Configuration.Regularization {
+    static var section: Section<Self> {
+        let strengths: ClosedRange<Float> = 0...100
+        return Section(entries: [
+            .value("user", \.user, .number(strengths), .live, "On user factors."),
+            .value("item", \.item, .number(strengths), .live, "On item factors."),
+            .value("context", \.context, .number(strengths), .live, "On context factors."),
+            .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
+        ])
+    }
+}
+
+extension Configuration.Event {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("label", \.label, .label, .live, "The label that is learned; value takes the event's own."),
+            .value("weight", \.weight, .number(0...1000), .live, "Factor on the event's weight; 0 learns nothing."),
+            .value("seen", \.seen, .flag, .live, "The item then counts as seen by the user."),
+        ])
+    }
+}
+
+extension Configuration.Threads {
+    /// Half the processors, between 1 and 8: the other half receives, answers and belongs to the rest of the machine.
+    static var defaultTrainers: Int { min(8, max(1, ProcessInfo.processInfo.activeProcessorCount / 2)) }
+
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("receivers", \.receivers, .integer(1...64), .restart, "Threads that read and decode streams."),
+            .value("trainers", \.trainers, .integer(1...64), .restart, defaultText: "half the processors, at most 8", "Threads that learn; with 1 the result is a function of the events alone."),
+        ])
+    }
+}
+
+extension Configuration.History {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("length", \.length, .integer(0...4096), .newModel, "Newest items kept per user."),
+            .value("seen_limit", \.seenLimit, .integer(0...1_000_000), .newModel, "Items that a user's seen set holds at most."),
+        ])
+    }
+}
+
+extension Configuration.Log {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("level", \.level, .choice, .live, "Least severity that is written."),
+            .value("format", \.format, .choice, .restart, "text for people and journald, json for machines."),
+        ])
+    }
+}

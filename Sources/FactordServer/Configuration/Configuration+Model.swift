@@ -1,0 +1,80 @@
+extension Configuration {
+    /// One model: what it computes, what it minimises and how it learns.
+    ///
+    /// Some defaults follow from others (the number of negatives from the loss, the spread of the first factors from the
+    /// rank, each side's rate from `rate`). They are settled when a file is read, so every field here is a plain figure.
+    public struct Model: Sendable, Equatable, Codable {
+        public enum Kind: String, Sendable, Codable, CaseIterable { case mf, fm }
+        public enum Loss: String, Sendable, Codable, CaseIterable { case logistic, squared }
+
+        /// Unique among the models; stands in requests, counters and snapshots.
+        public var name = "main"
+        public var kind = Kind.mf
+        /// Length of a factor vector, 1…512.
+        public var rank: Int
+        public var loss: Loss
+        /// All of the model's randomness is a function of this and of positions.
+        public var seed: UInt64 = 1
+        /// Standard deviation of the factors of a new row.
+        public var initialDeviation: Float
+        public var optimizer = Optimizer()
+        public var negatives: Negatives
+        public var regularization = Regularization()
+
+        /// The defaults for this loss and rank.
+        public init(loss: Loss = .logistic, rank: Int = 32) {
+            self.loss = loss
+            self.rank = rank
+            initialDeviation = 0.3 / Float(max(rank, 1)).squareRoot()
+            negatives = Negatives(count: loss == .logistic ? 4 : 0)
+        }
+    }
+
+    /// How far a step goes.
+    public struct Optimizer: Sendable, Equatable, Codable {
+        public enum Kind: String, Sendable, Codable, CaseIterable { case sgd, adagrad }
+
+        public var kind: Kind
+        /// Learning rate of every part that has none of its own.
+        public var rate: Float
+        /// Learning rate of user factors.
+        public var rateUser: Float
+        /// Learning rate of item factors.
+        public var rateItem: Float
+        /// Learning rate of context factors.
+        public var rateContext: Float
+        /// Learning rate of linear weights and of the global bias.
+        public var rateWeight: Float
+
+        /// The defaults for this kind: one rate for every part.
+        public init(kind: Kind = .adagrad, rate: Float? = nil) {
+            self.kind = kind
+            let rate = rate ?? (kind == .adagrad ? 0.1 : 0.05)
+            self.rate = rate
+            rateUser = rate
+            rateItem = rate
+            rateContext = rate
+            rateWeight = rate
+        }
+    }
+
+    /// Items drawn beside each positive event, taught as label 0.
+    public struct Negatives: Sendable, Equatable, Codable {
+        /// Items drawn per positive event.
+        public var count: Int
+        /// Whether an item of the user's recent history is drawn again instead of being taught as negative.
+        public var verified = true
+
+        public init(count: Int) { self.count = count }
+    }
+
+    /// Strengths of the squared penalty on each part.
+    public struct Regularization: Sendable, Equatable, Codable {
+        public var user: Float = 0.001
+        public var item: Float = 0.0005
+        public var context: Float = 0.0005
+        public var weight: Float = 0.0005
+
+        public init() {}
+    }
+}

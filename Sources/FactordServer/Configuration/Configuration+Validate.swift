@@ -1,0 +1,86 @@
+extension Configuration {
+    /// Most parts that a list of streams, models or endpoints may have.
+    static let longestList = 64
+
+    /// Checks what no single key can tell: names and endpoints against each other, and keys that contradict.
+    func validate(_ reader: inout SettingReader) {
+        validateLists(&reader)
+        validateEndpoints(&reader)
+        validateStreams(&reader)
+        if requests.maxBody > requests.maxMessage {
+            reader.fault(
+                "requests.max_body", "\(requests.maxBody) is more than requests.max_message (\(requests.maxMessage)), which drops the client first")
+        }
+        if state.directory.contains("{state}") { reader.fault("state.directory", "cannot contain {state}, which stands for it") }
+        for type in events.keys.sorted() where type.isEmpty || type.utf8.count > 64 {
+            reader.fault("events.\(type)", "an event type has 1 to 64 bytes")
+        }
+    }
+
+    private func validateLists(_ reader: inout SettingReader) {
+        let lists = [("streams", streams.count), ("models", models.count), ("requests.endpoints", requests.endpoints.count)]
+        for (path, count) in lists where !(1...Configuration.longestList).contains(count) {
+            reader.fault(path, count == 0 ? "is empty; at least one is needed" : "has \(count) parts; at most \(Configuration.longestList) are possible")
+        }
+        for (list, names) in [("streams", streams.map(\.name)), ("models", models.map(\.name))] {
+            for (index, name) in names.enumerated() {
+                guard let first = names.firstIndex(of: name), first < index else { continue }
+                reader.fault("\(list)[\(index)].name", "`\(name)` is also the name of \(list)[\(first)]; each needs its own")
+            }
+        }
+    }
+
+    private func validateStreams(_ reader: inout SettingReader) {
+        for (index, stream) in streams.enumerated() where stream.pattern == .pull && !stream.topics.isEmpty {
+            reader.fault("streams[\(index)].topics", "a pull stream has no topics; remove the key, or set pattern: sub")
+        }
+    }
+
+    /// One endpoint of the configuration: where it stands, and what is done with it.
+    private struct Use {
+        let path: String
+        let text: String
+        let isBound: Bool
+    }
+
+    private func validateEndpoints(_ reader: inout SettingReader) {
+        var uses = streams.enumerated().map { Use(path: "streams[\($0)].endpoint", text: $1.endpoint, isBound: $1.mode == .bind) }
+        uses += requests.endpoints.map { Use(path: "requests.endpoints", text: $0, isBound: true) }
+        uses.append(Use(path: "admin.endpoint", text: admin.endpoint, isBound: true))
+
+        var bound: [(use: Use, address: EndpointAddress)] = []
+        for use in uses {
+            let address: EndpointAddress
+            do {
+                address = try EndpointAddress(use.text)
+            } catch {
+                reader.fault(use.path, use.text.isEmpty ? error.words : "`\(use.text)` \(error.words)")
+                continue
+            }
+            if !use.isBound {
+                if case .tcp(_, port: 0) = address.place { reader.fault(use.path, "`\(use.text)`: only a bound endpoint can have port *") }
+                if case .tcp(host: "*", _) = address.place { reader.fault(use.path, "`\(use.text)`: name the host to connect to") }
+                continue
+            }
+            if !address.isLocal, !insecure {
+                reader.fault(
+                    use.path,
+                    "`\(use.text)` can be reached from other machines and nothing checks who connects; "
+                        + "bind 127.0.0.1 or an ipc path, or set insecure: true if the network is trusted")
+            }
+            if let other = bound.first(where: { $0.address.clashes(with: address) }) {
+                reader.fault(use.path, "`\(use.text)` is already taken by \(other.use.path)")
+            }
+            bound.append((use, address))
+        }
+    }
+}
+
+extension SettingReader {
+    /// Adds a fault of a key, with the place where the key, or the group that holds it, was written.
+    mutating func fault(_ path: String, _ problem: String) {
+        var place = path[...]
+        while origins[String(place)] == nil, let end = place.lastIndex(where: { ".[".contains($0) }) { place = place[..<end] }
+        add(origins[String(place)] ?? .builtIn, path, problem)
+    }
+}

@@ -1,0 +1,156 @@
+public import Factorization
+
+/// Everything that can be set about a daemon, with the defaults that need no file.
+///
+/// A value of this type has been validated when it came from `Configuration.load`. Which keys exist, what they accept and
+/// what each means is listed once, in `Configuration+Keys.swift`; files, environment variables, flags, `factord check
+/// --print` and the documentation all follow that list.
+public struct Configuration: Sendable, Equatable, Codable {
+    /// Where events arrive.
+    public var streams: [Stream] = [Stream()]
+    /// Where score and recommend requests are answered.
+    public var requests = Requests()
+    /// Where state-changing requests are answered.
+    public var admin = Admin()
+    /// What lies on disk.
+    public var state = State()
+    /// Whether `1` and `"1"` are one id.
+    public var ids = IdPolicy.canonical
+    /// The models that learn from the streams, in the order in which an event is applied to them.
+    public var models: [Model] = [Model()]
+    /// What an event of each type teaches; `*` stands for every type that is not listed, and is always present.
+    public var events: [String: Event] = ["*": Event()]
+    /// How many threads do what.
+    public var threads = Threads()
+    /// What is remembered of each user.
+    public var history = History()
+    /// What the daemon says about itself.
+    public var log = Log()
+    /// Allows TCP endpoints that other machines can reach, although nothing checks who connects.
+    public var insecure = false
+
+    public init() {}
+
+    /// One source of events.
+    public struct Stream: Sendable, Equatable, Codable {
+        public enum Mode: String, Sendable, Codable, CaseIterable { case bind, connect }
+        public enum Pattern: String, Sendable, Codable, CaseIterable { case sub, pull }
+
+        /// Unique among the streams; stands in logs and counters.
+        public var name = "events"
+        /// `tcp://HOST:PORT` or `ipc://PATH`.
+        public var endpoint = "tcp://127.0.0.1:5560"
+        public var mode = Mode.bind
+        /// `pull` pushes back when the daemon is busy, `sub` loses what does not fit (and counts it).
+        public var pattern = Pattern.pull
+        /// Topic prefixes that a `sub` stream asks for; empty means every message.
+        public var topics: [String] = []
+        /// Messages that may wait in each peer's queue.
+        public var highWaterMark = 10_000
+        /// The largest message frame; the transport drops a peer that sends more.
+        public var maxMessage = ByteSize(mebibytes: 16)
+
+        public init() {}
+    }
+
+    /// The reply socket.
+    public struct Requests: Sendable, Equatable, Codable {
+        public var endpoints = ["tcp://127.0.0.1:5561", "ipc://{state}/requests.sock"]
+        /// The largest body that is looked at; a bigger one is answered with an error that names this limit.
+        public var maxBody = ByteSize(mebibytes: 1)
+        /// The largest message frame; the transport drops a client that sends more.
+        public var maxMessage = ByteSize(mebibytes: 4)
+        /// Replies that may wait for each client.
+        public var highWaterMark = 1_000
+
+        public init() {}
+    }
+
+    /// The admin socket.
+    public struct Admin: Sendable, Equatable, Codable {
+        public var endpoint = "ipc://{state}/admin.sock"
+
+        public init() {}
+    }
+
+    /// State on disk.
+    public struct State: Sendable, Equatable, Codable {
+        /// Relative paths start at the directory in which the daemon was started.
+        public var directory = "./factord-state"
+        public var snapshot = Snapshot()
+        public var deadLetters = DeadLetters()
+
+        public init() {}
+    }
+
+    public struct Snapshot: Sendable, Equatable, Codable {
+        /// Between two snapshots; zero switches the timer off.
+        public var interval = TimeSpan(seconds: 300)
+        /// How many of the newest snapshots stay.
+        public var keep = 3
+        /// Whether a clean stop writes one.
+        public var onShutdown = true
+
+        public init() {}
+    }
+
+    /// Where records that could not be read go.
+    public struct DeadLetters: Sendable, Equatable, Codable {
+        public var directory = "{state}/dead-letters"
+        /// A file that reaches this size is closed and the next one is begun.
+        public var bytes = ByteSize(mebibytes: 16)
+        /// How many files stay; the oldest goes first.
+        public var files = 4
+
+        public init() {}
+    }
+
+    /// What one event of a type teaches.
+    public struct Event: Sendable, Equatable, Codable {
+        public var label = EventLabel.valueOr(1)
+        /// Factor on the event's own weight, 0 or more; 0 learns nothing.
+        public var weight: Float = 1
+        /// Whether the item counts as seen by the user from then on.
+        public var seen = true
+
+        public init() {}
+    }
+
+    public struct Threads: Sendable, Equatable, Codable {
+        /// Threads that read and decode streams.
+        public var receivers = 1
+        /// Threads that learn; one is deterministic.
+        public var trainers = Threads.defaultTrainers
+
+        public init() {}
+    }
+
+    public struct History: Sendable, Equatable, Codable {
+        /// Newest items kept per user.
+        public var length = 64
+        /// Items that a user's seen set holds at most.
+        public var seenLimit = 10_000
+
+        public init() {}
+    }
+
+    public struct Log: Sendable, Equatable, Codable {
+        public enum Level: String, Sendable, Codable, CaseIterable { case trace, debug, info, notice, warning, error, critical }
+        public enum Format: String, Sendable, Codable, CaseIterable { case text, json }
+
+        public var level = Level.info
+        public var format = Format.text
+
+        public init() {}
+    }
+}
+
+/// The label that an event of some type carries.
+public enum EventLabel: Sendable, Equatable, Codable {
+    /// The same label for every event of the type.
+    case constant(Float)
+    /// The event's own value; an event without one is set aside as a dead letter.
+    case value
+    /// The event's own value, or this when it has none.
+    case valueOr(Float)
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import FactordServer
+
+/// `factord`: runs the daemon in the foreground.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "run", abstract: "Run the daemon (the default).")
+
+    @Option(help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
+    var config: String?
+
+    @OptionGroup var settings: SettingOptions
+
+    func run() throws {
+        let loaded: LoadedConfiguration
+        do {
+            loaded = try Configuration.load(settings.sources(file: config))
+        } catch {
+            complain("\(error)")
+            throw configurationExitCode
+        }
+        for warning in loaded.warnings { complain("warning: \(warning)") }
+        let status = runDaemon(configuration: loaded.configuration)
+        if status != 0 { throw ExitCode(status) }
+    }
+}
