@@ -59,7 +59,8 @@ public final class MultipartMessage {
     /// request has an empty frame in the middle.
     public var envelopeCount: Int {
         var index = 1
-        while index < count - 1 {
+        // In a message that went over a bound, content follows the last frame kept.
+        while index < min(count, receivedFrames - 1) {
             if zmq_msg_size(frame(index)) == 0 { return index + 1 }
             index += 1
         }

@@ -25,6 +25,7 @@ extension ZeroMQSocket {
         }
         try setAddressFamily(endpoint)
         try requireZeroMQ("zmq_connect", endpoint.description) { zmq_connect(handle, endpoint.description) }
+        isConnecting = true
     }
 
     /// `bind(_:)` of an endpoint in text form.

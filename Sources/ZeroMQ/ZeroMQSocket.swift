@@ -34,6 +34,9 @@ public final class ZeroMQSocket: @unchecked Sendable {
     let context: ZeroMQContext
     /// Owner's thread; `nil` once closed.
     private var openHandle: UnsafeMutableRawPointer?
+    /// Whether it ever connected, and whether a `SocketMonitor` is attached. Owner's thread.
+    var isConnecting = false
+    var isMonitored = false
     /// Where frames over a `MultipartMessage`'s bounds are received, to be thrown away. Owner's thread.
     let spare = allocateMessages(1)
     /// The thread that may use the socket; 0 while it is handed over. Only debug builds look.
@@ -57,7 +60,7 @@ public final class ZeroMQSocket: @unchecked Sendable {
     }
 
     deinit {
-        if let openHandle { zmq_close(openHandle) }
+        if let openHandle { release(openHandle) }
         zmq_msg_close(spare)
         spare.deallocate()
     }
@@ -68,8 +71,16 @@ public final class ZeroMQSocket: @unchecked Sendable {
         guard let open = openHandle else { return }
         checkOwner()
         openHandle = nil
+        release(open)
+    }
+
+    private func release(_ open: UnsafeMutableRawPointer) {
+        // First, while someone can still hear it: an event that no one takes would hold up an I/O thread.
+        if isMonitored { zmq_socket_monitor(open, nil, 0) }
         zmq_close(open)
     }
+
+    var isClosed: Bool { openHandle == nil }
 
     /// Ends this thread's ownership: the next thread that uses the socket is its owner.
     public func handOver() {
