@@ -61,8 +61,7 @@ public final class SocketMonitor {
 
     deinit {
         // The sender of events stops before their receiver goes; see `ZeroMQSocket.release`.
-        if !socket.isClosed { zmq_socket_monitor(socket.handle, nil, 0) }
-        socket.isMonitored = false
+        socket.stopMonitoring()
     }
 
     /// Ends this thread's ownership of the monitor, as `ZeroMQSocket.handOver` does of the socket.

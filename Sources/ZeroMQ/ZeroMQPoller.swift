@@ -1,5 +1,5 @@
 internal import CZeroMQ
-internal import LinuxSystem
+public import LinuxSystem
 
 /// Waits on several sockets and plain descriptors (an `EventDescriptor` to be woken by) at once. Level-triggered: what
 /// is left unread is ready again. Owned by the thread that owns the sockets.
@@ -24,29 +24,37 @@ public final class ZeroMQPoller {
 
     private var items: [zmq_pollitem_t] = []
     /// Keeps what the items point at, by entry; `nil` for plain descriptors.
-    private var sockets: [ZeroMQSocket?] = []
+    private var kept: [AnyObject?] = []
 
     public init() {}
 
     /// Watches a socket.
     @discardableResult
     public func add(_ socket: ZeroMQSocket, _ interest: Interest = .input) -> Entry {
-        sockets.append(socket)
+        kept.append(socket)
         items.append(zmq_pollitem_t(socket: socket.handle, fd: 0, events: interest.rawValue, revents: 0))
         return Entry(index: items.count - 1)
+    }
+
+    /// Watches a wake-up: how another thread, or the stop of the daemon, ends a wait. Drain it when it is readable.
+    @discardableResult
+    public func add(_ event: EventDescriptor) -> Entry {
+        let entry = add(descriptor: event.descriptor)
+        kept[entry.index] = event
+        return entry
     }
 
     /// Watches a plain descriptor, which must stay open as long as the poller waits.
     @discardableResult
     public func add(descriptor: CInt, _ interest: Interest = .input) -> Entry {
-        sockets.append(nil)
+        kept.append(nil)
         items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: interest.rawValue, revents: 0))
         return Entry(index: items.count - 1)
     }
 
     /// Puts a socket made anew in the place of the one that `entry` watched.
     public func replace(_ entry: Entry, with socket: ZeroMQSocket) {
-        sockets[entry.index] = socket
+        kept[entry.index] = socket
         items[entry.index].socket = socket.handle
         items[entry.index].revents = 0
     }

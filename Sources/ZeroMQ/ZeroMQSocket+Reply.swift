@@ -24,40 +24,62 @@ extension ZeroMQSocket {
     public func reply(
         to request: MultipartMessage, _ body: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer? = nil
     ) throws(ZeroMQError) -> SendResult {
-        precondition(kind == .router, "only a router replies by envelope")
-        for index in 0..<request.envelopeCount {
-            let result = try send(movingFrame: index, of: request, more: true)
-            // Only the first frame, the routing id, can fail: past it a ROUTER takes, or drops, the whole message.
-            if result != .sent { return result }
-        }
-        return try finish(body, payload)
-    }
-
-    /// Answers with bytes of an array; see above.
-    public func reply(to request: MultipartMessage, _ body: [UInt8]) throws(ZeroMQError) -> SendResult {
-        precondition(kind == .router, "only a router replies by envelope")
-        for index in 0..<request.envelopeCount {
-            let result = try send(movingFrame: index, of: request, more: true)
-            if result != .sent { return result }
-        }
-        return try send(body)
+        let result = try address(request)
+        return result == .sent ? try finish(body, payload) : result
     }
 
     /// Answers a request whose envelope was kept; otherwise as above.
     public func reply(
         to envelope: Envelope, _ body: UnsafeRawBufferPointer, payload: UnsafeRawBufferPointer? = nil
     ) throws(ZeroMQError) -> SendResult {
+        let result = try address(envelope)
+        return result == .sent ? try finish(body, payload) : result
+    }
+
+    /// Answers with the bytes of arrays; otherwise as above.
+    public func reply(
+        to request: MultipartMessage, _ body: [UInt8], payload: [UInt8]? = nil
+    ) throws(ZeroMQError) -> SendResult {
+        let result = try address(request)
+        return result == .sent ? try finish(body, payload) : result
+    }
+
+    /// Answers with the bytes of arrays a request whose envelope was kept; otherwise as above.
+    public func reply(
+        to envelope: Envelope, _ body: [UInt8], payload: [UInt8]? = nil
+    ) throws(ZeroMQError) -> SendResult {
+        let result = try address(envelope)
+        return result == .sent ? try finish(body, payload) : result
+    }
+
+    private func address(_ request: MultipartMessage) throws(ZeroMQError) -> SendResult {
+        precondition(kind == .router, "only a router replies by envelope")
+        for index in 0..<request.envelopeCount {
+            let result = try send(movingFrame: index, of: request, more: true)
+            // Only the first frame, the routing id, can fail: past it a ROUTER takes, or drops, the whole message.
+            if result != .sent { return result }
+        }
+        return .sent
+    }
+
+    private func address(_ envelope: Envelope) throws(ZeroMQError) -> SendResult {
         precondition(kind == .router, "only a router replies by envelope")
         for frame in envelope.frames {
             let result = try send(frame, more: true)
             if result != .sent { return result }
         }
-        return try finish(body, payload)
+        return .sent
     }
 
     private func finish(
         _ body: UnsafeRawBufferPointer, _ payload: UnsafeRawBufferPointer?
     ) throws(ZeroMQError) -> SendResult {
+        let result = try send(body, more: payload != nil)
+        guard let payload else { return result }
+        return try send(payload)
+    }
+
+    private func finish(_ body: [UInt8], _ payload: [UInt8]?) throws(ZeroMQError) -> SendResult {
         let result = try send(body, more: payload != nil)
         guard let payload else { return result }
         return try send(payload)

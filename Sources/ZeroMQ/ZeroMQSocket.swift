@@ -80,7 +80,11 @@ public final class ZeroMQSocket: @unchecked Sendable {
         zmq_close(open)
     }
 
-    var isClosed: Bool { openHandle == nil }
+    /// Detaches the monitor. Called from its `deinit`, which may run on whichever thread lets go of it last.
+    func stopMonitoring() {
+        if let openHandle { zmq_socket_monitor(openHandle, nil, 0) }
+        isMonitored = false
+    }
 
     /// Ends this thread's ownership: the next thread that uses the socket is its owner.
     public func handOver() {

@@ -53,7 +53,7 @@ struct LifetimeTests {
         let wake = try EventDescriptor()
         let poller = ZeroMQPoller()
         let input = poller.add(socket)
-        let woken = poller.add(descriptor: wake.descriptor)
+        let woken = poller.add(wake)
         #expect(try poller.wait(timeoutMilliseconds: 0) == 0)
 
         let thread = try SystemThread(name: "waker") {
