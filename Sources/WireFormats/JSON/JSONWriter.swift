@@ -25,6 +25,19 @@ public struct JSONWriter: ~Copyable {
         needsComma = false
     }
 
+    /// A place to return to (`rewind`).
+    public struct Mark: Sendable {
+        let count: Int, needsComma: Bool
+    }
+    public var mark: Mark { Mark(count: count, needsComma: needsComma) }
+
+    /// Takes back all that was written since `mark`.
+    public mutating func rewind(to mark: Mark) {
+        precondition(mark.count <= count, "a mark of this document")
+        count = mark.count
+        needsComma = mark.needsComma
+    }
+
     /// The bytes so far; valid until the next write.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: buffer, count: count) }
 
