@@ -97,7 +97,8 @@ extension EventDecoder {
             } else if let members = value.members {
                 for (text, weight) in members where !weight.isNull {
                     guard let number = weight.double else { throw .rejected(reason, "a feature's weight is a number") }
-                    try append(field, try key(text: text, batch, reason, badFeature), try featureWeight(number, reason), since: first, batch)
+                    let value = try key(text: text, batch, reason, badFeature)
+                    try append(field, value, try featureWeight(number, reason), since: first, batch)
                 }
             } else if value.kind == .double, let number = value.double {
                 try append(field, noKey, try featureWeight(number, reason), since: first, batch)

@@ -15,9 +15,9 @@ public enum TopicRule: Sendable {
 /// Usage: `begin` with a message, then `fill` until it answers true; where it answers false the batch is full, and the
 /// decoder goes on in the next one.
 ///
-/// What a message may be is told in the README and checked here:
+/// A message is one of:
 /// * a JSON object (a record), an array of records, or records one per line;
-/// * a JSON object with `columns`, followed by raw frames (`EventDecoder+Columns.swift`).
+/// * a JSON object with `columns`, followed by raw frames (`EventDecoder+Header.swift`).
 ///
 /// Rules that hold for all records: a key that comes twice counts with its last value; `null` is the same as an absent
 /// key; unknown keys are ignored; a wrong type is never guessed at but rejects its record. `source`, `epoch` and `seq`
