@@ -1,0 +1,88 @@
+/// The envelopes of JSON-RPC 2.0.
+public enum JSONRPC {
+    /// Answers a body, single or batch, by the standard.
+    ///
+    /// `answer` is called for each request in turn and writes exactly one value, the result; where it throws, what it wrote
+    /// is taken back and the error stands in its place. Notifications are carried out and what they wrote is dropped.
+    /// - Returns: Whether the writer, which is reset first, holds a reply to be sent. There is none to a notification, nor
+    ///   to a batch of nothing else.
+    public static func answer(
+        _ body: UnsafeRawBufferPointer, with parser: JSONParser, batchLimit: Int = 1000, into writer: inout JSONWriter,
+        _ answer: (JSONRPCRequest, inout JSONWriter) throws(JSONRPCError) -> Void
+    ) -> Bool {
+        writer.reset()
+        let parsed: JSONRPCBody
+        do throws(JSONRPCError) {
+            parsed = try JSONRPCBody.parse(body, with: parser, batchLimit: batchLimit)
+        } catch {
+            writer.reply(to: nil, error: error)
+            return true
+        }
+        switch parsed {
+        case .single(let request):
+            return reply(to: request, into: &writer, answer)
+        case .batch(let elements):
+            var isDue = false
+            writer.beginArray()
+            for element in elements {
+                let replied = reply(to: JSONRPCRequest.read(element), into: &writer, answer)
+                isDue = isDue || replied
+            }
+            writer.endArray()
+            if !isDue { writer.reset() }
+            return isDue
+        }
+    }
+
+    private static func reply(
+        to element: JSONRPCElement, into writer: inout JSONWriter,
+        _ answer: (JSONRPCRequest, inout JSONWriter) throws(JSONRPCError) -> Void
+    ) -> Bool {
+        let mark = writer.mark
+        switch element {
+        case .fault(let id, let error):
+            writer.reply(to: id, error: error)
+            return true
+        case .request(let request):
+            do throws(JSONRPCError) {
+                writer.beginReply(to: request.id)
+                try answer(request, &writer)
+                writer.endObject()
+            } catch {
+                writer.rewind(to: mark)
+                writer.reply(to: request.id, error: error)
+            }
+            if request.isNotification { writer.rewind(to: mark) }
+            return !request.isNotification
+        }
+    }
+}
+
+extension JSONWriter {
+    /// Opens `{"jsonrpc":"2.0","id":…,"result":`; write one value, then `endObject`.
+    public mutating func beginReply(to id: JSONValue?) {
+        envelope(id)
+        key("result")
+    }
+
+    /// A whole error reply. Without an id it says `null`.
+    public mutating func reply(to id: JSONValue?, error: JSONRPCError) {
+        envelope(id)
+        key("error")
+        beginObject()
+        key("code")
+        value(error.code)
+        key("message")
+        value(error.message)
+        endObject()
+        endObject()
+    }
+
+    private mutating func envelope(_ id: JSONValue?) {
+        beginObject()
+        key("jsonrpc")
+        value("2.0")
+        key("id")
+        if let id { value(id) } else { null() }
+    }
+}
