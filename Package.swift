@@ -24,6 +24,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // Foreign code, each behind one Swift module.
@@ -50,8 +51,9 @@ let package = Package(
             dependencies: [
                 "Factorization", "WireFormats", "Persistence", "ZeroMQ", "LinuxSystem", "Yams",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
-            swiftSettings: memorySafe),
+            swiftSettings: strict),
         .target(
             name: "StreamTools", dependencies: ["WireFormats", "ZeroMQ", "LinuxSystem"],
             swiftSettings: strict),

@@ -8,6 +8,12 @@ public enum MonotonicClock {
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
+
+    /// Lets the calling thread rest for about this long.
+    public static func sleep(microseconds: Int) {
+        var time = timespec(tv_sec: microseconds / 1_000_000, tv_nsec: microseconds % 1_000_000 * 1000)
+        nanosleep(&time, nil)
+    }
 }
 
 /// Time for people and for event stamps: it may jump either way, so nothing may wait or expire by it.

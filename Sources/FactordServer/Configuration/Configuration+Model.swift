@@ -1,11 +1,13 @@
+public import Factorization
+
 extension Configuration {
     /// One model: what it computes, what it minimises and how it learns.
     ///
     /// Some defaults follow from others (the number of negatives from the loss, the spread of the first factors from the
     /// rank, each side's rate from `rate`). They are settled when a file is read, so every field here is a plain figure.
     public struct Model: Sendable, Equatable, Codable {
-        public enum Kind: String, Sendable, Codable, CaseIterable { case mf, fm }
-        public enum Loss: String, Sendable, Codable, CaseIterable { case logistic, squared }
+        public typealias Kind = ModelSettings.Kind
+        public typealias Loss = ModelSettings.Loss
 
         /// Unique among the models; stands in requests, counters and snapshots.
         public var name = "main"
@@ -32,7 +34,7 @@ extension Configuration {
 
     /// How far a step goes.
     public struct Optimizer: Sendable, Equatable, Codable {
-        public enum Kind: String, Sendable, Codable, CaseIterable { case sgd, adagrad }
+        public typealias Kind = ModelSettings.Optimizer
 
         public var kind: Kind
         /// Learning rate of every part that has none of its own.
@@ -49,7 +51,7 @@ extension Configuration {
         /// The defaults for this kind: one rate for every part.
         public init(kind: Kind = .adagrad, rate: Float? = nil) {
             self.kind = kind
-            let rate = rate ?? (kind == .adagrad ? 0.1 : 0.05)
+            let rate = rate ?? (kind == .sgd ? 0.05 : 0.1)
             self.rate = rate
             rateUser = rate
             rateItem = rate

@@ -2,18 +2,40 @@ import Synchronization
 
 /// What an event of some type teaches: the label and weight of its interaction.
 public struct TypeRule: Sendable, Equatable {
-    /// The label; nil takes the record's own value (1 where it has none).
-    public var label: Float?
+    /// Where the label comes from.
+    public enum Label: Sendable, Equatable {
+        /// The same for every event of the type.
+        case constant(Float)
+        /// The record's own value; one without is refused.
+        case value
+        /// The record's own value, or this where it has none.
+        case valueOr(Float)
+    }
+
+    public var label: Label
     /// Importance; multiplies the record's own weight. 0 keeps the event out of learning.
     public var weight: Float
     /// Whether the item counts as seen by the user.
     public var marksSeen: Bool
 
-    public init(label: Float? = nil, weight: Float = 1, marksSeen: Bool = true) {
+    public init(label: Label = .valueOr(1), weight: Float = 1, marksSeen: Bool = true) {
         self.label = label
         self.weight = weight
         self.marksSeen = marksSeen
     }
+
+    /// The label of a record; meaningless where `needsValue` and there is none.
+    @inline(__always)
+    func label(value: Float, hasValue: Bool) -> Float {
+        switch label {
+        case .constant(let label): label
+        case .value: value
+        case .valueOr(let other): hasValue ? value : other
+        }
+    }
+
+    @inline(__always)
+    var needsValue: Bool { label == .value }
 }
 
 /// The event types of the streams: a small bounded registry, name to ordinal to rule.

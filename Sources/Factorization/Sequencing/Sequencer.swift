@@ -8,16 +8,18 @@ import Synchronization
 ///
 /// Thread safety: one thread at a time is the sequencer (receivers take turns, a batch each). The counters are for anyone.
 public final class Sequencer: @unchecked Sendable {
-    /// Records that decoded well and could not be taken all the same.
-    public struct Refusals: Sendable, Equatable {
+    /// Why a record that decoded well could not be taken.
+    public enum Refusal: String, Sendable, CaseIterable {
         /// More event types than the registry holds.
-        public var tooManyTypes = 0
-        /// More context fields than the registry holds.
-        public var tooManyFields = 0
+        case tooManyTypes = "too_many_types"
+        /// More context fields than the registry holds; the event is taken without the feature.
+        case tooManyFields = "too_many_fields"
         /// All ordinals of a table are given out.
-        public var tableFull = 0
-        /// Records of a kind that changes nothing in this version.
-        public var unsupported = 0
+        case tableFull = "table_full"
+        /// A record of a kind that changes nothing in this version.
+        case unsupported
+        /// The event's type takes its label from the value, and there is none.
+        case missingValue = "missing_value"
     }
 
     private let shared: SharedState
@@ -27,12 +29,32 @@ public final class Sequencer: @unchecked Sendable {
     private let last = Atomic<UInt64>(0)
     /// Sequencer only: the position while a batch is under way.
     private var position: UInt64 = 0
-    public private(set) var refusals = Refusals()
+    /// Refusals by `Refusal.allCases`; stored by the sequencer, read by anyone.
+    private let refused: UnsafeMutablePointer<Atomic<Int>>
+    /// What the last `take` refused, at most `refusalsKept`: the record's index and why. For the caller's dead letters.
+    public private(set) var lastRefusals: [(record: Int, reason: Refusal)] = []
+    private static let refusalsKept = 16
 
     init(shared: SharedState, models: [Model], queues: [TrainerQueue]) {
         self.shared = shared
         self.models = models
         self.queues = queues
+        refused = .allocate(capacity: Refusal.allCases.count)
+        for index in 0..<Refusal.allCases.count { (refused + index).initialize(to: Atomic(0)) }
+    }
+
+    deinit { refused.deallocate() }
+
+    /// Records refused since the start, by reason; those that never happened are left out.
+    public var refusals: [(reason: Refusal, count: Int)] {
+        Refusal.allCases.enumerated().map { ($1, refused[$0].load(ordering: .relaxed)) }.filter { $0.1 > 0 }
+    }
+
+    @inline(never)
+    private func refuse(_ record: Int, _ reason: Refusal) -> Bool {
+        refused[Refusal.allCases.firstIndex(of: reason)!].add(1, ordering: .relaxed)
+        if lastRefusals.count < Sequencer.refusalsKept { lastRefusals.append((record, reason)) }
+        return true
     }
 
     /// The highest position given out and published.
@@ -49,11 +71,12 @@ public final class Sequencer: @unchecked Sendable {
     public func take(_ batch: EventBatch, from first: Int) -> Int {
         let records = batch.records
         var index = first
+        lastRefusals.removeAll(keepingCapacity: true)
         while index < records.count {
             prefetch(records, from: index)
             let end = min(index + 16, records.count)
             while index < end {
-                guard take(records[index], of: batch) else {
+                guard take(records[index], index, of: batch) else {
                     publish()
                     return index
                 }
@@ -86,9 +109,9 @@ public final class Sequencer: @unchecked Sendable {
 
     /// One record; false when its trainer's queue is full.
     @inline(__always)
-    private func take(_ record: borrowing EventRecord, of batch: EventBatch) -> Bool {
+    private func take(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
         switch record.kind {
-        case .interaction: return takeInteraction(record, of: batch)
+        case .interaction: return takeInteraction(record, index, of: batch)
         case .hideItem, .unhideItem:
             position += 1
             let item = shared.items.find(record.item)
@@ -96,29 +119,29 @@ public final class Sequencer: @unchecked Sendable {
             return true
         case .undo, .forgetUser: return takeUserRecord(record)
         case .itemAttributes, .userAttributes, .forgetItem:
-            refusals.unsupported += 1
-            return true
+            return refuse(index, .unsupported)
         case .beat: return true
         }
     }
 
     @inline(__always)
-    private func takeInteraction(_ record: borrowing EventRecord, of batch: EventBatch) -> Bool {
+    private func takeInteraction(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
         guard let type = shared.types.resolve(batch.text(record.type)) else {
-            refusals.tooManyTypes += 1
-            return true
+            return refuse(index, .tooManyTypes)
         }
+        let hasValue = record.hasValue
+        if !hasValue, shared.types.rule(type).pointee.needsValue { return refuse(index, .missingValue) }
         let user = ordinal(of: record.user, in: .users)
-        guard user != Placement.none else { return refuseFullTable() }
+        guard user != Placement.none else { return refuse(index, .tableFull) }
         let queue = queues[Placement.shard(user) % queues.count]
         guard queue.hasSpace(features: Int(record.featureCount)) else { return false }
         let item = ordinal(of: record.item, in: .items)
-        guard item != Placement.none else { return refuseFullTable() }
+        guard item != Placement.none else { return refuse(index, .tableFull) }
         var featureCount: UInt16 = 0
-        for index in 0..<Int(record.featureCount) {
-            let entry = batch.features[Int(record.firstFeature) + index]
+        for feature in 0..<Int(record.featureCount) {
+            let entry = batch.features[Int(record.firstFeature) + feature]
             guard let namespace = shared.fields.namespace(adding: batch.text(entry.field)) else {
-                refusals.tooManyFields += 1
+                _ = refuse(index, .tooManyFields)
                 continue
             }
             let key = entry.value.placed(in: namespace, hashing: shared.hashing)
@@ -153,11 +176,6 @@ public final class Sequencer: @unchecked Sendable {
             TrainingRecord(
                 position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: 0, weight: 0, type: 0,
                 featureCount: 0, kind: record.kind, hasValue: false))
-        return true
-    }
-
-    private func refuseFullTable() -> Bool {
-        refusals.tableFull += 1
         return true
     }
 

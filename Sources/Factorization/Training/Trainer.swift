@@ -38,9 +38,10 @@ public final class Trainer: @unchecked Sendable {
     /// Records whose rows are asked for ahead of their step.
     private static let lookahead = 4
 
-    /// Applies what waits; answers how many records that were.
-    public func drain() -> Int {
-        let (issued, first, count) = queue.waiting()
+    /// Applies what waits, at most `limit` records; answers how many that were.
+    public func drain(limit: Int = .max) -> Int {
+        let (issued, first, waiting) = queue.waiting()
+        let count = min(waiting, limit)
         seen = issued
         var done = 0
         for ahead in 0..<min(Trainer.lookahead, count) { prefetch(first &+ ahead) }
@@ -61,7 +62,10 @@ public final class Trainer: @unchecked Sendable {
             queue.release(count: chunk, features: features)
         }
         if count > 0 { for learner in learners { learner.prequential.publish() } }
-        applied.store(max(issued, applied.load(ordering: .relaxed)), ordering: .sequentiallyConsistent)
+        // Nothing waits: whatever was issued to others does not concern this trainer.
+        if count == waiting {
+            applied.store(max(issued, applied.load(ordering: .relaxed)), ordering: .sequentiallyConsistent)
+        }
         return count
     }
 
@@ -84,7 +88,7 @@ public final class Trainer: @unchecked Sendable {
         switch record.pointee.kind {
         case .interaction:
             let rule = shared.types.rule(record.pointee.type)
-            let label = rule.pointee.label ?? (record.pointee.hasValue ? record.pointee.value : 1)
+            let label = rule.pointee.label(value: record.pointee.value, hasValue: record.pointee.hasValue)
             let weight = rule.pointee.weight * record.pointee.weight
             if weight > 0 {
                 for learner in learners {

@@ -1,0 +1,38 @@
+import Factorization
+
+extension Configuration {
+    /// The engine that this configuration asks for.
+    var engineSettings: EngineSettings {
+        var settings = EngineSettings(
+            models: models.map(\.settings), trainers: threads.trainers, historyLength: history.length,
+            seenLimit: history.seenLimit)
+        for (name, event) in events where name != "*" { settings.eventTypes[name] = event.rule }
+        settings.otherEvents = (events["*"] ?? Event()).rule
+        return settings
+    }
+}
+
+extension Configuration.Event {
+    var rule: TypeRule {
+        let label: TypeRule.Label =
+            switch label {
+            case .constant(let label): .constant(label)
+            case .value: .value
+            case .valueOr(let other): .valueOr(other)
+            }
+        return TypeRule(label: label, weight: weight, marksSeen: seen)
+    }
+}
+
+extension Configuration.Model {
+    var settings: ModelSettings {
+        let rates = ModelSettings.Groups(
+            user: optimizer.rateUser, item: optimizer.rateItem, context: optimizer.rateContext, weight: optimizer.rateWeight)
+        let l2 = ModelSettings.Groups(
+            user: regularization.user, item: regularization.item, context: regularization.context, weight: regularization.weight)
+        return ModelSettings(
+            name: name, kind: kind, rank: rank, loss: loss, optimizer: optimizer.kind, rates: rates,
+            globalRate: optimizer.rateWeight, l2: l2, negatives: negatives.count, verifiedNegatives: negatives.verified,
+            deviation: initialDeviation, seed: seed)
+    }
+}

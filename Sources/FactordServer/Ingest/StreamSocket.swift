@@ -1,0 +1,70 @@
+import Synchronization
+import WireFormats
+import ZeroMQ
+
+/// The socket of one stream, and its supervision. Belongs to one receive thread.
+final class StreamSocket {
+    let stream: Configuration.Stream
+    /// Place in the configuration.
+    let index: UInt16
+    let counters: StreamCounters
+    private(set) var socket: ZeroMQSocket
+    private var monitor: SocketMonitor
+    private let context: ZeroMQContext
+    private var seenDisconnects = 0
+    /// Where the poller watches the socket.
+    var entry: ZeroMQPoller.Entry?
+
+    init(_ stream: Configuration.Stream, index: UInt16, counters: StreamCounters, context: ZeroMQContext) throws(ZeroMQError) {
+        self.stream = stream
+        self.index = index
+        self.counters = counters
+        self.context = context
+        (socket, monitor) = try StreamSocket.open(stream, context)
+    }
+
+    /// Where the body stands in a message.
+    var topicRule: TopicRule { stream.pattern == .sub ? .recognised : .none }
+
+    private static func open(
+        _ stream: Configuration.Stream, _ context: ZeroMQContext
+    ) throws(ZeroMQError) -> (ZeroMQSocket, SocketMonitor) {
+        let kind: ZeroMQSocket.Kind = stream.pattern == .sub ? .sub : .pull
+        var options = SocketOptions.ingest(kind)
+        options.receiveQueueMessages = stream.highWaterMark
+        options.maximumFrameBytes = stream.maxMessage.bytes
+        let socket = try ZeroMQSocket(context, kind, options: options)
+        let monitor = try SocketMonitor(socket)
+        if kind == .sub {
+            for topic in stream.topics.isEmpty ? [""] : stream.topics { try socket.subscribe(topic) }
+        }
+        switch stream.mode {
+        case .bind: try socket.bind(stream.endpoint)
+        case .connect: try socket.connect(stream.endpoint)
+        }
+        return (socket, monitor)
+    }
+
+    func handOver() {
+        socket.handOver()
+        monitor.handOver()
+    }
+
+    /// Counts what became of the connections, and makes the socket anew where libzmq has given up its peer: a connecting
+    /// socket that gets one frame over the limit is disconnected for ever (libzmq 4.3.4).
+    func supervise(_ poller: ZeroMQPoller) throws(ZeroMQError) {
+        try monitor.drain()
+        let disconnects = monitor.counters.disconnected
+        counters.disconnects.add(disconnects - seenDisconnects, ordering: .relaxed)
+        seenDisconnects = disconnects
+        guard stream.mode == .connect, monitor.isAbandoned(forMilliseconds: 2000) else { return }
+        let old = socket
+        (socket, monitor) = try StreamSocket.open(stream, context)
+        seenDisconnects = 0
+        if let entry { poller.replace(entry, with: socket) }
+        old.close()
+        counters.recreated.add(1, ordering: .relaxed)
+    }
+
+    func close() { socket.close() }
+}

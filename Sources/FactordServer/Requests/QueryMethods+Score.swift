@@ -1,0 +1,54 @@
+import Factorization
+import WireFormats
+
+extension QueryMethods {
+    /// `score`: one user × many items.
+    func score(_ request: JSONRPCRequest, _ waiting: WaitState, _ writer: inout JSONWriter) throws(JSONRPCError) {
+        let parameters = try JSONRPCParameters(of: request)
+        let late = try isLate(parameters, waiting)
+        let number = try model(parameters)
+        let asProbability = try parameters.bool("probability", default: false)
+        let position = engine.appliedPosition
+        _ = try parameters.required("items")
+        var unknown: [Int] = []
+        let (scores, isKnown) = try scorer.reading { () throws(JSONRPCError) in
+            let user = try user(parameters), items = try items("items", parameters)
+            for (index, item) in items.enumerated() where item == Placement.none { unknown.append(index) }
+            return (scorer.score(model: number, user: user, items: items, features: try features(parameters)), user != Placement.none)
+        }
+        writer.beginObject()
+        writer.key("scores")
+        writer.beginArray()
+        for score in scores { writer.value(asProbability ? probability(score, model: number) : score) }
+        writer.endArray()
+        if !unknown.isEmpty {
+            writer.key("unknown_items")
+            writer.beginArray()
+            for index in unknown { writer.value(index) }
+            writer.endArray()
+        }
+        writeEnd(position, fallback: isKnown ? nil : "item_bias", late, &writer)
+    }
+
+    /// A score as a probability: σ of the log-odds, corrected for sampled negatives. With n uniform negatives a positive,
+    /// out of N items, the odds of the training data are N/n of the true ones (King and Zeng 2001, prior correction).
+    func probability(_ score: Float, model number: Int) -> Float {
+        let settings = engine.models[number].settings
+        guard settings.loss == .logistic else { return score }
+        guard settings.negatives > 0, engine.items.count > 0 else { return Float.logistic(score) }
+        return Float.logistic(score, odds: Float(settings.negatives) / Float(engine.items.count))
+    }
+
+    /// Position, fallback and lateness: the end of every answer about items.
+    func writeEnd(_ position: UInt64, fallback: String?, _ late: Bool, _ writer: inout JSONWriter) {
+        writer.key("position")
+        writer.value(position)
+        writer.key("fallback")
+        if let fallback { writer.value(fallback) } else { writer.null() }
+        if late {
+            writer.key("late")
+            writer.value(true)
+        }
+        writer.endObject()
+    }
+}

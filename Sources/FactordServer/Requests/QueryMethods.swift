@@ -1,0 +1,103 @@
+import Factorization
+import WireFormats
+
+/// The read-only methods: `ping`, `score`, `recommend`, `stats`. Belongs to the reply socket's thread.
+final class QueryMethods: RequestMethods {
+    let engine: Engine
+    let ids: IdPolicy
+    let stats: StatsReport
+    let scorer: Scorer
+    /// Reads contexts; its batch holds the features of the request in hand.
+    private let contextReader: EventDecoder
+    private let contextBatch = EventBatch(recordCapacity: 1, featureCapacity: 1024, textCapacity: 1 << 17, messageCapacity: 1)
+
+    /// Ids in one `score` request or one `exclude` list.
+    static let idLimit = 100_000
+    /// Items in one answer of `recommend`.
+    static let countLimit = 10_000
+
+    init(engine: Engine, ids: IdPolicy, stats: StatsReport) {
+        self.engine = engine
+        self.ids = ids
+        self.stats = stats
+        scorer = Scorer(engine: engine)
+        contextReader = EventDecoder(policy: ids, hashing: engine.hashing)
+    }
+
+    func answer(
+        _ request: JSONRPCRequest, waiting: WaitState, into writer: inout JSONWriter
+    ) throws(JSONRPCError) {
+        switch request.methodName {
+        case "score": try score(request, waiting, &writer)
+        case "recommend": try recommend(request, waiting, &writer)
+        case "ping": ping(&writer)
+        case "stats": stats.write(into: &writer)
+        default: throw .methodNotFound(request.methodName)
+        }
+    }
+
+    private func ping(_ writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.key("pong")
+        writer.value(true)
+        writer.key("position")
+        writer.value(engine.appliedPosition)
+        writer.endObject()
+    }
+
+    // MARK: Parameters that several methods share
+
+    /// The model asked for by name; the first without one.
+    func model(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> Int {
+        guard let name = try parameters.text("model") else { return 0 }
+        for (index, model) in engine.models.enumerated() where name.elementsEqual(model.settings.name.utf8) { return index }
+        let names = engine.models.map(\.settings.name).joined(separator: ", ")
+        throw .invalidParams("params.model: no model \(String(decoding: name.prefix(128), as: UTF8.self)); there is \(names)")
+    }
+
+    /// The user's ordinal; `Placement.none` where the id is unknown. Inside `scorer.reading`.
+    func user(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> UInt32 {
+        guard let key = try parameters.key("user", policy: ids, hashing: engine.hashing) else {
+            throw .invalidParams("params.user: missing")
+        }
+        return engine.users.find(key)
+    }
+
+    /// The ordinals of a list of item ids, `Placement.none` for unknown ones. Inside `scorer.reading`.
+    func items(_ name: StaticString, _ parameters: JSONRPCParameters) throws(JSONRPCError) -> [UInt32] {
+        var ordinals: [UInt32] = []
+        try parameters.forEachKey(name, limit: QueryMethods.idLimit, policy: ids, hashing: engine.hashing) {
+            ordinals.append(engine.items.find($0))
+        }
+        return ordinals
+    }
+
+    /// The context's features that the models know. Inside `scorer.reading`.
+    func features(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> [(ordinal: UInt32, weight: Float)] {
+        guard let context = parameters.value("context") else { return [] }
+        try contextReader.readContext(context, into: contextBatch)
+        var features: [(ordinal: UInt32, weight: Float)] = []
+        for entry in contextBatch.features {
+            guard let namespace = engine.fields.namespace(contextBatch.text(entry.field)) else { continue }
+            let ordinal = engine.contexts.find(entry.value.placed(in: namespace, hashing: engine.hashing))
+            if ordinal != Placement.none { features.append((ordinal, entry.weight)) }
+        }
+        return features
+    }
+
+    /// Waits for `after`, or says that the answer is late.
+    /// - Returns: whether the answer has to say `"late": true`.
+    func isLate(_ parameters: JSONRPCParameters, _ waiting: WaitState) throws(JSONRPCError) -> Bool {
+        guard let after = try parameters.unsigned("after"), engine.appliedPosition < after else { return false }
+        let milliseconds = try parameters.integer("deadline_ms", default: 50, in: 0...60_000)
+        if waiting.isFinal { return true }
+        // The reply that this error starts is dropped; the request is asked again when the position is reached.
+        waiting.wanted = (min(after, waiting.wanted?.position ?? after), max(milliseconds, waiting.wanted?.milliseconds ?? 0))
+        throw .late("waits for position \(after)")
+    }
+
+    /// An item's or user's id as answers give it: integers as numbers, text as text.
+    func write(_ key: Key, into writer: inout JSONWriter) {
+        if key.isText { writer.value(key.text) } else { writer.value(Int64(bitPattern: key.payload)) }
+    }
+}

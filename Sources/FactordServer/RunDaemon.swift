@@ -1,0 +1,60 @@
+import Glibc
+import LinuxSystem
+import Logging
+import ZeroMQ
+
+/// Exit statuses of sysexits.h that the daemon uses.
+private enum ExitStatus {
+    static let success: Int32 = 0
+    /// The state or the configuration does not allow a start (EX_CONFIG); starting again will not help.
+    static let configuration: Int32 = 78
+    /// Something of the system was refused: a port in use, a directory (EX_OSERR).
+    static let system: Int32 = 71
+}
+
+/// Runs a daemon until SIGTERM or SIGINT.
+///
+/// - Returns: The process's exit status: 0 after a clean stop, 71 where the system refused something at the start, 78
+///   where configuration and state do not go together.
+public func runDaemon(configuration: Configuration) -> Int32 {
+    let level = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .info
+    let isJSON = configuration.log.format == .json
+    var log = Logger(label: "factord") { DaemonLog(label: $0, level: level, isJSON: isJSON) }
+    log.logLevel = level
+    do {
+        // First of all, so that every thread to come leaves the signals to this one.
+        let signals = try SignalSource([SIGTERM, SIGINT, SIGHUP])
+        let daemon = try Daemon(configuration, log: log)
+        try daemon.start()
+        log.notice(
+            "ready",
+            metadata: [
+                "streams": "\(configuration.streams.map(\.endpoint).joined(separator: ","))",
+                "requests": "\(configuration.requests.endpoints.joined(separator: ","))",
+                "models": "\(configuration.models.map { "\($0.name):\($0.kind)\($0.rank)" }.joined(separator: ","))",
+                "trainers": "\(configuration.threads.trainers)", "libzmq": "\(ZeroMQVersion.description)",
+            ])
+        try waitForStop(signals, log)
+        log.notice("stopping: no more events are read")
+        daemon.stop()
+        log.notice("stopped")
+        return ExitStatus.success
+    } catch let error as StartError {
+        log.critical("cannot start: \(error)")
+        return ExitStatus.configuration
+    } catch {
+        log.critical("cannot start: \(error)")
+        return ExitStatus.system
+    }
+}
+
+private func waitForStop(_ signals: SignalSource, _ log: Logger) throws {
+    let poller = DescriptorPoller([signals.descriptor])
+    while true {
+        try poller.wait()
+        while let signal = signals.next() {
+            if signal == SIGTERM || signal == SIGINT { return }
+            log.notice("SIGHUP: the configuration is read at start only; restart the daemon to change it")
+        }
+    }
+}

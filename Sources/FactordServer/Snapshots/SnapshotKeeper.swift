@@ -1,0 +1,160 @@
+import Factorization
+import LinuxSystem
+import Logging
+import Persistence
+import Synchronization
+
+/// Writes snapshots: on its timer, on request, and at a clean stop.
+///
+/// The stop is short: trainers pause at a position while the state is copied into memory, then go on while the copy is
+/// written. One snapshot at a time.
+final class SnapshotKeeper: Service {
+    /// A snapshot that stands.
+    struct Written: Sendable {
+        var position: UInt64
+        var path: String
+        var bytes: UInt64
+        /// How long learning stood still, and how long it all took.
+        var pauseMilliseconds: Double
+        var seconds: Double
+        /// `MonotonicClock` at the end.
+        var finished: Int64
+    }
+
+    let name = "snapshots"
+    private let engine: Engine
+    private let ingest: Ingest
+    /// One snapshot at a time: the store belongs to whoever writes.
+    private let store: Mutex<SnapshotStore>
+    private let settings: Configuration.Snapshot
+    private let deadLetters: DeadLetterFile
+    private let log: Logger
+    private let last = Mutex<Written?>(nil)
+    let written = Atomic<Int>(0)
+    let failed = Atomic<Int>(0)
+    private let isStopping = Atomic<Bool>(false)
+    private let wakeUp: EventDescriptor
+    private let thread = Mutex<SystemThread?>(nil)
+    /// Positions at whole seconds, newest last; for the rate.
+    private let samples = Mutex<[(nanoseconds: Int64, position: UInt64)]>([])
+
+    init(
+        engine: Engine, ingest: Ingest, store: sending SnapshotStore, settings: Configuration.Snapshot, deadLetters: DeadLetterFile,
+        log: Logger
+    ) throws(SystemError) {
+        self.engine = engine
+        self.ingest = ingest
+        self.store = Mutex(store)
+        self.settings = settings
+        self.deadLetters = deadLetters
+        self.log = log
+        wakeUp = try EventDescriptor()
+    }
+
+    /// The newest snapshot written by this process.
+    var newest: Written? { last.withLock { $0 } }
+
+    /// Events a second over the last five seconds.
+    var eventRate: Double {
+        samples.withLock { samples in
+            guard let first = samples.first, let last = samples.last, last.nanoseconds > first.nanoseconds else { return 0 }
+            return Double(last.position - first.position) * 1e9 / Double(last.nanoseconds - first.nanoseconds)
+        }
+    }
+
+    func start() throws {
+        let started = try SystemThread(name: "snapshots") { [self] in run() }
+        thread.withLock { $0 = started }
+    }
+
+    func stop() {
+        isStopping.store(true, ordering: .releasing)
+        wakeUp.signal()
+        thread.withLock { $0 }?.join()
+        if settings.onShutdown {
+            do {
+                let final = try write()
+                log.notice("final snapshot", metadata: ["position": "\(final.position)", "path": "\(final.path)"])
+            } catch {
+                log.error("no final snapshot; the one before stands", metadata: ["error": "\(error)"])
+            }
+        }
+        deadLetters.flush()
+    }
+
+    private func run() {
+        let poller = DescriptorPoller([wakeUp.descriptor])
+        let interval = settings.interval.nanoseconds
+        var next = MonotonicClock.nanoseconds + Int64(clamping: interval)
+        while !isStopping.load(ordering: .acquiring) {
+            _ = try? poller.wait(timeoutMilliseconds: 1000)
+            sample()
+            deadLetters.flush()
+            guard interval > 0, MonotonicClock.nanoseconds >= next else { continue }
+            // Nothing learned since the last one: another would say the same.
+            if newest?.position != engine.sequencer.lastPosition {
+                do {
+                    let snapshot = try write()
+                    log.info("snapshot", metadata: ["position": "\(snapshot.position)", "bytes": "\(snapshot.bytes)"])
+                } catch {
+                    log.error("no snapshot; the one before stands, the next try comes with the timer", metadata: ["error": "\(error)"])
+                }
+            }
+            next = MonotonicClock.nanoseconds + Int64(clamping: interval)
+        }
+    }
+
+    private func sample() {
+        let sample = (MonotonicClock.nanoseconds, engine.sequencer.lastPosition)
+        samples.withLock { samples in
+            samples.append(sample)
+            if samples.count > 6 { samples.removeFirst() }
+        }
+    }
+
+    /// Writes a snapshot of this moment. Any thread but a receiver's or trainer's.
+    func write() throws(PersistenceError) -> Written {
+        do {
+            let result = try store.withLock { store throws(PersistenceError) in try capture(into: store) }
+            written.add(1, ordering: .relaxed)
+            last.withLock { $0 = result }
+            return result
+        } catch {
+            failed.add(1, ordering: .relaxed)
+            throw error
+        }
+    }
+
+    private func capture(into store: SnapshotStore) throws(PersistenceError) -> Written {
+        let start = MonotonicClock.nanoseconds
+        let image = ingest.whileIdle { engine.capture() }
+        let pause = MonotonicClock.nanoseconds - start
+        let header = SnapshotHeader(position: image.position)
+        let stored = try store.write(header, expectedSize: UInt64(image.byteCount)) { (writer) throws(PersistenceError) in
+            for section in image.sections {
+                try writer.begin(section.name)
+                try writer.append(image.bytes(section))
+                try writer.end()
+            }
+        }
+        let end = MonotonicClock.nanoseconds
+        return Written(
+            position: image.position, path: stored.path, bytes: stored.size, pauseMilliseconds: Double(pause) / 1e6,
+            seconds: Double(end - start) / 1e9, finished: end)
+    }
+}
+
+/// A snapshot file as the engine's source of state.
+struct SnapshotSource: StateSource {
+    typealias Failure = PersistenceError
+    let reader: SnapshotReader
+
+    func withSection(_ name: String, _ body: (UnsafeRawBufferPointer) throws(StateError) -> Void) throws -> Bool {
+        guard let section = reader.section(name) else { return false }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(section.length), alignment: 64)
+        defer { buffer.deallocate() }
+        try reader.read(name, at: 0, into: buffer)
+        try body(UnsafeRawBufferPointer(buffer))
+        return true
+    }
+}

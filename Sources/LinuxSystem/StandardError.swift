@@ -1,0 +1,18 @@
+import Glibc
+
+/// The process's standard error, written whole lines at a time.
+public enum StandardError {
+    /// Writes all of `text` in one call where the system takes it so, which keeps lines of several threads apart. A stream
+    /// that nobody reads any more loses the text: there is nowhere left to say so.
+    public static func write(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while !rest.isEmpty {
+                guard let count = try? systemCall("write", "standard error", { Glibc.write(2, rest.baseAddress, rest.count) })
+                else { return }
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            }
+        }
+    }
+}
