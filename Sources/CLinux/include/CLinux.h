@@ -20,6 +20,9 @@ int clinux_set_thread_name(const char *name);
 /// Restricts the calling thread to one processor. Returns an errno value, 0 on success.
 int clinux_pin_thread(int processor);
 
+/// Makes a thread created with `attributes` start on one processor. Returns an errno value, 0 on success.
+int clinux_pin_attributes(pthread_attr_t *attributes, int processor);
+
 /// Renames a file and fails with EEXIST where the target exists. Returns 0, or -1 with errno set.
 int clinux_rename_exclusive(const char *from, const char *to);
 

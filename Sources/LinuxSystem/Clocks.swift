@@ -1,0 +1,21 @@
+import Glibc
+
+/// Time for intervals, deadlines and latencies: it never jumps, and counts from an arbitrary start.
+public enum MonotonicClock {
+    /// Nanoseconds of `CLOCK_MONOTONIC`.
+    public static var nanoseconds: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+/// Time for people and for event stamps: it may jump either way, so nothing may wait or expire by it.
+public enum WallClock {
+    /// Milliseconds since 1970-01-01 UTC.
+    public static var milliseconds: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
