@@ -1,5 +1,5 @@
 import LinuxSystem
-public import ZeroMQ
+import ZeroMQ
 
 /// Where a publisher's messages go.
 public protocol MessageSink: AnyObject {
