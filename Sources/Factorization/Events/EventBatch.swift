@@ -94,6 +94,10 @@ public struct MessageEntry: Sendable {
     public var stream: UInt16
     /// Whether `epoch` and `sequence` were given.
     public var isNumbered: Bool
+    /// Whether earlier records of the same message stand in an earlier batch: not a new message, so not a duplicate.
+    public var isContinuation = false
+    /// Whether this entry holds the message's last record; otherwise it goes on in the next batch.
+    public var isComplete = true
     public var firstRecord: UInt32
     public var recordCount: UInt32
     /// The publisher's name; empty when it gives none.
