@@ -3,7 +3,7 @@ import WireFormats
 /// Events as a columnar message: a JSON header, then the columns' raw arrays, little-endian.
 ///
 ///     user, item   <i8 where all ids of the message are integers, else utf8
-///     type         utf8
+///     type         utf8; the header's own `type` where it is the same for all
 ///     value        <f4
 ///     weight       <f4
 ///     time         <i8, unix milliseconds (seconds before March 1973)
@@ -19,12 +19,16 @@ enum ColumnarBatch {
         let hasTime: Bool
         let fields: [String]
 
-        init(_ event: DatasetEvent) {
+        /// Nil when the event does not fit columns: a field with several values, or a weight of its own.
+        init?(_ event: DatasetEvent) {
+            fields = event.context.map(\.field)
+            guard fields.count < 2 || Set(fields).count == fields.count, event.context.allSatisfy({ $0.weight == 1 }) else {
+                return nil
+            }
             hasType = event.type != nil
             hasValue = event.value != nil
             hasWeight = event.weight != nil
             hasTime = event.timeMilliseconds != nil
-            fields = event.context.map(\.field)
         }
     }
 
@@ -34,11 +38,11 @@ enum ColumnarBatch {
         let frames: [[UInt8]]
     }
 
-    /// - Precondition: at least one event, all of one shape.
-    static func frames(_ events: [DatasetEvent], numbering: StreamNumbering?) -> [[UInt8]] {
-        let shape = Shape(events[0])
+    /// - Precondition: at least one event, all of this shape.
+    static func frames(_ events: [DatasetEvent], shape: Shape, numbering: StreamNumbering?) -> [[UInt8]] {
+        let commonType = events.allSatisfy { $0.type == events[0].type } ? events[0].type : nil
         var columns = [ids("user", events, \.user), ids("item", events, \.item)]
-        if shape.hasType { columns.append(texts("type", events.map { $0.type ?? "" })) }
+        if shape.hasType, commonType == nil { columns.append(texts("type", events.map { $0.type ?? "" })) }
         if shape.hasValue { columns.append(floats("value", events) { $0.value ?? 0 }) }
         if shape.hasWeight { columns.append(floats("weight", events) { $0.weight ?? 1 }) }
         if shape.hasTime {
@@ -63,6 +67,10 @@ enum ColumnarBatch {
         header.endArray()
         header.key("count")
         header.value(events.count)
+        if let commonType {
+            header.key("type")
+            header.value(commonType)
+        }
         if let numbering { EventJSON.write(numbering, to: &header) }
         header.endObject()
         return [Array(header.bytes)] + columns.flatMap(\.frames)

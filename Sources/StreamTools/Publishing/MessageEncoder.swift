@@ -15,6 +15,8 @@ struct MessageEncoder {
     private var numbering: StreamNumbering?
     /// Events of the message in the making.
     private var batch: [DatasetEvent] = []
+    /// The columns of `batch`.
+    private var shape: ColumnarBatch.Shape?
     /// The same for `array`, as JSON texts.
     private var texts: [[UInt8]] = []
     /// Finished messages, first out first.
@@ -38,8 +40,14 @@ struct MessageEncoder {
             texts.append(EventJSON.object(event, numbering: number))
             if texts.count == batchSize { flush() }
         case .columnar:
+            guard let eventShape = ColumnarBatch.Shape(event) else {
+                flush()
+                let number = takeNumber()
+                return finish([EventJSON.object(event, numbering: number)], events: 1)
+            }
             // A column stands for all events of its message, so a different set of columns begins a new one.
-            if let first = batch.first, ColumnarBatch.Shape(first) != ColumnarBatch.Shape(event) { flush() }
+            if eventShape != shape { flush() }
+            shape = eventShape
             batch.append(event)
             if batch.count == batchSize { flush() }
         }
@@ -77,9 +85,9 @@ struct MessageEncoder {
             finish([body], events: texts.count)
             texts.removeAll(keepingCapacity: true)
         }
-        if !batch.isEmpty {
+        if let shape, !batch.isEmpty {
             let number = takeNumber()
-            finish(ColumnarBatch.frames(batch, numbering: number), events: batch.count)
+            finish(ColumnarBatch.frames(batch, shape: shape, numbering: number), events: batch.count)
             batch.removeAll(keepingCapacity: true)
         }
     }
