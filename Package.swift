@@ -79,7 +79,7 @@ let package = Package(
         .testTarget(name: "WireFormatsTests", dependencies: ["WireFormats", "Factorization"], swiftSettings: strict),
         .testTarget(name: "PersistenceTests", dependencies: ["Persistence", "Factorization", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ", "LinuxSystem"], swiftSettings: strict),
-        .testTarget(name: "StreamToolsTests", dependencies: ["StreamTools", "WireFormats", "Factorization", "ZeroMQ", "CZlib"], swiftSettings: strict),
+        .testTarget(name: "StreamToolsTests", dependencies: ["StreamTools", "WireFormats", "Factorization", "ZeroMQ", "LinuxSystem", "CZlib"], swiftSettings: strict),
         .testTarget(
             name: "FactordServerTests",
             dependencies: ["FactordServer", "Factorization", "WireFormats", "Persistence"], swiftSettings: strict),

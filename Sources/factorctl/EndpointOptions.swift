@@ -3,7 +3,7 @@ import Foundation
 public import StreamTools
 
 /// An endpoint from a flag, else from the environment, else the daemon's default.
-private func endpoint(_ flag: String?, _ variable: String, _ standard: String) -> String {
+private func chosen(_ flag: String?, _ variable: String, _ standard: String) -> String {
     if let flag { return flag }
     let given = ProcessInfo.processInfo.environment[variable] ?? ""
     return given.isEmpty ? standard : given
@@ -25,7 +25,7 @@ struct RequestOptions: ParsableArguments {
     }
 
     func client() throws -> RequestClient {
-        let name = endpoint(requests, DefaultEndpoints.requestsVariable, DefaultEndpoints.requests)
+        let name = chosen(requests, DefaultEndpoints.requestsVariable, DefaultEndpoints.requests)
         return try RequestClient(endpoint: name, deadlineSeconds: deadline)
     }
 }
@@ -42,17 +42,17 @@ struct AdminOptions: ParsableArguments {
     var deadline: Double = 60
 
     func client() throws -> RequestClient {
-        let name = endpoint(admin, DefaultEndpoints.adminVariable, DefaultEndpoints.admin)
+        let name = chosen(admin, DefaultEndpoints.adminVariable, DefaultEndpoints.admin)
         return try RequestClient(endpoint: name, deadlineSeconds: deadline)
     }
 }
 
 /// Where and how to publish.
 struct PublishArguments: ParsableArguments {
-    @Option(name: [.long, .customLong("endpoint")], help: ArgumentHelp(
+    @Option(help: ArgumentHelp(
         "The stream's endpoint.", discussion: "Default: $\(DefaultEndpoints.eventsVariable), else \(DefaultEndpoints.events).",
         valueName: "endpoint"))
-    var events: String?
+    var endpoint: String?
 
     @Option(help: "push, to a `pull` stream, or pub, to `sub` streams.")
     var pattern: ZeroMQSink.Pattern = .push
@@ -81,7 +81,7 @@ struct PublishArguments: ParsableArguments {
     var patience: Double = 10
 
     func publisher() throws -> Publisher {
-        let name = endpoint(events, DefaultEndpoints.eventsVariable, DefaultEndpoints.events)
+        let name = chosen(endpoint, DefaultEndpoints.eventsVariable, DefaultEndpoints.events)
         let sink = try ZeroMQSink(endpoint: name, pattern: pattern, attachment: bind ? .bind : .connect, patience: patience)
         let publisherName = source ?? "factorctl-\(ProcessInfo.processInfo.processIdentifier)"
         let epoch = UInt64(max(0, Date().timeIntervalSince1970 * 1000))

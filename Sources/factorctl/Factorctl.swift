@@ -7,8 +7,8 @@ struct Factorctl: ParsableCommand {
         commandName: "factorctl",
         abstract: "Feeds, asks and watches a factord daemon.",
         discussion: """
-            Without options it talks to a daemon on its defaults on this machine. The endpoints can be given by
-            --events, --requests and --admin, or by FACTORD_EVENTS, FACTORD_REQUESTS and FACTORD_ADMIN.
+            Without options it talks to a daemon on its defaults on this machine. Its sockets can be named by --requests,
+            --admin and (where events are sent) --endpoint, or by FACTORD_REQUESTS, FACTORD_ADMIN and FACTORD_EVENTS.
 
             A first look:
               factorctl simulate --events 200000 --titles-out titles.tsv --evaluate

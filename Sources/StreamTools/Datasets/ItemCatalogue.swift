@@ -6,11 +6,21 @@ public struct ItemCatalogue: Sendable {
         public var title: String?
         /// Field and values, in the order of the file's columns; empty fields are left out.
         public var attributes: [Attribute]
+
+        public init(title: String?, attributes: [Attribute]) {
+            self.title = title
+            self.attributes = attributes
+        }
     }
     /// An attribute and its values.
     public struct Attribute: Sendable, Equatable {
         public var field: String
         public var values: [EventID]
+
+        public init(field: String, values: [EventID]) {
+            self.field = field
+            self.values = values
+        }
     }
 
     /// In file order.
