@@ -30,8 +30,11 @@ private final class AnsweringServer: Sendable {
                     guard let root = try? parser.parse(message[message.count - 1]) else { continue }
                     let request = JSONTree(root)
                     let id = UInt64(request["id"]?.integer ?? 0)
+                    // A copy, for an envelope that is moved out answers once.
+                    let envelope = message.envelope
                     for text in answer(request["method"]?.string ?? "", id, request["params"] ?? .null) {
-                        _ = try? socket.reply(to: message, Array(text.utf8))
+                        var text = text
+                        _ = try? text.withUTF8 { try socket.reply(to: envelope, UnsafeRawBufferPointer($0)) }
                     }
                 }
             }

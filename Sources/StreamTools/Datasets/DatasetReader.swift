@@ -130,19 +130,25 @@ public final class DatasetReader {
         _ line: inout UnsafeMutableRawBufferPointer, with splitter: inout FieldSplitter, from lines: LineReader
     ) throws(StreamToolsError) {
         let number = lines.lineNumber
-        while true {
+        func malformed(_ reason: String) -> StreamToolsError {
+            .malformedLine(path: lines.path, line: number, reason: reason)
+        }
+        // Each turn cuts the record anew from its start, so their number is bounded.
+        for _ in 0..<1000 {
             do throws(FieldSplitter.Failure) {
                 return try splitter.split(line)
             } catch {
-                guard error == .openQuote, let longer = try lines.extendLine() else {
-                    throw .malformedLine(
-                        path: lines.path, line: number,
-                        reason: error == .openQuote
-                            ? "a quotation mark is never closed" : "text between a closing quotation mark and the next comma")
-                }
-                line = longer
+                guard error == .openQuote else { throw malformed("text between a closing quotation mark and the next comma") }
             }
+            // Only a line with a quotation mark in it can end the field.
+            var known = line.count
+            repeat {
+                known = line.count
+                guard let longer = try lines.extendLine() else { throw malformed("a quotation mark is never closed") }
+                line = longer
+            } while !line[min(known, line.count)...].contains(UInt8(ascii: "\""))
         }
+        throw malformed("a record with over 1000 lines that bear quotation marks")
     }
 
     private func malformed(_ reason: String, line: Int? = nil) -> StreamToolsError {
