@@ -31,6 +31,7 @@ let package = Package(
         .target(name: "CKernels"),
         .target(name: "CLinux"),
         .systemLibrary(name: "CZeroMQ"),
+        .systemLibrary(name: "CZlib"),
         .target(
             name: "CSimdJSON",
             cxxSettings: [.define("SIMDJSON_EXCEPTIONS", to: "0")],
@@ -55,7 +56,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "StreamTools", dependencies: ["WireFormats", "ZeroMQ", "LinuxSystem"],
+            name: "StreamTools", dependencies: ["Factorization", "WireFormats", "ZeroMQ", "LinuxSystem", "CZlib"],
             swiftSettings: strict),
         .executableTarget(
             name: "factord",
@@ -81,7 +82,7 @@ let package = Package(
         .testTarget(name: "WireFormatsTests", dependencies: ["WireFormats", "Factorization"], swiftSettings: strict),
         .testTarget(name: "PersistenceTests", dependencies: ["Persistence", "Factorization", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ", "LinuxSystem"], swiftSettings: strict),
-        .testTarget(name: "StreamToolsTests", dependencies: ["StreamTools", "WireFormats"], swiftSettings: strict),
+        .testTarget(name: "StreamToolsTests", dependencies: ["StreamTools", "WireFormats", "Factorization", "ZeroMQ", "LinuxSystem", "CZlib"], swiftSettings: strict),
         .testTarget(
             name: "FactordServerTests",
             dependencies: ["FactordServer", "Factorization", "WireFormats", "Persistence"], swiftSettings: strict),

@@ -1,0 +1,76 @@
+/// One recommended item.
+public struct Recommendation: Sendable, Equatable {
+    public var item: EventID
+    public var score: Double
+}
+
+/// What `recommend` answered.
+public struct Recommendations: Sendable, Equatable {
+    /// Best first.
+    public var items: [Recommendation]
+    /// Every event up to this position is in the answer.
+    public var position: Int?
+    /// Why the answer is not personal (`popularity`, …), or nil.
+    public var fallback: String?
+}
+
+extension RequestClient {
+    /// The scores of items for a user, in the order of `items`.
+    public func score(user: EventID, items: [EventID], context: [ContextPair] = []) throws(StreamToolsError) -> [Double] {
+        let result = try call("score", RequestClient.scoreParameters(user: user, items: items, context: context))
+        guard let scores = result["scores"]?.array?.map(\.number), scores.count == items.count else {
+            throw .malformedAnswer(method: "score", reason: "\(items.count) items, but \(result.json.prefix(200))")
+        }
+        // A score that is no number (null) is one that the daemon does not have.
+        return scores.map { $0 ?? .nan }
+    }
+
+    /// The `count` best items for a user.
+    public func recommend(
+        user: EventID, count: Int, excludeSeen: Bool = true, exclude: [EventID] = [], context: [ContextPair] = []
+    ) throws(StreamToolsError) -> Recommendations {
+        let parameters = RequestClient.recommendParameters(
+            user: user, count: count, excludeSeen: excludeSeen, exclude: exclude, context: context)
+        return try RequestClient.recommendations(try call("recommend", parameters))
+    }
+
+    public static func scoreParameters(user: EventID, items: [EventID], context: [ContextPair] = []) -> JSONTree {
+        .object([
+            JSONTree.Member(key: "user", value: JSONTree(user)),
+            JSONTree.Member(key: "items", value: .array(items.map { JSONTree($0) })),
+        ] + contextMember(context))
+    }
+
+    public static func recommendParameters(
+        user: EventID, count: Int, excludeSeen: Bool, exclude: [EventID], context: [ContextPair]
+    ) -> JSONTree {
+        var members = [
+            JSONTree.Member(key: "user", value: JSONTree(user)),
+            JSONTree.Member(key: "n", value: .integer(Int64(count))),
+            JSONTree.Member(key: "exclude_seen", value: .bool(excludeSeen)),
+        ]
+        if !exclude.isEmpty { members.append(JSONTree.Member(key: "exclude", value: .array(exclude.map { JSONTree($0) }))) }
+        return .object(members + contextMember(context))
+    }
+
+    /// Reads the result of `recommend`.
+    public static func recommendations(_ result: JSONTree) throws(StreamToolsError) -> Recommendations {
+        guard let list = result["items"]?.array else {
+            throw .malformedAnswer(method: "recommend", reason: "no items in \(result.json.prefix(200))")
+        }
+        var items: [Recommendation] = []
+        for element in list {
+            guard let item = element["item"]?.id, let score = element["score"]?.number else {
+                throw .malformedAnswer(method: "recommend", reason: "\(element.json.prefix(200)) is no item with a score")
+            }
+            items.append(Recommendation(item: item, score: score))
+        }
+        return Recommendations(items: items, position: result["position"]?.integer, fallback: result["fallback"]?.display)
+    }
+
+    private static func contextMember(_ context: [ContextPair]) -> [JSONTree.Member] {
+        if context.isEmpty { return [] }
+        return [JSONTree.Member(
+            key: "context", value: .object(context.map { JSONTree.Member(key: $0.field, value: JSONTree($0.value)) }))]
+    }
+}

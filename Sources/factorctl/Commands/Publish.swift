@@ -1,0 +1,95 @@
+import ArgumentParser
+import LinuxSystem
+import StreamTools
+
+struct Publish: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Sends the events of files into a stream.",
+        discussion: """
+            Reads csv and tsv with a header (RecBole's too), MovieLens' u.data, ratings.dat and ratings.csv, and JSON
+            lines (passed on as they stand, so any record of a stream), each also with .gz; `-` is standard input.
+
+            Examples:
+              factorctl publish ml-100k.inter.tsv.gz --order time --type rating
+              factorctl publish events.jsonl.gz --format json --rate 1000
+              factorctl publish clicks.csv --user-column visitor --item-column page --context-column hour
+            """)
+
+    @Argument(help: "Files, in the order in which they are sent.")
+    var files: [String]
+
+    @OptionGroup(title: "Reading") var dataset: DatasetArguments
+    @OptionGroup(title: "Sending") var sending: PublishArguments
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: "End after so many events.")
+    var limit: Int?
+
+    @Flag(help: "Go on after lines that cannot be read, and count them; otherwise the first one ends it.")
+    var skipBadLines = false
+
+    @Flag(inversion: .prefixedNo, help: "Show progress on standard error.")
+    var progress = true
+
+    func run() throws {
+        try interruptible {
+            let start = MonotonicClock.nanoseconds
+            // Faults in the files' form come to light before anything is sent.
+            let readers = try files.map { try DatasetReader(path: $0, options: dataset.options) }
+            let publisher = try sending.publisher()
+            var skipped = 0
+            var taken = 0
+            for reader in readers where limit.map({ taken < $0 }) ?? true {
+                var bar = ProgressBar(label: reader.path)
+                let before = taken
+                while let record = try next(reader, skipped: &skipped) {
+                    try publisher.publish(record)
+                    taken += 1
+                    if taken == limit { break }
+                    if progress, taken & 255 == 0 { bar.update(events: taken - before, fraction: reader.fractionRead) }
+                }
+                try publisher.flush()
+                if progress { bar.finish(events: taken - before) }
+            }
+            try report(publisher, start: start, skipped: skipped)
+        }
+    }
+
+    /// The next record that can be read; nil at the end.
+    private func next(_ reader: DatasetReader, skipped: inout Int) throws -> DatasetRecord? {
+        while true {
+            try Interruption.check()
+            do {
+                return try reader.next()
+            } catch {
+                guard skipBadLines, case .malformedLine = error else { throw error }
+                skipped += 1
+                if skipped <= 10 { note("skipped: \(error)") }
+            }
+        }
+    }
+
+    private func report(_ publisher: Publisher, start: Int64, skipped: Int) throws {
+        let isDelivered = try publisher.finish()
+        let seconds = Double(MonotonicClock.nanoseconds - start) / 1e9
+        let counts = publisher.counts
+        if output.json {
+            say(JSONTree.object([
+                JSONTree.Member(key: "events", value: .integer(Int64(counts.events))),
+                JSONTree.Member(key: "messages", value: .integer(Int64(counts.messages))),
+                JSONTree.Member(key: "bytes", value: .integer(Int64(counts.bytes))),
+                JSONTree.Member(key: "skipped_lines", value: .integer(Int64(skipped))),
+                JSONTree.Member(key: "seconds", value: .number(seconds)),
+                JSONTree.Member(key: "delivered", value: .bool(isDelivered)),
+            ]).json)
+        } else {
+            say("sent \(Quantity.grouped(counts.events)) events in \(Quantity.grouped(counts.messages)) messages, "
+                + "\(Quantity.bytes(counts.bytes)), in \(Quantity.duration(seconds: seconds))"
+                + (skipped > 0 ? "; \(Quantity.grouped(skipped)) lines skipped" : ""))
+        }
+        if !isDelivered {
+            note("the daemon did not take the last messages in time; some may be lost")
+            throw ExitCode.failure
+        }
+    }
+}

@@ -1,0 +1,21 @@
+import ArgumentParser
+
+/// The tool with which a person feeds, asks and watches a daemon.
+@main
+struct Factorctl: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "factorctl",
+        abstract: "Feeds, asks and watches a factord daemon.",
+        discussion: """
+            Without options it talks to a daemon on its defaults on this machine. Its sockets can be named by --requests,
+            --admin and (where events are sent) --endpoint, or by FACTORD_REQUESTS, FACTORD_ADMIN and FACTORD_EVENTS.
+
+            A first look:
+              factorctl simulate --events 200000 --titles-out titles.tsv --evaluate
+              factorctl recommend 7 --titles titles.tsv
+              factorctl watch
+            """,
+        subcommands: [
+            Ping.self, Score.self, Recommend.self, Stats.self, Watch.self, TakeSnapshot.self, Publish.self, Simulate.self,
+        ])
+}

@@ -1,0 +1,110 @@
+@testable import StreamTools
+import Testing
+
+@Suite("Displays")
+struct DisplayTests {
+    @Test("Tables align by what a terminal shows")
+    func table() {
+        var table = TextTable(["item", "score", "title"], [.left, .right])
+        table.add(["1", "0.25", "Toy Story"])
+        table.add(["日本", "-12.5"])
+        #expect(table.rendered(indent: 1) == """
+             item  score  title
+             ────  ─────  ─────────
+             1      0.25  Toy Story
+             日本  -12.5
+
+            """)
+    }
+
+    @Test("Numbers for people", arguments: [
+        (Quantity.short(0), "0"), (Quantity.short(12.34), "12.3"), (Quantity.short(999.9), "1.00 k"),
+        (Quantity.short(1_234_567), "1.23 M"), (Quantity.short(.nan), "–"), (Quantity.grouped(-1_234_567), "-1,234,567"),
+        (Quantity.grouped(100), "100"), (Quantity.bytes(1536), "1.50 KiB"), (Quantity.bytes(12), "12 B"),
+        (Quantity.duration(seconds: 0.44), "0.4 s"), (Quantity.duration(seconds: 185), "3 min 05 s"),
+        (Quantity.duration(seconds: 7620), "2 h 07 min"), (Quantity.duration(seconds: 90_000), "1 d 01 h"),
+        (Quantity.fixed(-0.005, 2), "-0.01"), (Quantity.fixed(-0.001, 2), "0.00"), (Quantity.fixed(2.5, 0), "3"),
+        (Quantity.fixed(.infinity, 2), "–"),
+    ])
+    func quantities(given: String, wanted: String) {
+        #expect(given == wanted)
+    }
+
+    @Test("Sparklines span least to greatest, forget the oldest, leave gaps")
+    func sparkline() {
+        var line = Sparkline(width: 4)
+        #expect(line.rendered == "")
+        line.add(100)
+        line.add(5)
+        #expect(line.rendered == "█▁")
+        for value in [0, .nan, 3.5, 7] { line.add(value) }
+        #expect(line.rendered == "▁ ▅█")
+        var flat = Sparkline(width: 3)
+        for _ in 0..<3 { flat.add(2) }
+        #expect(flat.rendered == "▄▄▄")
+    }
+
+    @Test("Progress: bar, rate, time left; narrow terminals; unknown end")
+    func progress() {
+        #expect(ProgressBar.line(label: "f.csv", events: 5000, fraction: 0.5, seconds: 2, columns: 80)
+            == "f.csv  ███████████████░░░░░░░░░░░░░░░  50%  5,000 events  2.50 k/s  2.0 s left")
+        #expect(ProgressBar.line(label: "f.csv", events: 10_000, fraction: 1, seconds: 4, columns: 100).hasSuffix("100%  10,000 events  2.50 k/s  in 4.0 s"))
+        #expect(ProgressBar.line(label: "-", events: 10, fraction: nil, seconds: 1, columns: 80) == "-  10 events  10/s")
+        for columns in 10...120 {
+            let line = ProgressBar.line(label: "some/long/file.tsv.gz", events: 123_456, fraction: 0.37, seconds: 3, columns: columns)
+            #expect(line.count < columns)
+        }
+    }
+
+    /// The answer as the daemon's contract has it.
+    static let stats: JSONTree = [
+        "position": 120_000, "durable": 0, "uptime_seconds": 12.5,
+        "events": ["received": 120_010, "accepted": 120_000, "rejected": ["missing_user": 10, "bad_time": 0], "rate": 9876.5],
+        "streams": [["name": "main", "received": 120_010, "dropped": 0]],
+        "trainers": [["queue_depth": 3, "queue_capacity": 64, "applied": 119_000], ["queue_depth": 4, "queue_capacity": 64, "applied": 900]],
+        "models": [["name": "default", "kind": "mf", "rank": 16, "loss": "squared", "events": 120_000,
+                    "prequential": ["metric": "rmse", "value": 0.9612, "recent": 0.9405]]],
+        "tables": ["users": 943, "items": 1682, "context_features": 0, "bytes": 1_048_576],
+        "snapshot": ["position": 100_000, "age_seconds": 4, "count": 2],
+        "requests": ["answered": 17, "errors": 1, "p50_us": 45, "p99_us": 210],
+    ]
+
+    @Test("The stats report tells all that is there")
+    func report() {
+        let text = StatsReport(DisplayTests.stats).rendered(sparklines: ["default": "█▁"])
+        for part in [
+            "120,000  (durable 0)", "120,010 received", "9.88 k/s", "10 missing_user", "943 users", "1 MiB", "at 100,000",
+            "17 answered", "p99 210 µs", "main", "0.9612", "0.9405", "█▁", "119,000",
+        ] { #expect(text.contains(part), "\(part)") }
+        #expect(!text.contains("bad_time"))
+        let summary = StatsReport(DisplayTests.stats).summary
+        for part in ["position 120,000", "queued 7", "10 rejected", "default rmse 0.9405"] { #expect(summary.contains(part)) }
+    }
+
+    @Test("Any part may be absent, null or of another type")
+    func robustness() {
+        guard case .object(let members) = DisplayTests.stats else { return }
+        for index in members.indices {
+            for other in [nil, JSONTree.null, 1, "x", [], [:], [1], [["a": ["b": 1]]]] as [JSONTree?] {
+                var changed = members
+                if let other { changed[index].value = other } else { changed.remove(at: index) }
+                let report = StatsReport(.object(changed))
+                #expect(!report.rendered().contains("Optional"))
+                #expect(!report.summary.isEmpty)
+            }
+        }
+        #expect(StatsReport([:]).rendered() == "")
+    }
+
+    @Test("Rates come from the difference between looks, and survive a restart")
+    func history() {
+        var history = StatsHistory(width: 8)
+        history.add(["events": ["received": 1000]], nanoseconds: 0)
+        #expect(history.eventsPerSecond == nil)
+        history.add(["events": ["received": 3000]], nanoseconds: 2_000_000_000)
+        #expect(history.eventsPerSecond == 1000)
+        history.add(["events": ["received": 10]], nanoseconds: 3_000_000_000)
+        history.add(["events": ["received": 60]], nanoseconds: 4_000_000_000)
+        #expect(history.eventsPerSecond == 50)
+    }
+}
