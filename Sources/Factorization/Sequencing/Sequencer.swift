@@ -16,6 +16,8 @@ public final class Sequencer: @unchecked Sendable {
         public var tooManyFields = 0
         /// All ordinals of a table are given out.
         public var tableFull = 0
+        /// Context features beyond `featureLimit` of one event, or with an x beyond `largestFeature`; left out of the event.
+        public var badFeatures = 0
         /// Records of a kind that changes nothing in this version.
         public var unsupported = 0
     }
@@ -27,12 +29,31 @@ public final class Sequencer: @unchecked Sendable {
     private let last = Atomic<UInt64>(0)
     /// Sequencer only: the position while a batch is under way.
     private var position: UInt64 = 0
-    public private(set) var refusals = Refusals()
+    // Written by the sequencer, read by anyone.
+    private let tooManyTypes = Atomic<Int>(0)
+    private let tooManyFields = Atomic<Int>(0)
+    private let tableFull = Atomic<Int>(0)
+    private let badFeatures = Atomic<Int>(0)
+    private let unsupported = Atomic<Int>(0)
+
+    /// Context features of one event that are taken at most: what fits into the smallest queue and a learner's scratch.
+    public static let featureLimit = 1024
+    /// Largest magnitude of a feature's x. Together with the caps on errors and norms it keeps every product of a step
+    /// within the range of Float.
+    public static let largestFeature: Float = 10_000
 
     init(shared: SharedState, models: [Model], queues: [TrainerQueue]) {
         self.shared = shared
         self.models = models
         self.queues = queues
+    }
+
+    /// What was refused so far.
+    public var refusals: Refusals {
+        Refusals(
+            tooManyTypes: tooManyTypes.load(ordering: .relaxed), tooManyFields: tooManyFields.load(ordering: .relaxed),
+            tableFull: tableFull.load(ordering: .relaxed), badFeatures: badFeatures.load(ordering: .relaxed),
+            unsupported: unsupported.load(ordering: .relaxed))
     }
 
     /// The highest position given out and published.
@@ -96,7 +117,7 @@ public final class Sequencer: @unchecked Sendable {
             return true
         case .undo, .forgetUser: return takeUserRecord(record)
         case .itemAttributes, .userAttributes, .forgetItem:
-            refusals.unsupported += 1
+            unsupported.add(1, ordering: .relaxed)
             return true
         case .beat: return true
         }
@@ -105,20 +126,26 @@ public final class Sequencer: @unchecked Sendable {
     @inline(__always)
     private func takeInteraction(_ record: borrowing EventRecord, of batch: EventBatch) -> Bool {
         guard let type = shared.types.resolve(batch.text(record.type)) else {
-            refusals.tooManyTypes += 1
+            tooManyTypes.add(1, ordering: .relaxed)
             return true
         }
         let user = ordinal(of: record.user, in: .users)
         guard user != Placement.none else { return refuseFullTable() }
         let queue = queues[Placement.shard(user) % queues.count]
-        guard queue.hasSpace(features: Int(record.featureCount)) else { return false }
+        let given = min(Int(record.featureCount), Sequencer.featureLimit)
+        guard queue.hasSpace(features: given) else { return false }
         let item = ordinal(of: record.item, in: .items)
         guard item != Placement.none else { return refuseFullTable() }
         var featureCount: UInt16 = 0
-        for index in 0..<Int(record.featureCount) {
+        if given < Int(record.featureCount) { badFeatures.add(Int(record.featureCount) - given, ordering: .relaxed) }
+        for index in 0..<given {
             let entry = batch.features[Int(record.firstFeature) + index]
+            guard abs(entry.weight) <= Sequencer.largestFeature else {
+                badFeatures.add(1, ordering: .relaxed)
+                continue
+            }
             guard let namespace = shared.fields.namespace(adding: batch.text(entry.field)) else {
-                refusals.tooManyFields += 1
+                tooManyFields.add(1, ordering: .relaxed)
                 continue
             }
             let key = entry.value.placed(in: namespace, hashing: shared.hashing)
@@ -157,7 +184,7 @@ public final class Sequencer: @unchecked Sendable {
     }
 
     private func refuseFullTable() -> Bool {
-        refusals.tableFull += 1
+        tableFull.add(1, ordering: .relaxed)
         return true
     }
 
