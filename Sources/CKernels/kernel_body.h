@@ -27,9 +27,12 @@ FK_INLINE float FK_NAME(error)(float s, float y, int32_t loss) {
     return loss == fk_loss_logistic ? fk_logistic(s) - y : s - y;
 }
 
+/* An accumulator stops short of infinity: a row that met absurd values learns slowly but stays finite. */
+FK_INLINE float FK_NAME(saturate)(float sum) { return sum < 3e38f ? sum : 3e38f; }
+
 /* eta / sqrt(G): the AdaGrad rate after adding a squared gradient. The first step of a row has size eta. */
 FK_INLINE float FK_NAME(adagrad)(float *accumulator, float square, float eta) {
-    float sum = *accumulator + square;
+    float sum = FK_NAME(saturate)(*accumulator + square);
     *accumulator = sum;
     return eta / (__builtin_sqrtf(sum) + 1e-12f);
 }
@@ -45,11 +48,11 @@ FK_INLINE void FK_NAME(one)(fk_pass *pass, const fk_settings *settings, fk_item 
     const float w = item->state->weight;
     const float s = pass->constant + w + dot;
     item->score = s;
-    if (!fk_is_finite(s)) {
+    float e = item->weight * FK_NAME(error)(s, item->label, settings->loss);
+    if (!fk_is_finite(s) || e != e) {
         pass->rejected += 1;
         return;
     }
-    float e = item->weight * FK_NAME(error)(s, item->label, settings->loss);
     const float cap = settings->error_cap;
     if (e > cap || e < -cap) {
         e = e > cap ? cap : -cap;
@@ -82,11 +85,11 @@ FK_INLINE void FK_NAME(one)(fk_pass *pass, const fk_settings *settings, fk_item 
         float *restrict ap = pass->query_accumulators;
         for (size_t f = 0; f < width; ++f) {
             float gq = e * p[f] + lq * q[f], gp = e * q[f] + lp * p[f];
-            aq[f] += gq * gq;
+            aq[f] = FK_NAME(saturate)(aq[f] + gq * gq);
             q[f] -= eta_q * gq / (__builtin_sqrtf(aq[f]) + 1e-12f);
             norm_q += q[f] * q[f];
             if (moves) {
-                ap[f] += gp * gp;
+                ap[f] = FK_NAME(saturate)(ap[f] + gp * gp);
                 p[f] -= eta_p * gp / (__builtin_sqrtf(ap[f]) + 1e-12f);
                 norm_p += p[f] * p[f];
             }
@@ -171,7 +174,7 @@ FK_RACY static void FK_NAME(step)(float *row, float *accumulators, fk_row_state 
     if (settings->optimizer == fk_optimizer_adagrad_coordinate) {
         for (size_t f = 0; f < width; ++f) {
             float d = x * g[f] + through_other * other[f] + own * row[f];
-            accumulators[f] += d * d;
+            accumulators[f] = FK_NAME(saturate)(accumulators[f] + d * d);
             row[f] -= eta * d / (__builtin_sqrtf(accumulators[f]) + 1e-12f);
             norm += row[f] * row[f];
         }

@@ -7,8 +7,8 @@
 /* exp(x) with a relative error below 3e-7 on [-87, 88], clamped outside: 2^n * 2^f, |f| <= 1/2, by a polynomial
  * (the Cephes coefficients for expf). NaN gives a clamp bound; callers test finiteness before. */
 static inline __attribute__((always_inline)) float fk_exp(float x) {
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
+    x = x > -87.0f ? x : -87.0f;  /* also for NaN, whose conversion below would be undefined */
+    x = x < 88.0f ? x : 88.0f;
     float n = __builtin_rintf(x * 1.44269504088896341f);
     float r = x - n * 0.693359375f;
     r += n * 2.12194440e-4f;

@@ -77,7 +77,7 @@ typedef struct {
     float error_sum;            ///< out: sum of errors
     float error_square_sum;     ///< out: sum of squared errors
     uint32_t clipped;           ///< out, added to: errors or norms cut
-    uint32_t rejected;          ///< out, added to: items whose score was not finite; nothing was stepped there
+    uint32_t rejected;          ///< out, added to: items whose score was not finite or whose error was no number; not stepped
 } fk_pass;
 
 typedef struct {

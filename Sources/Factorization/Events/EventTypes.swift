@@ -91,8 +91,11 @@ final class EventTypes: @unchecked Sendable {
     /// Names by ordinal, for the snapshot.
     var allNames: [[UInt8]] { names }
 
-    /// Takes over the ordinals of a snapshot; rules come from the configuration of today.
-    func restore(_ saved: [[UInt8]]) {
-        for name in saved.dropFirst(names.count) { _ = add(name) }
+    /// Takes over the ordinals of a snapshot into a new registry; rules come from the configuration of today. False when
+    /// these cannot be the names of a registry.
+    func restore(_ saved: [[UInt8]]) -> Bool {
+        guard saved.first == [], saved.count <= EventTypes.capacity, Set(saved).count == saved.count else { return false }
+        for name in saved.dropFirst() { _ = add(name) }
+        return true
     }
 }

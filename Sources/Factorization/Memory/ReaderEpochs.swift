@@ -32,7 +32,7 @@ public final class ReaderEpochs: Sendable {
 
     /// Registers the calling thread as a reader; the ticket is valid for the object's lifetime.
     public func register() -> Int {
-        let slot = registered.add(1, ordering: .relaxed).oldValue
+        let slot = registered.add(1, ordering: .sequentiallyConsistent).oldValue
         precondition(slot < ReaderEpochs.slotCount, "more than \(ReaderEpochs.slotCount) reader threads")
         return slot
     }
@@ -41,6 +41,8 @@ public final class ReaderEpochs: Sendable {
     @inline(__always)
     public func reading<Value, Failure: Error>(_ ticket: Int, _ body: () throws(Failure) -> Value) throws(Failure) -> Value {
         let slot = slots.slot(ticket)
+        // Within another `reading` of this thread, that one protects and is the one to leave.
+        if slot.pointee.load(ordering: .relaxed) != 0 { return try body() }
         slot.pointee.store(current.load(ordering: .sequentiallyConsistent), ordering: .sequentiallyConsistent)
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         defer { slot.pointee.store(0, ordering: .releasing) }
@@ -49,12 +51,13 @@ public final class ReaderEpochs: Sendable {
 
     /// Opens a new epoch; what was unlinked before this call is free once `isPast` says so of the answer.
     public func advance() -> UInt64 {
-        current.add(1, ordering: .sequentiallyConsistent).oldValue
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        return current.add(1, ordering: .sequentiallyConsistent).oldValue
     }
 
     /// Whether every reader that entered in `epoch` or before has left.
     public func isPast(_ epoch: UInt64) -> Bool {
-        for index in 0..<min(registered.load(ordering: .acquiring), ReaderEpochs.slotCount) {
+        for index in 0..<min(registered.load(ordering: .sequentiallyConsistent), ReaderEpochs.slotCount) {
             let entered = slots.slot(index).pointee.load(ordering: .sequentiallyConsistent)
             if entered != 0 && entered <= epoch { return false }
         }

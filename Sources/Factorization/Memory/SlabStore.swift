@@ -40,8 +40,6 @@ public final class SlabStore: @unchecked Sendable {
     public let rowBytes: Int
     /// One pointer a slab, mapped lazily for the whole range of ordinals; written by the sequencer, released to readers.
     @usableFromInline let directory: UnsafeMutablePointer<Atomic<UInt>>
-    /// Slabs mapped so far. Sequencer only.
-    private var slabCount = 0
     /// Bytes of mapped slabs, for reports; atomic.
     public let mappedBytes = Atomic<Int>(0)
 
@@ -56,11 +54,13 @@ public final class SlabStore: @unchecked Sendable {
     }
 
     deinit {
-        for index in 0..<(1 << Int(32 - Placement.slabBits)) where slabCount > 0 {
-            let slab = directory[index].load(ordering: .relaxed)
-            if slab != 0 {
-                fk_unmap(UnsafeMutableRawPointer(bitPattern: slab), slabBytes)
-                slabCount -= 1
+        // Ordinals are dense, so a shard's slabs come without a gap.
+        for shard in 0..<Placement.shardCount {
+            var index = shard << Int(SlabStore.slabsPerShardBits)
+            let end = index + (1 << Int(SlabStore.slabsPerShardBits))
+            while index < end, let slab = UnsafeMutableRawPointer(bitPattern: directory[index].load(ordering: .relaxed)) {
+                fk_unmap(slab, slabBytes)
+                index += 1
             }
         }
         fk_unmap(directory, SlabStore.directoryBytes)
@@ -79,13 +79,12 @@ public final class SlabStore: @unchecked Sendable {
         Placement.shard(ordinal) << Int(slabsPerShardBits) | Int(ordinal >> (Placement.shardBits + Placement.slabBits))
     }
 
-    /// Makes room for `ordinal`. Sequencer only.
+    /// Makes room for `ordinal`; ordinals come in order from 0. Sequencer only.
     public func ensure(_ ordinal: UInt32) {
         let index = SlabStore.slabIndex(ordinal)
         guard directory[index].load(ordering: .relaxed) == 0 else { return }
         let slab = SlabStore.map(slabBytes)
         directory[index].store(UInt(bitPattern: slab), ordering: .releasing)
-        slabCount += 1
         mappedBytes.add(slabBytes, ordering: .relaxed)
     }
 

@@ -142,7 +142,7 @@ public final class Scorer {
         }
         for item in query.excluded { mark(item) }
         guard query.excludesSeen, query.user != Placement.none else { return true }
-        return engine.shared.userItems.forEachSeen(by: query.user, mark)
+        return reading { engine.shared.userItems.forEachSeen(by: query.user, mark) }
     }
 
     private func clearExcluded() {

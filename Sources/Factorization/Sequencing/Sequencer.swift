@@ -14,6 +14,9 @@ public final class Sequencer: @unchecked Sendable {
         case tooManyTypes = "too_many_types"
         /// More context fields than the registry holds; the event is taken without the feature.
         case tooManyFields = "too_many_fields"
+        /// A context feature beyond `featureLimit` of one event, or with an x beyond `largestFeature`; the event is taken
+        /// without it.
+        case badFeature = "bad_feature"
         /// All ordinals of a table are given out.
         case tableFull = "table_full"
         /// A record of a kind that changes nothing in this version.
@@ -34,6 +37,12 @@ public final class Sequencer: @unchecked Sendable {
     /// What the last `take` refused, at most `refusalsKept`: the record's index and why. For the caller's dead letters.
     public private(set) var lastRefusals: [(record: Int, reason: Refusal)] = []
     private static let refusalsKept = 16
+
+    /// Context features of one event that are taken at most: what fits into the smallest queue and a learner's scratch.
+    public static let featureLimit = 1024
+    /// Largest magnitude of a feature's x. Together with the caps on errors and norms it keeps every product of a step
+    /// within the range of Float.
+    public static let largestFeature: Float = 10_000
 
     init(shared: SharedState, models: [Model], queues: [TrainerQueue]) {
         self.shared = shared
@@ -134,12 +143,18 @@ public final class Sequencer: @unchecked Sendable {
         let user = ordinal(of: record.user, in: .users)
         guard user != Placement.none else { return refuse(index, .tableFull) }
         let queue = queues[Placement.shard(user) % queues.count]
-        guard queue.hasSpace(features: Int(record.featureCount)) else { return false }
+        let given = min(Int(record.featureCount), Sequencer.featureLimit)
+        guard queue.hasSpace(features: given) else { return false }
         let item = ordinal(of: record.item, in: .items)
         guard item != Placement.none else { return refuse(index, .tableFull) }
         var featureCount: UInt16 = 0
-        for feature in 0..<Int(record.featureCount) {
+        if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
+        for feature in 0..<given {
             let entry = batch.features[Int(record.firstFeature) + feature]
+            guard abs(entry.weight) <= Sequencer.largestFeature else {
+                _ = refuse(index, .badFeature)
+                continue
+            }
             guard let namespace = shared.fields.namespace(adding: batch.text(entry.field)) else {
                 _ = refuse(index, .tooManyFields)
                 continue

@@ -74,6 +74,7 @@ extension Engine {
                 for index in 0..<count { histories.put(history[count - 1 - index]) }
                 var seen: [UInt32] = []
                 shared.userItems.forEachSeen(by: UInt32(user)) { seen.append($0) }
+                seen.sort()  // the set's own order depends on the order of insertion
                 seens.put(UInt32(seen.count))
                 for item in seen { seens.put(item) }
             }

@@ -13,16 +13,24 @@ extension Engine {
         var counts: [Int] = []
         try read("counts", source) { (reader) throws(StateError) in
             position = try reader.get()
-            for _ in 0..<4 { counts.append(Int(truncatingIfNeeded: try reader.get(UInt64.self))) }
+            for _ in 0..<4 {
+                let count = try reader.get(UInt64.self)
+                guard count <= UInt64(Placement.none) else { throw .damaged(section: "counts") }
+                counts.append(Int(count))
+            }
         }
         guard counts[3] == models.count else {
             throw StateError.changed(key: "models", saved: "\(counts[3]) models", now: "\(models.count)")
         }
-        for name in try readNames("fields", source) { name.withUnsafeBytes { _ = fields.namespace(adding: $0) } }
-        shared.types.restore(try readNames("types", source))
+        for (index, name) in try readNames("fields", source).enumerated() {
+            let namespace = name.withUnsafeBytes { fields.namespace(adding: $0) }
+            guard namespace.map(Int.init) == index + 1 else { throw StateError.damaged(section: "fields") }
+        }
+        guard shared.types.restore(try readNames("types", source)) else { throw StateError.damaged(section: "types") }
         for (index, side) in sides.enumerated() { try restoreIds(side.name, side.table, count: counts[index], source) }
         try restoreUserItems(source)
         for model in models { try restore(model, source) }
+        try checkWatermarks(source, position: position)
         sequencer.restore(position: position)
         for trainer in trainers { trainer.restore(position: position) }
     }
@@ -36,6 +44,16 @@ extension Engine {
             try reader.expectEnd()
         }
         if !found { throw StateError.missing(section: section) }
+    }
+
+    /// An image is captured while trainers are idle: every shard stands at the image's position.
+    private func checkWatermarks(_ source: some StateSource, position: UInt64) throws {
+        try read("watermarks", source) { (reader) throws(StateError) in
+            guard try reader.get(UInt32.self) == UInt32(Placement.shardCount) else { throw .damaged(section: "watermarks") }
+            for _ in 0..<Placement.shardCount {
+                guard try reader.get(UInt64.self) == position else { throw .damaged(section: "watermarks") }
+            }
+        }
     }
 
     private func readNames(_ section: String, _ source: some StateSource) throws -> [[UInt8]] {

@@ -18,7 +18,7 @@ final class Learner {
     private let gradient: UnsafeMutablePointer<Float>
     /// Context features of the event at hand.
     private let features: UnsafeMutablePointer<ResolvedFeature>
-    private static let featureLimit = 1024
+    private static let featureLimit = Sequencer.featureLimit
 
     init(model: Model) {
         self.model = model

@@ -73,6 +73,7 @@ final class UserItems: @unchecked Sendable {
 
     /// Adds an item to what the user has seen, unless the set is full.
     func markSeen(_ item: UInt32, user: UInt32) {
+        guard seenLimit > 0 else { return }
         let row = row(user), pool = pools[Placement.shard(user)]
         guard let set = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed)) else {
             let set = WordBlock(pool.allocate(4 * (8 + 2)), capacity: 7)
