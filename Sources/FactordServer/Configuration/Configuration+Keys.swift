@@ -127,6 +127,7 @@ extension Configuration.Model {
                 .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
                 .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
+                .group("history", \.history, Configuration.HistoryContext.section, "The user's newest items as context of every score."),
                 .group("regularization", \.regularization, Configuration.Regularization.section, "Strengths of the squared penalty."),
             ])
     }
@@ -146,8 +147,18 @@ extension Configuration.Optimizer {
                 .value("rate_user", \.rateUser, .number(rates), .live, defaultText: "rate", "Learning rate of user factors."),
                 .value("rate_item", \.rateItem, .number(rates), .live, defaultText: "rate", "Learning rate of item factors."),
                 .value("rate_context", \.rateContext, .number(rates), .live, defaultText: "rate", "Learning rate of context factors."),
+                .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of history items."),
                 .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "rate", "Learning rate of linear weights and the global bias."),
             ])
+    }
+}
+
+extension Configuration.HistoryContext {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("length", \.length, .integer(0...256), .newModel, "Newest items taken; 0 for none."),
+            .value("decay", \.decay, .number(0.01...1), .newModel, "Weight of an item relative to the one after it."),
+        ])
     }
 }
 
@@ -167,6 +178,7 @@ extension Configuration.Regularization {
             .value("user", \.user, .number(strengths), .live, "On user factors."),
             .value("item", \.item, .number(strengths), .live, "On item factors."),
             .value("context", \.context, .number(strengths), .live, "On context factors."),
+            .value("history", \.history, .number(strengths), .live, "On the rows of history items."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
         ])
     }

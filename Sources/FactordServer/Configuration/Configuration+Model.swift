@@ -22,6 +22,7 @@ extension Configuration {
         public var optimizer = Optimizer()
         public var negatives: Negatives
         public var regularization = Regularization()
+        public var history = HistoryContext()
 
         /// The defaults for this loss and rank.
         public init(loss: Loss = .logistic, rank: Int = 32) {
@@ -45,6 +46,8 @@ extension Configuration {
         public var rateItem: Float
         /// Learning rate of context factors.
         public var rateContext: Float
+        /// Learning rate of the rows of history items.
+        public var rateHistory: Float
         /// Learning rate of linear weights and of the global bias.
         public var rateWeight: Float
 
@@ -56,6 +59,7 @@ extension Configuration {
             rateUser = rate
             rateItem = rate
             rateContext = rate
+            rateHistory = rate
             rateWeight = rate
         }
     }
@@ -70,11 +74,22 @@ extension Configuration {
         public init(count: Int) { self.count = count }
     }
 
+    /// The user's newest items as context of every score.
+    public struct HistoryContext: Sendable, Equatable, Codable {
+        /// Newest items taken; 0 for none.
+        public var length = 0
+        /// Weight of an item relative to the one after it.
+        public var decay: Float = 0.8
+
+        public init() {}
+    }
+
     /// Strengths of the squared penalty on each part.
     public struct Regularization: Sendable, Equatable, Codable {
         public var user: Float = 0.001
         public var item: Float = 0.0005
         public var context: Float = 0.0005
+        public var history: Float = 0.0005
         public var weight: Float = 0.0005
 
         public init() {}
