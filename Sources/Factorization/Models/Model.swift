@@ -12,6 +12,8 @@ public final class Model: Sendable {
     let contexts: FactorTable
     /// Rows of items as history context; nil where the model takes none.
     let histories: FactorTable?
+    /// Gram matrices of a model without sampled negatives; nil for the others.
+    let samplingFree: SamplingFreeState?
     let kernels: Kernels
     /// s of a history of n items, for n up to its length.
     let historyScales: [Float]
@@ -34,6 +36,7 @@ public final class Model: Sendable {
         items = table(2)
         contexts = table(3)
         histories = settings.history.length > 0 ? table(4) : nil
+        samplingFree = settings.unobserved == .regularized ? SamplingFreeState(width: items.width) : nil
         var sums: [Float] = [0]
         for place in 0..<settings.history.length { sums.append(sums[place] + Float.power(settings.history.decay, place)) }
         historyScales = sums.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
@@ -88,6 +91,7 @@ public final class Model: Sendable {
     func makeItemReady(_ ordinal: UInt32) {
         items.makeReady(ordinal)
         histories?.makeReady(ordinal)
+        samplingFree?.makeReady(ordinal, factors: items.factors(ordinal), kernels: kernels)
     }
 
     /// Step settings as the kernels take them.
