@@ -50,9 +50,18 @@ struct ModelCase: CustomStringConvertible, Sendable {
         return pass
     }
 
+    /// Admits every id that the tests use, and moves all rows off their first values.
+    private func warmUp(_ engine: Engine) {
+        engine.learn(
+            (0..<60).map { (n: Int64) in
+                let context = [TestFeature(field: "f0", value: n % 4), TestFeature(field: "f1", value: n / 4 % 4, weight: 0.7)]
+                return TestEvent(user: n % 4, item: n % 12, value: Float(n % 3) / 2, context: context)
+            })
+    }
+
     private func check(_ engine: Engine, events: [TestEvent], label: String) {
         let model = engine.models[0]
-        engine.learn(randomEvents(60, users: 4, items: 12, seed: 5))
+        warmUp(engine)
         for event in events {
             let context = event.context.map { (engine.context($0), $0.weight) }
             let pass = pass(engine, event, position: engine.sequencer.lastPosition + 1)
@@ -89,7 +98,7 @@ struct ModelCase: CustomStringConvertible, Sendable {
 
     @Test(arguments: ModelCase.all.filter { $0.optimizer == .sgd }) func formulasAreTheGradientsOfTheLoss(_ model: ModelCase) {
         let engine = Engine(settings: EngineSettings(models: [model.settings()], queueCapacity: 64))
-        engine.learn(randomEvents(60, users: 4, items: 12, seed: 5))
+        warmUp(engine)
         for event in randomEvents(20, users: 4, items: 12, seed: 21) {
             let item = engine.item(event.item)
             let reference = ReferenceEvent(
