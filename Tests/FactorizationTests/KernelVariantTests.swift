@@ -87,8 +87,8 @@ import Testing
             let model = ModelCase(kind: rank % 2 == 0 ? .mf : .fm, loss: .logistic, optimizer: optimizer)
             let engine = Engine(settings: EngineSettings(models: [model.settings(rank: rank, negatives: 3)], queueCapacity: 64))
             engine.learn(randomEvents(30, users: 3, items: 5, seed: rank))
-            for (name, table) in engine.models[0].groups {
-                for ordinal in 0..<UInt32(engine.rowCount(name)) {
+            for (_, side, table) in engine.models[0].groups {
+                for ordinal in 0..<UInt32(engine.rowCount(side)) {
                     for f in table.rank..<table.width {
                         #expect(table.factors(ordinal)[f] == 0 && table.accumulators(ordinal).map { $0[f] == 0 } ?? true)
                     }

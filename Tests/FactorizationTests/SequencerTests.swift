@@ -67,7 +67,7 @@ import Testing
     @Test func typesDecideLabelWeightAndSeen() {
         let settings = EngineSettings(
             models: [ModelSettings(rank: 4, negatives: 0)],
-            eventTypes: ["skip": TypeRule(label: 0, weight: 2, marksSeen: false), "ping": TypeRule(weight: 0)], queueCapacity: 8)
+            eventTypes: ["skip": TypeRule(label: .constant(0), weight: 2, marksSeen: false), "ping": TypeRule(weight: 0)], queueCapacity: 8)
         let engine = Engine(settings: settings)
         engine.learn([
             TestEvent(user: 1, item: 1, type: "skip"), TestEvent(user: 1, item: 2, type: "ping"), TestEvent(user: 1, item: 3, type: "buy"),

@@ -136,7 +136,8 @@ import Testing
         let builder = BatchBuilder(engine)
         builder.append(TestEvent(user: 1, item: 1, value: 1, context: features))
         #expect(engine.sequencer.take(builder.batch, from: 0) == 1)
-        #expect(engine.sequencer.refusals.badFeatures == 5000 - Sequencer.featureLimit)
+        #expect(engine.sequencer.refusals.first { $0.reason == .badFeature }?.count == 1)
+        #expect(engine.sequencer.lastRefusals.map(\.record) == [0])
         #expect(engine.trainers[0].drain() == 1)
     }
 }

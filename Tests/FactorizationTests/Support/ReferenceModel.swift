@@ -128,6 +128,9 @@ struct ReferenceEvent {
     /// rows stays fixed and its rows step at the end.
     mutating func step() {
         let alone = rows.count == 1, optimizer = settings.optimizer
+        // Under `mf` with sgd the user's row moves with each item also beside other rows; its l2 then acts on the value from
+        // before the pass, once for each item.
+        let moves = !alone && settings.kind == .mf && optimizer == .sgd, first = rows[0].v
         var g = rows[0].v.map { _ in 0.0 }
         var errorSum = 0.0
         for (item, label) in pass {
@@ -137,12 +140,16 @@ struct ReferenceEvent {
             let own = alone ? queryGradient(0, errorTimesItems: q.v.map { e * $0 }, errorSum: e).v : []
             items[item]!.step(gradient.v, weightGradient: gradient.w, rate: settings.rates.item, weightRate: settings.rates.weight, optimizer)
             if alone { rows[0].stepFactors(own, rate: settings.rates.user, optimizer) }
+            if moves { rows[0].stepFactors(q.v.map { e * $0 }, rate: settings.rates.user, optimizer) }
             for f in g.indices { g[f] += e * q.v[f] }
             errorSum += e
         }
         let gradients = rows.indices.map { queryGradient($0, errorTimesItems: g, errorSum: errorSum) }
         for a in rows.indices {
-            if !alone {
+            if moves && a == 0 {
+                let shrink = Double(settings.rates.user * settings.l2.user) * Double(pass.count)
+                for f in first.indices { rows[0].v[f] -= shrink * first[f] }
+            } else if !alone {
                 rows[a].stepFactors(gradients[a].v, rate: a == 0 ? settings.rates.user : settings.rates.context, optimizer)
             }
             rows[a].stepWeight(gradients[a].w, rate: settings.rates.weight, optimizer)
