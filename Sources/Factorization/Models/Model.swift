@@ -84,8 +84,14 @@ public final class Model: Sendable {
             + (histories.map { [("histories", "items", $0)] } ?? [])
     }
 
+    /// Everything that is a row for each ordinal of a side, with its name: what a snapshot holds.
+    var stores: [(name: String, side: String, store: SlabStore)] {
+        groups.flatMap { group in group.table.stores.map { ("\(group.name)/\($0.name)", group.side, $0.store) } }
+            + (samplingFree.map { [("items/settled", "items", $0.settled)] } ?? [])
+    }
+
     /// Bytes of rows and optimiser state.
-    public var bytes: Int { groups.reduce(0) { $0 + $1.table.bytes } }
+    public var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes.load(ordering: .relaxed) } }
 
     /// What a new item of the catalogue needs.
     func makeItemReady(_ ordinal: UInt32) {

@@ -128,6 +128,17 @@ public struct ModelSettings: Sendable, Equatable {
         self.normCap = normCap
     }
 
+    /// What makes a saved state another model's, beside the rank: keys of the configuration with their values.
+    var identity: [(key: String, value: String)] {
+        [
+            ("kind", kind.rawValue),
+            // Row and coordinate accumulators differ in shape; plain sgd lives with the row form.
+            ("optimizer.kind", optimizer == .adagradCoordinate ? optimizer.rawValue : "sgd or adagrad"),
+            ("unobserved", unobserved.rawValue),
+            ("history.length", history.length > 0 ? "above 0" : "0"),
+        ]
+    }
+
     public static let ranks = 1...512
     public static let mostNegatives = 256
 }
