@@ -146,7 +146,7 @@ extension Configuration.Optimizer {
                 .value("rate_user", \.rateUser, .number(rates), .live, defaultText: "rate", "Learning rate of user factors."),
                 .value("rate_item", \.rateItem, .number(rates), .live, defaultText: "rate", "Learning rate of item factors."),
                 .value("rate_context", \.rateContext, .number(rates), .live, defaultText: "rate", "Learning rate of context factors."),
-                .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "rate", "Learning rate of linear weights and the global bias."),
+                .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "2 · rate, sgd rate", "Learning rate of linear weights and the global bias."),
             ])
     }
 }
@@ -164,9 +164,9 @@ extension Configuration.Regularization {
     static var section: Section<Self> {
         let strengths: ClosedRange<Float> = 0...100
         return Section(entries: [
-            .value("user", \.user, .number(strengths), .live, "On user factors."),
-            .value("item", \.item, .number(strengths), .live, "On item factors."),
-            .value("context", \.context, .number(strengths), .live, "On context factors."),
+            .value("user", \.user, .number(strengths), .live, defaultText: "0.001, squared loss 0.03", "On user factors."),
+            .value("item", \.item, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On item factors."),
+            .value("context", \.context, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On context factors."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
         ])
     }
