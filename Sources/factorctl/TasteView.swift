@@ -12,10 +12,10 @@ struct TasteView {
         catalogue = truth.catalogue()
     }
 
-    /// Asks for a user (an ordinal) and prints what comes.
+    /// Asks for a user (an ordinal) and prints what comes. What the user has seen may come again, as it does in the truth.
     func show(user: Int, events: Int, count: Int, asking client: RequestClient) throws {
         let context = truth.settings.hours ? [ContextPair(field: "hour", value: .integer(12))] : []
-        let answer = try client.recommend(user: Simulation.id(user), count: count, context: context)
+        let answer = try client.recommend(user: Simulation.id(user), count: count, excludeSeen: false, context: context)
         let favourites = truth.favouriteTopics(user: user, count: TasteView.favourites)
         var table = TextTable(["", "title", "score", "a favourite"], [.right, .left, .right])
         var matches = 0
@@ -31,6 +31,6 @@ struct TasteView {
         let popular = truth.popularItems(count: count).filter { favourites.contains(truth.mainTopicName(item: $0)) }.count
         say("User \(Simulation.id(user)) likes \(favourites.joined(separator: " and ")) best (\(Quantity.grouped(events)) events):")
         say(table.rendered(indent: 2))
-        say("  \(matches) of \(answer.items.count) are of the favourite topics; of the most popular items \(popular) would be.\n")
+        say("  \(matches) of \(answer.items.count) are of the favourite topics; of the \(count) most popular items \(popular) are.\n")
     }
 }

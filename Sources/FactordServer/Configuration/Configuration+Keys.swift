@@ -155,7 +155,7 @@ extension Configuration.Negatives {
     static var section: Section<Self> {
         Section(entries: [
             .value("count", \.count, .integer(0...1000), .live, defaultText: "4, squared loss 0", "Items drawn per positive event."),
-            .value("verified", \.verified, .flag, .live, "Draw again when the item is in the user's recent history."),
+            .value("verified", \.verified, .flag, .live, "Leave out a drawn item that the user has seen."),
         ])
     }
 }

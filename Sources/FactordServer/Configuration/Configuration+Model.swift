@@ -66,7 +66,7 @@ extension Configuration {
     public struct Negatives: Sendable, Equatable, Codable {
         /// Items drawn per positive event.
         public var count: Int
-        /// Whether an item of the user's recent history is drawn again instead of being taught as negative.
+        /// Whether a drawn item that the user has seen is left out instead of being taught as negative.
         public var verified = true
 
         public init(count: Int) { self.count = count }

@@ -117,7 +117,7 @@ struct Simulate: ParsableCommand {
         guard show > 0 else { return }
         let client = try requests.client()
         let view = TasteView(truth: simulation)
-        // The busiest have taken their favourites already; in the middle there is something left to recommend.
+        // Neither those of whom much is known nor those of whom little is: the usual case.
         let byActivity = activity.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
         for (user, events) in byActivity.dropFirst(max(0, byActivity.count - show) / 2).prefix(show) {
             try view.show(user: user, events: events, count: depth, asking: client)
