@@ -54,6 +54,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
+            exclude: ["Requests/README.md"],
             swiftSettings: strict),
         .target(
             name: "StreamTools", dependencies: ["Factorization", "WireFormats", "ZeroMQ", "LinuxSystem", "CZlib"],
