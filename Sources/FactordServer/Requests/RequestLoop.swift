@@ -98,14 +98,14 @@ final class RequestLoop {
     /// Writes the reply to a body; `state.wanted` says afterwards that it is to be asked again later.
     private func write(_ body: UnsafeRawBufferPointer) -> Bool {
         state.wanted = nil
-        return JSONRPC.answer(body, with: parser, into: &writer) { (request, writer) throws(JSONRPCError) in
-            do throws(JSONRPCError) {
-                try methods.answer(request, waiting: state, into: &writer)
-            } catch {
-                if state.wanted == nil { counters.errors.add(1, ordering: .relaxed) }
-                throw error
-            }
+        var errors = 0
+        let isDue = JSONRPC.answer(body, with: parser, into: &writer, onError: { _ in errors += 1 }) {
+            (request, writer) throws(JSONRPCError) in
+            try methods.answer(request, waiting: state, into: &writer)
         }
+        // What is asked again will be counted then.
+        if state.wanted == nil { counters.errors.add(errors, ordering: .relaxed) }
+        return isDue
     }
 
     private func answerParked(all: Bool) throws(ZeroMQError) {
