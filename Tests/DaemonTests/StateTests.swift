@@ -33,7 +33,6 @@ struct StateTests {
         try daemon.restart()
         #expect(try daemon.position() == 6000)
         #expect(try daemon.opinion(of: users, items: items) == later)
-        #expect(try daemon.stats()["models"]?.array?.first?["events"]?.integer == 6000)
     }
 
     @Test("The timer writes snapshots, only when something was learned, and keeps as many as it should")
@@ -134,14 +133,32 @@ struct StateTests {
         try daemon.sender().deliver(eventsJSON(0..<300))
         try daemon.wait(for: 300)
         #expect(try daemon.stop() == .exited(0))
-        for (setting, key) in [("model.rank=7", "rank"), ("model.kind=fm", "kind"), ("model.loss=squared", "loss")] {
-            daemon.settings = [setting]
-            #expect(try daemon.launch().wait() == .exited(78), "\(setting)")
-            #expect(daemon.log.contains("cannot start") && daemon.log.contains(key), "\(setting): \(daemon.log)")
+        let changes = [
+            "models[0].rank=7", "models[0].kind=fm", "models[0].loss=squared", "models[0].seed=9", "models[0].name=other",
+            "models[0].optimizer.kind=sgd", "ids=exact", "history.length=5", "history.seen_limit=5",
+        ]
+        for change in changes {
+            daemon.settings = [change]
+            #expect(try daemon.launch().wait(seconds: 20) == .exited(78), "\(change)")
+            let key = change.prefix { $0 != "=" }
+            #expect(daemon.log.contains("cannot start") && daemon.log.contains(key), "\(change): \(daemon.log)")
         }
+        daemon.settings = ["models.1.rank=4"]
+        #expect(try daemon.launch().wait(seconds: 20) == .exited(78))
+        #expect(daemon.log.contains("models[1]"), "\(daemon.log)")
         // Threads may change freely.
-        daemon.settings = ["threads.trainers=3", "threads.receivers=2"]
+        daemon.settings = ["threads.trainers=3", "threads.receivers=2", "models.0.optimizer.rate=0.2"]
         try daemon.start()
+        #expect(try daemon.position() == 300)
+    }
+
+    @Test("A model's name may be as long as the configuration allows")
+    func longName() throws {
+        let daemon = try DaemonProcess(["models.0.name=\(String(repeating: "n", count: 64))", "model.kind=fm"])
+        try daemon.sender().deliver(eventsJSON(0..<300))
+        try daemon.wait(for: 300)
+        #expect(try daemon.snapshot() == 300)
+        try daemon.restart()
         #expect(try daemon.position() == 300)
     }
 
