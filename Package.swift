@@ -89,7 +89,8 @@ let package = Package(
             dependencies: ["FactordServer", "Factorization", "WireFormats", "Persistence"], swiftSettings: strict),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["ZeroMQ", "StreamTools", "WireFormats", "LinuxSystem", "factord", "factorctl"], swiftSettings: strict),
+            dependencies: ["ZeroMQ", "StreamTools", "WireFormats", "LinuxSystem", "factord", "factorctl"], exclude: ["Python"],
+            swiftSettings: strict),
     ],
     cLanguageStandard: .gnu17,
     cxxLanguageStandard: .cxx20
