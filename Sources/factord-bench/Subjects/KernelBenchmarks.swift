@@ -33,7 +33,7 @@ final class KernelLoop {
     private let workload: Workload
     private let rows: Yardstick
     private let rank: Int
-    private var settings: fk_settings
+    private let stepSettings: fk_settings
 
     init(_ workload: Workload, kernels: UnsafePointer<fk_kernels>, rank: Int, optimizer: ModelSettings.Optimizer) throws {
         self.kernels = kernels
@@ -42,7 +42,7 @@ final class KernelLoop {
         rows = try Yardstick(workload, rank: rank, optimizer: optimizer, loss: .squared, negatives: 0)
         let model = rows.model.pointee
         let side = fk_side(rate: model.rate, l2: model.l2, weight_rate: model.weight_rate, weight_l2: model.weight_l2)
-        settings = fk_settings(
+        stepSettings = fk_settings(
             item: side, query: side, loss: CInt(fk_loss_squared),
             optimizer: CInt(optimizer == .sgd ? fk_optimizer_sgd : fk_optimizer_adagrad_row),
             inverse_rank: 1 / Float(rank), error_cap: model.error_cap, norm_cap: model.norm_cap)
@@ -53,7 +53,7 @@ final class KernelLoop {
         let userStates = UnsafeMutableRawPointer(rows.model.pointee.user_states!).assumingMemoryBound(to: fk_row_state.self)
         let itemStates = UnsafeMutableRawPointer(rows.model.pointee.item_states!).assumingMemoryBound(to: fk_row_state.self)
         let pass = kernels.pointee.pass!, step = kernels.pointee.step!, rank = rank
-        var item = fk_item(), bias = rows.model.pointee.bias, side = settings.query, sum: Double = 0
+        var settings = stepSettings, item = fk_item(), bias = rows.model.pointee.bias, side = settings.query, sum: Double = 0
         let biasRate = rows.model.pointee.bias_rate
         workload.events.withUnsafeBufferPointer { events in
             for index in 0..<events.count {
