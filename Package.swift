@@ -70,7 +70,7 @@ let package = Package(
         .executableTarget(
             name: "factorctl",
             dependencies: [
-                "FactordServer", "StreamTools", "WireFormats", "ZeroMQ", "LinuxSystem",
+                "FactordServer", "Factorization", "StreamTools", "WireFormats", "ZeroMQ", "LinuxSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: memorySafe),

@@ -387,6 +387,8 @@ FK_RACY static void FK_NAME(score_rows)(const float *query, float constant, cons
     }
 }
 
+#include "kernel_matrix.h"
+
 const fk_kernels FK_NAME(kernels) = {
     .name = FK_VARIANT_NAME,
     .dot = FK_NAME(dot),
@@ -395,4 +397,8 @@ const fk_kernels FK_NAME(kernels) = {
     .step = FK_NAME(step),
     .score_rows = FK_NAME(score_rows),
     .copy = FK_NAME(copy),
+    .product = FK_NAME(product),
+    .rank_one = FK_NAME(rank_one),
+    .rank_two = FK_NAME(rank_two),
+    .solve = FK_NAME(solve),
 };

@@ -1,8 +1,8 @@
-import Factorization
+public import Factorization
 
 extension Configuration {
     /// The engine that this configuration asks for.
-    var engineSettings: EngineSettings {
+    public var engineSettings: EngineSettings {
         var settings = EngineSettings(
             models: models.map(\.settings), trainers: threads.trainers, historyLength: history.length,
             seenLimit: history.seenLimit)
@@ -27,12 +27,17 @@ extension Configuration.Event {
 extension Configuration.Model {
     var settings: ModelSettings {
         let rates = ModelSettings.Groups(
-            user: optimizer.rateUser, item: optimizer.rateItem, context: optimizer.rateContext, weight: optimizer.rateWeight)
+            user: optimizer.rateUser, item: optimizer.rateItem, context: optimizer.rateContext, weight: optimizer.rateWeight,
+            history: optimizer.rateHistory)
         let l2 = ModelSettings.Groups(
-            user: regularization.user, item: regularization.item, context: regularization.context, weight: regularization.weight)
+            user: regularization.user, item: regularization.item, context: regularization.context, weight: regularization.weight,
+            history: regularization.history)
         return ModelSettings(
             name: name, kind: kind, rank: rank, loss: loss, optimizer: optimizer.kind, rates: rates,
             globalRate: optimizer.rateWeight, l2: l2, negatives: negatives.count, verifiedNegatives: negatives.verified,
+            unobserved: unobserved,
+            interaction: ModelSettings.Interaction(user: regularization.interactionUser, item: regularization.interactionItem),
+            history: ModelSettings.History(length: history.length, decay: history.decay),
             deviation: initialDeviation, seed: seed)
     }
 }

@@ -123,10 +123,12 @@ extension Configuration.Model {
                 .value("kind", \.kind, .choice, .newModel, "mf: user side times item side; fm: every pair of features."),
                 .value("rank", \.rank, .integer(1...512), .newModel, "Length of a factor vector."),
                 .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings."),
+                .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases."),
                 .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
                 .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
                 .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
+                .group("history", \.history, Configuration.HistoryContext.section, "The user's newest items as context of every score."),
                 .group("regularization", \.regularization, Configuration.Regularization.section, "Strengths of the squared penalty."),
             ])
     }
@@ -146,8 +148,18 @@ extension Configuration.Optimizer {
                 .value("rate_user", \.rateUser, .number(rates), .live, defaultText: "rate", "Learning rate of user factors."),
                 .value("rate_item", \.rateItem, .number(rates), .live, defaultText: "rate", "Learning rate of item factors."),
                 .value("rate_context", \.rateContext, .number(rates), .live, defaultText: "rate", "Learning rate of context factors."),
+                .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of history items."),
                 .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "rate", "Learning rate of linear weights and the global bias."),
             ])
+    }
+}
+
+extension Configuration.HistoryContext {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("length", \.length, .integer(0...256), .newModel, "Newest items taken; 0 for none."),
+            .value("decay", \.decay, .number(0.01...1), .newModel, "Weight of an item relative to the one after it."),
+        ])
     }
 }
 
@@ -167,7 +179,10 @@ extension Configuration.Regularization {
             .value("user", \.user, .number(strengths), .live, "On user factors."),
             .value("item", \.item, .number(strengths), .live, "On item factors."),
             .value("context", \.context, .number(strengths), .live, "On context factors."),
+            .value("history", \.history, .number(strengths), .live, "On the rows of history items."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
+            .value("interaction_user", \.interactionUser, .number(0...1000), .live, "On user × item scores, user side; with unobserved: regularized."),
+            .value("interaction_item", \.interactionItem, .number(0...1000), .live, "On user × item scores, item side; with unobserved: regularized."),
         ])
     }
 }

@@ -19,9 +19,12 @@ extension Configuration {
         public var seed: UInt64 = 1
         /// Standard deviation of the factors of a new row.
         public var initialDeviation: Float
+        /// What stands for the items that a user did not touch.
+        public var unobserved = ModelSettings.Unobserved.sampled
         public var optimizer = Optimizer()
         public var negatives: Negatives
         public var regularization = Regularization()
+        public var history = HistoryContext()
 
         /// The defaults for this loss and rank.
         public init(loss: Loss = .logistic, rank: Int = 32) {
@@ -45,6 +48,8 @@ extension Configuration {
         public var rateItem: Float
         /// Learning rate of context factors.
         public var rateContext: Float
+        /// Learning rate of the rows of history items.
+        public var rateHistory: Float
         /// Learning rate of linear weights and of the global bias.
         public var rateWeight: Float
 
@@ -56,6 +61,7 @@ extension Configuration {
             rateUser = rate
             rateItem = rate
             rateContext = rate
+            rateHistory = rate
             rateWeight = rate
         }
     }
@@ -70,12 +76,26 @@ extension Configuration {
         public init(count: Int) { self.count = count }
     }
 
+    /// The user's newest items as context of every score.
+    public struct HistoryContext: Sendable, Equatable, Codable {
+        /// Newest items taken; 0 for none.
+        public var length = 0
+        /// Weight of an item relative to the one after it.
+        public var decay: Float = 0.8
+
+        public init() {}
+    }
+
     /// Strengths of the squared penalty on each part.
     public struct Regularization: Sendable, Equatable, Codable {
         public var user: Float = 0.001
         public var item: Float = 0.0005
         public var context: Float = 0.0005
+        public var history: Float = 0.0005
         public var weight: Float = 0.0005
+        /// Strengths of the interaction regulariser, where it stands for the unobserved.
+        public var interactionUser: Float = 4
+        public var interactionItem: Float = 1
 
         public init() {}
     }

@@ -1,6 +1,11 @@
 import CKernels
 
 extension Float {
+    /// base^exponent by repeated multiplication: the same bits on every machine.
+    static func power(_ base: Float, _ exponent: Int) -> Float {
+        (0..<exponent).reduce(1) { power, _ in power * base }
+    }
+
     /// σ(x) = 1 / (1 + e⁻ˣ).
     public static func logistic(_ x: Float) -> Float { fk_sigmoid(x) }
 

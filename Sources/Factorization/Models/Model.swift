@@ -10,7 +10,13 @@ public final class Model: Sendable {
     let users: FactorTable
     let items: FactorTable
     let contexts: FactorTable
+    /// Rows of items as history context; nil where the model takes none.
+    let histories: FactorTable?
+    /// Gram matrices of a model without sampled negatives; nil for the others.
+    let samplingFree: SamplingFreeState?
     let kernels: Kernels
+    /// s of a history of n items, for n up to its length.
+    let historyScales: [Float]
     /// w0, a Float's bits.
     private let globalBias = Atomic<UInt32>(0)
     /// AdaGrad's accumulator of w0, a Float's bits.
@@ -29,6 +35,11 @@ public final class Model: Sendable {
         users = table(1)
         items = table(2)
         contexts = table(3)
+        histories = settings.history.length > 0 ? table(4) : nil
+        samplingFree = settings.unobserved == .regularized ? SamplingFreeState(width: items.width) : nil
+        var sums: [Float] = [0]
+        for place in 0..<settings.history.length { sums.append(sums[place] + Float.power(settings.history.decay, place)) }
+        historyScales = sums.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
     }
 
     var width: Int { items.width }
@@ -67,11 +78,21 @@ public final class Model: Sendable {
         globalAccumulator.store(accumulator.bitPattern, ordering: .relaxed)
     }
 
-    /// The groups by name: what a snapshot holds.
-    var groups: [(name: String, table: FactorTable)] { [("users", users), ("items", items), ("contexts", contexts)] }
+    /// The groups by name, and the side whose ordinals number their rows: what a snapshot holds.
+    var groups: [(name: String, side: String, table: FactorTable)] {
+        [("users", "users", users), ("items", "items", items), ("contexts", "contexts", contexts)]
+            + (histories.map { [("histories", "items", $0)] } ?? [])
+    }
 
     /// Bytes of rows and optimiser state.
     public var bytes: Int { groups.reduce(0) { $0 + $1.table.bytes } }
+
+    /// What a new item of the catalogue needs.
+    func makeItemReady(_ ordinal: UInt32) {
+        items.makeReady(ordinal)
+        histories?.makeReady(ordinal)
+        samplingFree?.makeReady(ordinal, factors: items.factors(ordinal), kernels: kernels)
+    }
 
     /// Step settings as the kernels take them.
     var kernelSettings: fk_settings {

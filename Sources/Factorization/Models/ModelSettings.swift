@@ -28,11 +28,46 @@ public struct ModelSettings: Sendable, Equatable {
         public var context: Float
         /// Linear weights of all groups.
         public var weight: Float
-        public init(user: Float, item: Float, context: Float, weight: Float) {
+        /// The rows of history items.
+        public var history: Float
+        public init(user: Float, item: Float, context: Float, weight: Float, history: Float = 0) {
             self.user = user
             self.item = item
             self.context = context
             self.weight = weight
+        self.history = history
+        }
+    }
+
+    /// The user's newest items as context: p = u + s Σ_{j<length} decay^j c_{h_j}, s = (Σ_j decay^j)^(-1/2), with rows c of
+    /// their own, apart from the item rows.
+    public struct History: Sendable, Equatable {
+        /// Newest items taken, 0 for none.
+        public var length: Int
+        /// Weight of an item relative to the one after it.
+        public var decay: Float
+        public init(length: Int = 0, decay: Float = 0.8) {
+            self.length = length
+            self.decay = decay
+        }
+        public static let longest = 256
+    }
+
+    /// How the items that a user did not touch enter learning.
+    public enum Unobserved: String, Sendable, Codable, CaseIterable {
+        /// As sampled negatives.
+        case sampled
+        /// Not at all by sampling: as the regulariser over all pairs (`SamplingFree`). Kind `mf`, no linear weights.
+        case regularized
+    }
+
+    /// Strengths γ of the interaction regulariser on each side, for `Unobserved.regularized`.
+    public struct Interaction: Sendable, Equatable {
+        public var user: Float
+        public var item: Float
+        public init(user: Float = 4, item: Float = 1) {
+            self.user = user
+            self.item = item
         }
     }
 
@@ -52,6 +87,11 @@ public struct ModelSettings: Sendable, Equatable {
     public var negatives: Int
     /// Whether a drawn item that the user has seen is left out.
     public var verifiedNegatives: Bool
+    /// What stands for the items that a user did not touch.
+    public var unobserved: Unobserved
+    public var interaction: Interaction
+    /// The user's newest items as context.
+    public var history: History
     /// Standard deviation of a factor's first value.
     public var deviation: Float
     /// Where first values and draws come from.
@@ -66,7 +106,8 @@ public struct ModelSettings: Sendable, Equatable {
         name: String = "main", kind: Kind = .mf, rank: Int = 32, loss: Loss = .logistic, optimizer: Optimizer = .adagrad,
         rates: Groups = Groups(user: 0.1, item: 0.1, context: 0.1, weight: 0.1), globalRate: Float = 0.01,
         l2: Groups = Groups(user: 0.001, item: 0.001, context: 0.001, weight: 0.001), negatives: Int = 4,
-        verifiedNegatives: Bool = true, deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000
+        verifiedNegatives: Bool = true, unobserved: Unobserved = .sampled,
+        interaction: Interaction = Interaction(), history: History = History(), deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000
     ) {
         self.name = name
         self.kind = kind
@@ -78,6 +119,9 @@ public struct ModelSettings: Sendable, Equatable {
         self.l2 = l2
         self.negatives = negatives
         self.verifiedNegatives = verifiedNegatives
+        self.unobserved = unobserved
+        self.interaction = interaction
+        self.history = history
         self.deviation = deviation ?? 0.1 / Float(rank).squareRoot()
         self.seed = seed
         self.errorCap = errorCap

@@ -49,7 +49,7 @@ public final class Scorer {
     private var excluded: [UInt64] = []
     private var excludedWords: [Int] = []
     private let scores: UnsafeMutablePointer<Float>
-    private let vector: UnsafeMutablePointer<Float>
+    private let sides: [UserSide]
     private static let block = 256
 
     /// - Parameter engine: what to answer from; the scorer registers as one of its readers.
@@ -57,12 +57,11 @@ public final class Scorer {
         self.engine = engine
         ticket = engine.epochs.register()
         scores = .allocate(capacity: Scorer.block)
-        vector = .allocate(capacity: engine.models.map(\.width).max()!)
+        sides = engine.models.map(UserSide.init)
     }
 
     deinit {
         scores.deallocate()
-        vector.deallocate()
     }
 
     /// Runs `body` with id look-ups and histories protected from reuse.
@@ -70,9 +69,12 @@ public final class Scorer {
         try engine.epochs.reading(ticket, body)
     }
 
-    private func fold(_ model: Model, _ user: UInt32, _ features: [(ordinal: UInt32, weight: Float)]) -> Fold {
-        Fold(
-            model, user: user, features: features.map { ResolvedFeature(ordinal: $0.ordinal, weight: $0.weight) }, into: vector)
+    /// Folds a user's side, and answers its constant.
+    private func fold(_ number: Int, _ user: UInt32, _ features: [(ordinal: UInt32, weight: Float)]) -> (UserSide, Float) {
+        let side = sides[number]
+        reading { side.start(user: user, userItems: engine.shared.userItems) }
+        for feature in features { side.append(ResolvedFeature(ordinal: feature.ordinal, weight: feature.weight)) }
+        return (side, side.fold())
     }
 
     /// Scores items for one user, in the items' order. An unknown item (`Placement.none`) has no factors: its score is what
@@ -81,10 +83,10 @@ public final class Scorer {
         model number: Int = 0, user: UInt32, items: [UInt32], features: [(ordinal: UInt32, weight: Float)] = []
     ) -> [Float] {
         let model = engine.models[number], table = model.items
-        let fold = fold(model, user, features)
+        let (side, constant) = fold(number, user, features)
         return items.map { item in
-            guard item != Placement.none else { return fold.constant }
-            model.kernels.scoreRows(fold.vector, fold.constant, table.factors(item), table.state(item), 1, table.width, scores)
+            guard item != Placement.none else { return constant }
+            model.kernels.scoreRows(side.query, constant, table.factors(item), table.state(item), 1, table.width, scores)
             return scores[0]
         }
     }
@@ -97,7 +99,7 @@ public final class Scorer {
         top.start(min(query.count, count))
         let known = query.user != Placement.none
         if known {
-            scan(engine.models[number], query, count: count)
+            scan(number, query, count: count)
         } else {
             for item in 0..<UInt32(count) { offer(item, score: engine.items.frequency(item)) }
         }
@@ -107,15 +109,16 @@ public final class Scorer {
     /// The user's number of interactions, as the fallback tells known from unknown.
     public func interactions(of user: UInt32) -> Float { user == Placement.none ? 0 : engine.users.frequency(user) }
 
-    private func scan(_ model: Model, _ query: RecommendQuery, count: Int) {
-        let fold = fold(model, query.user, query.features)
+    private func scan(_ number: Int, _ query: RecommendQuery, count: Int) {
+        let model = engine.models[number]
+        let (side, constant) = fold(number, query.user, query.features)
         let table = model.items
         for shard in 0..<Placement.shardCount {
             let rows = Placement.rows(in: shard, of: count)
             var local = 0
             while local < rows {
                 let run = table.run(shard: shard, from: local, limit: min(rows - local, Scorer.block))
-                model.kernels.scoreRows(fold.vector, fold.constant, run.factors, run.states, run.count, table.width, scores)
+                model.kernels.scoreRows(side.query, constant, run.factors, run.states, run.count, table.width, scores)
                 for index in 0..<run.count where scores[index] >= top.threshold {
                     offer(Placement.ordinal(shard: shard, local: local + index), score: scores[index])
                 }

@@ -220,7 +220,7 @@ public final class Sequencer: @unchecked Sendable {
         case .users:
             shared.userItems.ensure(ordinal)
             for model in models { model.users.makeReady(ordinal) }
-        case .items: for model in models { model.items.makeReady(ordinal) }
+        case .items: for model in models { model.makeItemReady(ordinal) }
         case .contexts: for model in models { model.contexts.makeReady(ordinal) }
         }
     }

@@ -22,8 +22,8 @@ extension Engine {
 
     var sides: [(name: String, table: EntityTable)] { [("users", users), ("items", items), ("contexts", contexts)] }
 
-    /// How many rows the tables of a model's group have.
-    func rowCount(_ group: String) -> Int { sides.first { $0.name == group }!.table.count }
+    /// How many rows the groups of a side have.
+    func rowCount(_ side: String) -> Int { sides.first { $0.name == side }!.table.count }
 
     private func captureCounts(into image: inout StateImage) {
         var writer = ByteWriter()
@@ -95,10 +95,10 @@ extension Engine {
             writer.put(name.utf8)
         }
         image.add("\(prefix)/global", writer.bytes)
-        for (group, table) in model.groups {
+        for (group, side, table) in model.groups {
             for (name, store) in table.stores {
                 for shard in 0..<Placement.shardCount {
-                    let rows = Placement.rows(in: shard, of: rowCount(group))
+                    let rows = Placement.rows(in: shard, of: rowCount(side))
                     for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
                         let run = store.run(shard: shard, from: local, limit: rows - local)
                         let section = "\(prefix)/\(group)/\(name)/\(shard)/\(local >> Int(Placement.slabBits))"

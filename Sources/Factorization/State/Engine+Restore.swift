@@ -135,10 +135,10 @@ extension Engine {
                     key: "models.\(settings.name).optimizer.kind", saved: optimizer, now: settings.optimizer.rawValue)
             }
         }
-        for (group, table) in model.groups {
+        for (group, side, table) in model.groups {
             for (name, store) in table.stores {
                 for shard in 0..<Placement.shardCount {
-                    let rows = Placement.rows(in: shard, of: rowCount(group))
+                    let rows = Placement.rows(in: shard, of: rowCount(side))
                     for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
                         let run = store.run(shard: shard, from: local, limit: rows - local)
                         let section = "\(prefix)/\(group)/\(name)/\(shard)/\(local >> Int(Placement.slabBits))"

@@ -12,35 +12,41 @@ final class Learner {
     let rejected = Atomic<Int>(0)
 
     private let settings: UnsafeMutablePointer<fk_settings>
-    private var contextSide: fk_side
+    var stepper: RowStepper
+    /// For a model without sampled negatives.
+    private let samplingFree: SamplingFree?
+    let side: UserSide
+    /// Whether the user's row moves within a pass when other rows stand beside it.
+    private let movesUser: Bool
+    /// The event's item and its negatives.
     private let items: UnsafeMutablePointer<fk_item>
-    private let query: UnsafeMutablePointer<Float>
+    private let ordinals: UnsafeMutablePointer<UInt32>
+    /// The query as it moves through a pass, and the sum of error × item factors.
+    private let moving: UnsafeMutablePointer<Float>
     private let gradient: UnsafeMutablePointer<Float>
-    /// Context features of the event at hand.
-    private let features: UnsafeMutablePointer<ResolvedFeature>
-    private static let featureLimit = Sequencer.featureLimit
 
     init(model: Model) {
         self.model = model
         prequential = Prequential(loss: model.settings.loss)
         settings = .allocate(capacity: 1)
         settings.initialize(to: model.kernelSettings)
-        contextSide = settings.pointee.query
-        contextSide.rate = model.settings.rates.context
-        contextSide.l2 = model.settings.l2.context
-        items = .allocate(capacity: model.settings.negatives + 1)
-        items.initialize(repeating: fk_item(), count: model.settings.negatives + 1)
-        query = .allocate(capacity: model.width)
+        stepper = RowStepper(model, settings: settings)
+        side = UserSide(model: model)
+        samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
+        movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
+        items = .allocate(capacity: model.settings.negatives + 2)
+        items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
+        ordinals = .allocate(capacity: model.settings.negatives + 1)
+        moving = .allocate(capacity: model.width)
         gradient = .allocate(capacity: model.width)
-        features = .allocate(capacity: Learner.featureLimit)
     }
 
     deinit {
         settings.deallocate()
         items.deallocate()
-        query.deallocate()
+        ordinals.deallocate()
+        moving.deallocate()
         gradient.deallocate()
-        features.deallocate()
     }
 
     /// Scores and learns one interaction.
@@ -53,6 +59,10 @@ final class Learner {
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue, firstFeature: Int,
         userItems: UserItems
     ) {
+        if samplingFree != nil {
+            return learnSamplingFree(
+                record, label: label, weight: weight, queue: queue, firstFeature: firstFeature, userItems: userItems)
+        }
         let user = record.pointee.user
         setItem(0, record.pointee.item, label: label, weight: weight)
         var count = 1
@@ -60,12 +70,13 @@ final class Learner {
             count += drawNegatives(of: record, weight: weight, userItems: userItems)
         }
         var pass = fk_pass()
-        let featureCount = min(Int(record.pointee.featureCount), Learner.featureLimit)
-        if featureCount == 0 {
+        stepper.clipped = 0
+        if record.pointee.featureCount == 0 && model.histories == nil {
             stepAlone(user, &pass, count)
         } else {
-            for index in 0..<featureCount { (features + index).initialize(to: queue.feature(firstFeature + index)) }
-            stepSum(user, UnsafeBufferPointer(start: features, count: featureCount), &pass, count)
+            side.start(user: user, userItems: userItems)
+            for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
+            stepSum(&pass, count)
         }
         model.stepBias(error: pass.error_sum)
         prequential.record(items, count: count)
@@ -73,9 +84,27 @@ final class Learner {
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
     }
 
+    /// Scores and learns one interaction of a model without sampled negatives. One draw from the catalogue is scored beside
+    /// it, for the prequential comparison only.
+    private func learnSamplingFree(
+        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue, firstFeature: Int,
+        userItems: UserItems
+    ) {
+        side.start(user: record.pointee.user, userItems: userItems)
+        for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
+        _ = side.fold()
+        stepper.clipped = 0
+        setItem(0, record.pointee.item, label: label, weight: weight)
+        samplingFree.unsafelyUnwrapped.learn(record, label: label, weight: weight, side: side, stepper: &stepper, items: items)
+        prequential.record(items, count: items[1].factors == nil ? 1 : 2)
+        if stepper.clipped != 0 { clipped.add(Int(stepper.clipped), ordering: .relaxed) }
+        if !items[0].score.isFinite { mend(record, rejected: 1, count: 1) }
+    }
+
     @inline(__always)
     private func setItem(_ index: Int, _ ordinal: UInt32, label: Float, weight: Float) {
         let table = model.items
+        ordinals[index] = ordinal
         items[index] = fk_item(
             factors: table.factors(ordinal), accumulators: table.accumulators(ordinal), state: table.state(ordinal),
             label: label, weight: weight, score: 0)
@@ -115,31 +144,41 @@ final class Learner {
         model.kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
     }
 
-    /// The user's side is a sum of rows: the query is folded, stays fixed over the items, and the gradient that gathered
-    /// is handed to each row. For `fm` the side's own pairs add Σe · x (p − x v).
-    private func stepSum(
-        _ user: UInt32, _ features: UnsafeBufferPointer<ResolvedFeature>, _ pass: inout fk_pass, _ count: Int
-    ) {
+    /// The user's side is a sum of rows. The query is folded once; what the pass says of it gathers and is handed to each
+    /// row at the end.
+    ///
+    /// With `mf` under plain sgd the user's own row moves with each item as above, which is the same formula with fresher
+    /// values; elsewhere the user's row waits like the others.
+    private func stepSum(_ pass: inout fk_pass, _ count: Int) {
         let width = model.width
-        let fold = Fold(model, user: user, features: features, into: query)
+        pass.constant = side.fold()
         gradient.update(repeating: 0, count: width)
-        pass.query = query
-        pass.query_state = nil
         pass.gradient = gradient
-        pass.constant = fold.constant
-        model.kernels.pass(&pass, settings, items, count, width)
-        guard pass.error_square_sum.isFinite else { return }
-        let pair: Float = model.settings.kind == .fm ? pass.error_sum : 0
-        var side = settings.pointee.query
-        model.kernels.step(
-            model.users.factors(user), model.users.accumulators(user), model.users.state(user), gradient, query, 1, pair,
-            pass.error_sum, &side, settings, width, &pass.clipped)
-        for feature in features {
-            model.kernels.step(
-                model.contexts.factors(feature.ordinal), model.contexts.accumulators(feature.ordinal),
-                model.contexts.state(feature.ordinal), gradient, query, feature.weight, pair, pass.error_sum, &contextSide,
-                settings, width, &pass.clipped)
+        if movesUser {
+            moving.update(from: side.query, count: width)
+            pass.query = moving
+            pass.query_state = side.rows[0].state
+        } else {
+            pass.query = side.query
         }
+        model.kernels.pass(&pass, settings, items, count, width)
+        if movesUser { moveUser(&pass, count) }
+        let first = movesUser ? 1 : 0
+        switch model.settings.kind {
+        case .mf: MatrixFactorization.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
+        case .fm: FactorizationMachine.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
+        }
+        pass.clipped += stepper.clipped
+    }
+
+    /// Gives the user's row what the query has moved by, and its l2 and linear weight their steps.
+    private func moveUser(_ pass: inout fk_pass, _ count: Int) {
+        let row = side.rows[0].factors, width = model.width
+        model.kernels.add(moving, side.query, -1, width)
+        model.kernels.add(row, row, -settings.pointee.query.rate * settings.pointee.query.l2 * Float(count), width)
+        model.kernels.add(row, moving, 1, width)
+        var weights = settings.pointee.query
+        model.kernels.step(nil, nil, side.rows[0].state, nil, nil, 1, 0, pass.error_sum, &weights, settings, 0, &pass.clipped)
     }
 
     /// A score was not finite, so some row of the event is bad: rows that hold such a value go back to their first values
@@ -147,16 +186,19 @@ final class Learner {
     @inline(never)
     private func mend(_ record: UnsafeMutablePointer<TrainingRecord>, rejected count: Int, count items: Int) {
         rejected.add(count, ordering: .relaxed)
-        func mend(_ table: FactorTable, _ ordinal: UInt32) {
-            let row = table.factors(ordinal), state = fk_read_state(table.state(ordinal))
-            let size = model.kernels.dot(row, row, table.width)
-            if !(size.isFinite && state.weight.isFinite) { table.reset(ordinal) }
-        }
         mend(model.users, record.pointee.user)
-        mend(model.items, record.pointee.item)
-        for index in 0..<min(Int(record.pointee.featureCount), Learner.featureLimit) {
-            mend(model.contexts, features[index].ordinal)
+        for index in 0..<items { mend(model.items, ordinals[index]) }
+        guard record.pointee.featureCount > 0 || model.histories != nil || samplingFree != nil else { return }
+        for index in 1..<side.rowCount {
+            let row = side.rows[index]
+            mend(row.group == .history ? model.histories! : model.contexts, row.ordinal)
         }
+    }
+
+    private func mend(_ table: FactorTable, _ ordinal: UInt32) {
+        let row = table.factors(ordinal), state = fk_read_state(table.state(ordinal))
+        let size = model.kernels.dot(row, row, table.width)
+        if !(size.isFinite && state.weight.isFinite) { table.reset(ordinal) }
     }
 
     /// Puts a user's row back to its first values.

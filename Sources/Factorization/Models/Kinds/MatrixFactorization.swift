@@ -1,0 +1,16 @@
+/// `mf`: only user-side × item-side pairs count, score = w0 + Σ w x + ⟨p, q⟩ with p = Σ_a x_a v_a. The query is p.
+enum MatrixFactorization {
+    static func fold(_ side: UserSide) -> Float {
+        for index in 0..<side.rowCount {
+            side.model.kernels.add(side.query, side.rows[index].factors, side.rows[index].x, side.model.width)
+        }
+        return 0
+    }
+
+    /// ∂/∂v_a = x_a Σ e q.
+    static func backPropagate(
+        _ side: UserSide, _ gradient: UnsafePointer<Float>, error: Float, from first: Int, _ stepper: inout RowStepper
+    ) {
+        for index in first..<side.rowCount { stepper.step(side.rows[index], gradient, error: error) }
+    }
+}

@@ -1,0 +1,90 @@
+import CKernels
+
+/// A row of the user's side of an event: what its feature is worth there and where its floats lie.
+struct SideRow {
+    enum Group: UInt8 { case user, context, history }
+    var group: Group
+    /// Ordinal in the group's table.
+    var ordinal: UInt32
+    /// x of the feature.
+    var x: Float
+    var factors: UnsafeMutablePointer<Float>
+    var accumulators: UnsafeMutablePointer<Float>?
+    var state: UnsafeMutablePointer<fk_row_state>
+}
+
+/// The user's side of a score (user, context, history), folded once: score(item) = constant + w_item + ⟨query, z_item⟩.
+///
+/// Scratch of one learner or one scorer; reads rows, writes none.
+final class UserSide {
+    let model: Model
+    /// The rows that take part; the user's first, where there is one.
+    let rows: UnsafeMutablePointer<SideRow>
+    private(set) var rowCount = 0
+    /// The folded vector, as wide as an item's row.
+    let query: UnsafeMutablePointer<Float>
+    private let history: UnsafeMutableBufferPointer<UInt32>
+
+    static let rowLimit = Sequencer.featureLimit + ModelSettings.History.longest + 1
+
+    init(model: Model) {
+        self.model = model
+        rows = .allocate(capacity: UserSide.rowLimit)
+        query = .allocate(capacity: model.width)
+        query.initialize(repeating: 0, count: model.width)
+        history = .allocate(capacity: max(model.settings.history.length, 1))
+    }
+
+    deinit {
+        rows.deallocate()
+        query.deallocate()
+        history.deallocate()
+    }
+
+    /// Starts a side: the user's row, unless the user is `Placement.none`, and the user's history.
+    @inline(__always)
+    func start(user: UInt32, userItems: UserItems) {
+        rowCount = 0
+        guard user != Placement.none else { return }
+        append(.user, 1, model.users, user)
+        guard let table = model.histories else { return }
+        let count = userItems.history(of: user, into: history)
+        append(history: UnsafeBufferPointer(rebasing: history[..<count]), of: table)
+    }
+
+    /// Adds items as history, newest first.
+    private func append(history items: UnsafeBufferPointer<UInt32>, of table: FactorTable) {
+        var x = model.historyScales[items.count]
+        for item in items {
+            append(.history, x, table, item)
+            x *= model.settings.history.decay
+        }
+    }
+
+    /// Adds a context feature.
+    @inline(__always)
+    func append(_ feature: ResolvedFeature) {
+        guard rowCount < UserSide.rowLimit else { return }
+        append(.context, feature.weight, model.contexts, feature.ordinal)
+    }
+
+    @inline(__always)
+    private func append(_ group: SideRow.Group, _ x: Float, _ table: FactorTable, _ ordinal: UInt32) {
+        (rows + rowCount).initialize(
+            to: SideRow(
+                group: group, ordinal: ordinal, x: x, factors: table.factors(ordinal), accumulators: table.accumulators(ordinal),
+                state: table.state(ordinal)))
+        rowCount += 1
+    }
+
+    /// Fills `query`; answers the constant, w0 included.
+    func fold() -> Float {
+        query.update(repeating: 0, count: model.width)
+        var constant = model.bias
+        for index in 0..<rowCount { constant += rows[index].x * fk_read_state(rows[index].state).weight }
+        switch model.settings.kind {
+        case .mf: return constant + MatrixFactorization.fold(self)
+        case .fm: return constant + FactorizationMachine.fold(self)
+        }
+    }
+}
