@@ -30,6 +30,11 @@ let package = Package(
         // Foreign code, each behind one Swift module.
         .target(name: "CKernels"),
         .target(name: "CLinux"),
+        // The yardstick of factord-bench: plain C and bare libzmq, built for the machine it is built on.
+        .target(
+            name: "CYardstick",
+            cSettings: [.unsafeFlags(["-O3", "-march=native", "-ffast-math"])],
+            linkerSettings: [.linkedLibrary("zmq")]),
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CZlib"),
         .target(
@@ -74,6 +79,7 @@ let package = Package(
             name: "factord-bench",
             dependencies: [
                 "FactordServer", "Factorization", "WireFormats", "StreamTools", "ZeroMQ", "LinuxSystem", "CKernels",
+                "CYardstick",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
