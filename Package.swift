@@ -82,6 +82,7 @@ let package = Package(
                 "CYardstick",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
+            exclude: ["README.md"],
             swiftSettings: strict),
 
         .testTarget(name: "TidyTests", swiftSettings: strict),

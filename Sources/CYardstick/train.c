@@ -180,5 +180,5 @@ double yard_train_threads(yard_model *model, const yard_event *events, size_t co
             yard_free(models[t].item_states);
         }
     }
-    return started == threads ? squares : NAN;
+    return started == threads ? squares : -1;
 }

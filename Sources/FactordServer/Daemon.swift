@@ -90,13 +90,13 @@ final class Daemon {
             ])
     }
 
-    /// Starts all services; when one cannot, stops those that run and throws.
+    /// Starts all services; when one cannot, stops those that run, writes no snapshot, and throws.
     func start() throws {
         for (index, service) in services.enumerated() {
             do {
                 try service.start()
             } catch {
-                for started in services[..<index].reversed() { started.stop() }
+                for started in services[..<index].reversed() { started.abandon() }
                 context.terminate()
                 throw error
             }

@@ -9,4 +9,10 @@ protocol Service: AnyObject, Sendable {
     func start() throws
     /// Returns when the service has let go of everything. Called once, after a successful start.
     func stop()
+    /// In place of `stop` where a service after this one could not start. Leaves nothing lasting behind.
+    func abandon()
+}
+
+extension Service {
+    func abandon() { stop() }
 }

@@ -1,12 +1,12 @@
 internal import CZeroMQ
-internal import Synchronization
+internal import LinuxSystem
 
 /// The I/O threads and the registry of in-process endpoints that a set of sockets share. One per process is usual.
 ///
 /// Thread-safe. Every socket keeps its context alive, so letting go of all of them closes all in the right order.
 public final class ZeroMQContext: Sendable {
     /// libzmq's handle; it is itself thread-safe until it is destroyed, at which this becomes `nil`.
-    private let handle: Mutex<Handle?>
+    private let handle: Lock<Handle?>
 
     /// - Parameters:
     ///   - ioThreads: one carries about a gigabyte a second; more only for several busy endpoints.
@@ -14,7 +14,7 @@ public final class ZeroMQContext: Sendable {
     public init(ioThreads: Int = 1, maximumSockets: Int = 1023) throws(ZeroMQError) {
         precondition(ioThreads >= 0 && maximumSockets > 0)
         let context = try requireZeroMQHandle("zmq_ctx_new") { zmq_ctx_new() }
-        handle = Mutex(Handle(pointer: context))
+        handle = Lock(Handle(pointer: context))
         // With BLOCKY off no socket lingers unless it says so: at the default, ending hangs on an unreachable peer.
         // The threads' priority is left alone: raising it without the right aborts the process.
         for (option, value) in [

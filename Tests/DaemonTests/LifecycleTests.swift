@@ -36,6 +36,31 @@ struct LifecycleTests {
         try daemon.start()
     }
 
+    @Test("A start that fails writes no snapshot, with and without earlier state")
+    func failedStartWritesNothing() throws {
+        let daemon = try DaemonProcess(isStarted: false)
+        let holder = try ZeroMQSocket(daemon.context, .rep)
+        try holder.bind("tcp://127.0.0.1:*")
+        // The stream's endpoint is the last that is bound: all else runs by then.
+        let taken = ["streams.0.endpoint=\(try holder.lastEndpoint())"]
+        func fail() throws {
+            daemon.settings = taken
+            #expect(try daemon.launch().wait() == .exited(71))
+            #expect(daemon.log.contains("cannot start") && !daemon.log.contains("final snapshot"), "\(daemon.log)")
+        }
+        try fail()
+        #expect(try daemon.snapshotNames() == [])
+        daemon.settings = []
+        try daemon.start()
+        try daemon.sender().deliver(eventsJSON(0..<100))
+        try daemon.wait(for: 100)
+        #expect(try daemon.stop() == .exited(0))
+        let before = try daemon.snapshotNames()
+        #expect(before.count == 1)
+        try fail()
+        #expect(try daemon.snapshotNames() == before)
+    }
+
     @Test("A second daemon on the same state: status 71, and the log names the state and the first one")
     func stateInUse() throws {
         let first = try DaemonProcess(), second = try DaemonProcess(isStarted: false)

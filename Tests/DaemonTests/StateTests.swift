@@ -55,7 +55,7 @@ struct StateTests {
     @Test("kill -9 at any moment of snapshots under load leaves a state at or past the last one that was acknowledged")
     func killDuringSnapshots() throws {
         let daemon = try DaemonProcess(["threads.trainers=2", "state.snapshot.keep=2"])
-        var random = SystemRandomNumberGenerator()
+        var (random, seed) = seededRandom("kill -9 during snapshots")
         var acknowledged = 0, total = 0
         for round in 0..<30 {
             let sender = try daemon.sender()
@@ -64,7 +64,7 @@ struct StateTests {
             for id in 0..<50 { try admin.send(RequestTests.request("snapshot", id: "\(id)")) }
             // The first is waited for in most rounds, so that there is something to lose.
             if round % 4 != 0, let answer = try admin.answer() { acknowledged = try snapshotPosition(answer, above: acknowledged, &total) }
-            usleep(UInt32.random(in: 0..<40_000, using: &random))
+            usleep(UInt32(random.below(40_000)))
             daemon.program?.signal(SIGKILL)
             #expect(try daemon.program?.wait() == .killed(signal: SIGKILL))
             // Answers that were on their way count as well: they were acknowledged before the end.
@@ -74,7 +74,7 @@ struct StateTests {
             admin.socket.close()
             try daemon.start()
             let position = try daemon.position()
-            #expect(position >= acknowledged, "round \(round): at \(position), but \(acknowledged) was acknowledged")
+            #expect(position >= acknowledged, "seed \(seed), round \(round): at \(position), but \(acknowledged) was acknowledged")
             #expect(!daemon.log.contains("passed over"), "round \(round): \(daemon.log)")
         }
         #expect(total > 20, "only \(total) snapshots were acknowledged in 30 rounds")
@@ -106,13 +106,14 @@ struct StateTests {
         let path = daemon.snapshots + "/" + newest
         let good = try #require(FileManager.default.contents(atPath: path))
         var places = [0, 9, 17, 40, good.count - 1, good.count - 9, good.count / 2]
-        places += (0..<5).map { _ in Int.random(in: 0..<good.count) }
+        var (random, seed) = seededRandom("flipped byte")
+        places += (0..<5).map { _ in random.below(good.count) }
         for place in places {
             var bad = good
-            bad[place] ^= UInt8(1 << Int.random(in: 0..<8))
+            bad[place] ^= UInt8(1 << random.below(8))
             try bad.write(to: URL(fileURLWithPath: path))
             try daemon.start()
-            #expect(try daemon.position() == 1000, "byte \(place) of \(good.count)")
+            #expect(try daemon.position() == 1000, "seed \(seed), byte \(place) of \(good.count)")
             #expect(daemon.log.contains("passed over") && daemon.log.contains(newest), "byte \(place): \(daemon.log)")
             #expect(try daemon.opinion(of: users, items: items) == older, "byte \(place)")
             try daemon.stop()
@@ -176,4 +177,11 @@ struct StateTests {
 /// The mode bits of a file.
 func permissions(of path: String) throws -> Int {
     try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int ?? -1
+}
+
+/// Random numbers that a test prints the seed of: the same in every run, or those of `FACTORD_TEST_SEED`.
+func seededRandom(_ test: String) -> (RandomSource, seed: UInt64) {
+    let seed = ProcessInfo.processInfo.environment["FACTORD_TEST_SEED"].flatMap(UInt64.init) ?? 1
+    print("\(test): FACTORD_TEST_SEED=\(seed)")
+    return (RandomSource(seed: seed), seed)
 }

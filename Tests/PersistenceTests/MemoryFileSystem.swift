@@ -1,7 +1,6 @@
 import Glibc
 import LinuxSystem
 import Persistence
-import Synchronization
 
 /// A file system in memory that can fail, shorten writes, run full, and lose power.
 ///
@@ -42,9 +41,9 @@ final class MemoryFileSystem: FileSystem {
         var used: Int { live.values.reduce(0) { $0 + inodes[$1].live.count } }
     }
 
-    let state: Mutex<State>
+    let state: Lock<State>
 
-    init(_ state: State = State()) { self.state = Mutex(state) }
+    init(_ state: State = State()) { self.state = Lock(state) }
 
     var operations: Int { state.withLock { $0.operations } }
     var syncedAfterFailure: Bool { state.withLock { $0.syncedAfterFailure } }

@@ -68,6 +68,11 @@ struct TidyTests {
         #expect(importers.count <= 1, "the shim is imported by \(importers.map(\.path))")
     }
 
+    @Test("Locks are of the kind that the thread sanitizer sees")
+    func locks() {
+        expectNone(#/\bMutex\s*[<(]/#, "Synchronization.Mutex instead of LinuxSystem.Lock") { $0.path.hasSuffix(".swift") }
+    }
+
     @Test("No leftover markers")
     func markers() {
         // Put together here, so that this file does not hold them.

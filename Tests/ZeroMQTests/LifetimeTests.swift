@@ -13,7 +13,7 @@ struct LifetimeTests {
         let socket = try ZeroMQSocket(context, call == "send" ? .push : .pull)
         socket.handOver()
         let started = try EventDescriptor()
-        let outcome = Mutex<ZeroMQError?>(nil)
+        let outcome = Lock<ZeroMQError?>(nil)
         let thread = try SystemThread(name: "blocked") {
             do throws(ZeroMQError) {
                 defer { socket.close() }
@@ -111,8 +111,8 @@ struct LifetimeTests {
         let pull = try ZeroMQSocket(context, .pull)
         try pull.bind("inproc://interrupted")
         pull.handOver()
-        let target = Mutex<pthread_t?>(nil)
-        let received = Mutex<[String]>([])
+        let target = Lock<pthread_t?>(nil)
+        let received = Lock<[String]>([])
         let thread = try SystemThread(name: "interrupted") {
             var set = sigset_t()
             sigemptyset(&set)

@@ -1,14 +1,13 @@
 import Foundation
 import Glibc
 import LinuxSystem
-import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct LinuxSystemTests {
     @Test func aThreadHasItsNameMaskAndProcessor() throws {
         let before = blockedSignals()
-        let facts = Mutex<(name: String, blocksTerm: Bool, blocksSegv: Bool, pinned: Bool)>(("", false, true, false))
+        let facts = Lock<(name: String, blocksTerm: Bool, blocksSegv: Bool, pinned: Bool)>(("", false, true, false))
         let thread = try SystemThread(name: "a-very-long-thread-name", processor: 0, stackBytes: 1 << 20) {
             var set = sigset_t()
             pthread_sigmask(SIG_BLOCK, nil, &set)
@@ -48,7 +47,7 @@ struct LinuxSystemTests {
     }
 
     @Test func aNameIsCutBetweenCharacters() throws {
-        let name = Mutex("")
+        let name = Lock("")
         try SystemThread(name: "empfänger-fünfzehn") {
             let text = (try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)) ?? ""
             name.withLock { $0 = text }
@@ -56,9 +55,46 @@ struct LinuxSystemTests {
         #expect(name.withLock { $0 } == "empfänger-fün\n")
     }
 
+    @Test func aLockAdmitsOneThreadAtATime() throws {
+        struct Refused: Error {}
+        final class Counter {
+            var count = 0
+        }
+        let counter = Lock(Counter())
+        let threads = try (0..<4).map { number in
+            try SystemThread(name: "counter \(number)") {
+                for turn in 0..<20_000 {
+                    // An error lets go of the lock too.
+                    try? counter.withLock { counter throws(Refused) in
+                        counter.count += 1
+                        if turn % 2 == 0 { throw Refused() }
+                    }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(counter.withLock { $0.count } == 80_000)
+    }
+
+    @Test func aLockReleasesItsValue() {
+        final class Token: Sendable {}
+        weak var token: Token?
+        do {
+            let lock = Lock<Token?>(nil)
+            lock.withLock { value in
+                let strong = Token()
+                token = strong
+                value = strong
+            }
+            #expect(token != nil)
+            lock.withLock { _ in }
+        }
+        #expect(token == nil)
+    }
+
     @Test func signalsComeThroughTheDescriptor() throws {
-        let taken = Mutex<[CInt?]>([])
-        let failure = Mutex<String?>(nil)
+        let taken = Lock<[CInt?]>([])
+        let failure = Lock<String?>(nil)
         try SystemThread(name: "signals") {
             do {
                 let source = try SignalSource([SIGHUP, SIGUSR1])

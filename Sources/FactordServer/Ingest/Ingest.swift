@@ -10,7 +10,7 @@ final class Ingest: Sendable {
     private let engine: Engine
     private let trainers: [TrainerThread]
     /// Whose turn it is. Held for a batch, never for an event.
-    private let turn = Mutex<Void>(())
+    private let turn = Lock<Void>(())
     /// Times that a receiver had to wait for a trainer.
     let waits = Atomic<Int>(0)
 

@@ -14,7 +14,7 @@ final class Receiver: Service {
     private let log: Logger
     private let isStopping = Atomic<Bool>(false)
     private let wakeUp: EventDescriptor
-    private let thread = Mutex<SystemThread?>(nil)
+    private let thread = Lock<SystemThread?>(nil)
     /// Made at start, given to the thread.
     private let makeLoop: @Sendable () throws -> ReceiveLoop
 

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 import WireFormats
 
@@ -15,7 +16,7 @@ final class StreamCounters: Sendable {
     /// Times that the socket had to be made anew, because libzmq had given its peer up for ever.
     let recreated = Atomic<Int>(0)
     /// Records set aside, by `RejectionReason.ordinal`.
-    private let rejections = Mutex<[UInt64]>([UInt64](repeating: 0, count: RejectionReason.allCases.count))
+    private let rejections = Lock<[UInt64]>([UInt64](repeating: 0, count: RejectionReason.allCases.count))
 
     init(name: String) { self.name = name }
 

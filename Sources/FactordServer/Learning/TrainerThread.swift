@@ -8,7 +8,7 @@ final class TrainerThread: Service {
     private let gate: PositionGate
     private let wakeUp: EventDescriptor
     private let isStopping = Atomic<Bool>(false)
-    private let thread = Mutex<SystemThread?>(nil)
+    private let thread = Lock<SystemThread?>(nil)
 
     /// Records between two looks at who waits for a position.
     private static let stride = 256

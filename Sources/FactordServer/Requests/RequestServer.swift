@@ -19,7 +19,7 @@ final class RequestServer: Service {
     private let log: Logger
     private let makeMethods: @Sendable () -> any RequestMethods
     private let isStopping = Atomic<Bool>(false)
-    private let thread = Mutex<SystemThread?>(nil)
+    private let thread = Lock<SystemThread?>(nil)
     /// Shared with the loop; read by anyone.
     let counters = RequestCounters()
 
@@ -79,7 +79,7 @@ final class RequestCounters: Sendable {
     let dropped = Atomic<Int>(0)
     let disconnects = Atomic<Int>(0)
     /// Microseconds from receipt to reply.
-    private let latency = Mutex<Histogram<UInt32>>(
+    private let latency = Lock<Histogram<UInt32>>(
         Histogram(lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: .two))
 
     func record(microseconds: Int64) {

@@ -13,7 +13,7 @@ final class StatsReport: Sendable {
     private let deadLetters: DeadLetterFile
     private let started = MonotonicClock.nanoseconds
     /// The reply socket's counters; set once, when the socket exists.
-    private let requestCounters = Mutex<RequestCounters?>(nil)
+    private let requestCounters = Lock<RequestCounters?>(nil)
 
     init(engine: Engine, streams: [StreamCounters], ingest: Ingest, keeper: SnapshotKeeper, deadLetters: DeadLetterFile) {
         self.engine = engine

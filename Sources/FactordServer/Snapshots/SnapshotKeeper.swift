@@ -25,20 +25,20 @@ final class SnapshotKeeper: Service {
     private let engine: Engine
     private let ingest: Ingest
     /// One snapshot at a time: the store belongs to whoever writes.
-    private let store: Mutex<SnapshotStore>
+    private let store: Lock<SnapshotStore>
     private let settings: Configuration.Snapshot
     /// The settings that the state belongs to, as a section of every snapshot.
     private let lastingSettings: [UInt8]
     private let deadLetters: DeadLetterFile
     private let log: Logger
-    private let last = Mutex<Written?>(nil)
+    private let last = Lock<Written?>(nil)
     let written = Atomic<Int>(0)
     let failed = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
     private let wakeUp: EventDescriptor
-    private let thread = Mutex<SystemThread?>(nil)
+    private let thread = Lock<SystemThread?>(nil)
     /// Positions at whole seconds, newest last; for the rate.
-    private let samples = Mutex<[(nanoseconds: Int64, position: UInt64)]>([])
+    private let samples = Lock<[(nanoseconds: Int64, position: UInt64)]>([])
 
     init(
         engine: Engine, ingest: Ingest, store: sending SnapshotStore, settings: Configuration.Snapshot,
@@ -46,7 +46,7 @@ final class SnapshotKeeper: Service {
     ) throws(SystemError) {
         self.engine = engine
         self.ingest = ingest
-        self.store = Mutex(store)
+        self.store = Lock(store)
         self.settings = settings
         self.lastingSettings = LastingSettings.encode(lastingSettings)
         self.deadLetters = deadLetters
@@ -71,9 +71,7 @@ final class SnapshotKeeper: Service {
     }
 
     func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
+        endThread()
         if settings.onShutdown {
             do {
                 let final = try write()
@@ -83,6 +81,18 @@ final class SnapshotKeeper: Service {
             }
         }
         deadLetters.flush()
+    }
+
+    /// A start that failed has learned nothing: its snapshot would only push a good one out of those that are kept.
+    func abandon() {
+        endThread()
+        deadLetters.flush()
+    }
+
+    private func endThread() {
+        isStopping.store(true, ordering: .releasing)
+        wakeUp.signal()
+        thread.withLock { $0 }?.join()
     }
 
     private func run() {

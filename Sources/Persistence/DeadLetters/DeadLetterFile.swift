@@ -1,5 +1,4 @@
 internal import LinuxSystem
-internal import Synchronization
 
 /// How much a dead-letter file may hold. On disk it never takes more than `fileBytes` × `files`.
 public struct DeadLetterLimits: Equatable, Sendable {
@@ -38,7 +37,7 @@ public struct DeadLetterCounts: Equatable, Sendable {
 ///
 /// Nothing here throws into a stream: what cannot be written is counted. Mode 0600, for payloads are personal data.
 /// Not made for every event: a lock, and a line formatted under it.
-/// Threads: any; everything mutable is inside `state`, protected by its mutex.
+/// Threads: any; everything mutable is inside `state`, protected by its lock.
 public final class DeadLetterFile: Sendable {
     /// The current file.
     public let path: String
@@ -46,7 +45,7 @@ public final class DeadLetterFile: Sendable {
     public let limits: DeadLetterLimits
 
     private let fileSystem: any FileSystem
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     private struct State {
         var counts = DeadLetterCounts()

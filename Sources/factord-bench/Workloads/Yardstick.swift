@@ -51,7 +51,7 @@ final class Yardstick {
                 ? yard_train(model, events.baseAddress, events.count, ahead)
                 : yard_train_threads(model, events.baseAddress, events.count, ahead, CInt(threads), privateItems ? 1 : 0)
         }
-        guard squares.isFinite else { throw BenchmarkError("the plain C loop did not stay finite, or a thread was refused") }
+        guard squares.isFinite, squares >= 0 else { throw BenchmarkError("the plain C loop did not stay finite, or a thread was refused") }
         return squares / Double(workload.events.count * (1 + Int(model.pointee.negatives)))
     }
 }
