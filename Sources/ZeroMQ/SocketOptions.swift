@@ -2,14 +2,20 @@ internal import CZeroMQ
 
 /// How a socket behaves. Every value is set before the first bind or connect, for libzmq reads most of them there.
 ///
-/// The defaults are those of a service that must notice dead peers, bound its memory and end promptly; libzmq's own
+/// The defaults are those of a service that must bound its memory, outlive its peers and end promptly; libzmq's own
 /// are not. Times are in milliseconds, queues in whole messages per peer.
 public struct SocketOptions: Equatable, Sendable {
-    /// How often a silent connection is probed (tcp and ipc), and how long a probe may go unanswered. Our side alone
-    /// suffices to notice a stopped peer; libzmq's I/O thread answers, so a busy application is not taken for dead.
-    public var heartbeatIntervalMilliseconds = 1000
+    /// How often a connection is probed (tcp and ipc), 0 is never, and how long a probe may go unanswered. Our side alone
+    /// suffices to notice a stopped peer.
+    ///
+    /// Only for a socket that never leaves its queue full, and whose peer does not either. At a full queue libzmq stops
+    /// reading, and with that it stops seeing answers to probes: it takes a living peer for dead, and what was on its way is
+    /// lost. Worse, it ends the process where a probe is due to a peer that has left while the queue was full
+    /// (`Assertion failed: !_io_error`, libzmq 4.3.4 and later), or where a connection was made anew meanwhile
+    /// (`_input_stopped`, libzmq #3937). So sockets that slow their peers down leave this to `tcpKeepAlive`.
+    public var heartbeatIntervalMilliseconds = 0
     public var heartbeatTimeoutMilliseconds = 3000
-    /// How long the peer, in turn, should wait for our probes.
+    /// How long the peer, in turn, should wait for our probes; told with each probe.
     public var heartbeatLifetimeMilliseconds = 4000
     /// A connection that has not introduced itself by then is closed. Short, so that silent connections cannot hold
     /// all descriptors.
@@ -31,8 +37,9 @@ public struct SocketOptions: Equatable, Sendable {
     public var queueOnlyToConnected: Bool?
     /// Whether names and `*` may mean IPv6. A bracketed address works without.
     public var prefersIPv6 = false
-    /// The system's own probes, for connections behind address translation; idle, interval (both seconds) and count.
-    public var tcpKeepAlive: (idleSeconds: Int, intervalSeconds: Int, count: Int) = (60, 15, 4)
+    /// The system's own probes, which find a machine that has gone, and keep address translation awake; idle, interval (both
+    /// seconds) and count.
+    public var tcpKeepAlive: (idleSeconds: Int, intervalSeconds: Int, count: Int) = (10, 5, 3)
     /// The length of the queue of connections that are not accepted yet.
     public var backlog = 512
 
@@ -58,9 +65,10 @@ public struct SocketOptions: Equatable, Sendable {
         return options
     }
 
-    /// For a socket that asks. Answers may be longer than requests.
+    /// For a socket that asks, and reads each answer as it comes. Answers may be longer than requests.
     public static var client: SocketOptions {
         var options = SocketOptions()
+        options.heartbeatIntervalMilliseconds = 1000
         options.maximumFrameBytes = 256 << 20
         return options
     }

@@ -2,7 +2,7 @@ import LinuxSystem
 import Testing
 import ZeroMQ
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(15)))
 struct BoundsTests {
     let context: ZeroMQContext
 

@@ -4,7 +4,7 @@ import Testing
 import ZeroMQ
 
 /// What peers do, by accident or on purpose, and must not achieve.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(15)))
 struct HarmTests {
     /// With a bounded queue of events libzmq's I/O thread would stop at some 800 connections.
     @Test func anUndrainedMonitorDoesNotStopService() throws {
@@ -30,6 +30,45 @@ struct HarmTests {
             return monitor.counters.accepted == 1501 && monitor.counters.disconnected == 1500
         }
         #expect(monitor.counters.handshakes == 1)
+    }
+
+    /// A peer that leaves while our queue is full: with heartbeats libzmq would end the process at the next probe.
+    @Test func aPeerThatLeavesAFullQueueDoesNotEndTheProcess() async {
+        await #expect(processExitsWith: .success) {
+            let kinds: [(mine: ZeroMQSocket.Kind, options: SocketOptions, theirs: ZeroMQSocket.Kind)] = [
+                (.pull, .ingest(.pull), .push), (.router, .requests, .dealer),
+            ]
+            for (mine, options, theirs) in kinds {
+                let context = try ZeroMQContext()
+                var options = options
+                options.receiveQueueMessages = 1
+                let socket = try ZeroMQSocket(context, mine, options: options)
+                let monitor = try SocketMonitor(socket)
+                try socket.bind("tcp://127.0.0.1:*")
+                var theirOptions = SocketOptions()
+                theirOptions.sendQueueMessages = 1
+                let peer = try ZeroMQSocket(context, theirs, options: theirOptions)
+                try peer.connect(try socket.lastEndpoint())
+                // Until every queue and buffer between the two has been full for a while.
+                let large = [UInt8](repeating: 1, count: 1 << 20)
+                var refused = 0
+                while refused < 100 {
+                    if try peer.send(large, wait: false) == .sent { refused = 0 } else { refused += 1 }
+                    MonotonicClock.sleep(microseconds: 1000)
+                }
+                peer.close()
+                // Longer than any heartbeat that these sockets ever had.
+                MonotonicClock.sleep(microseconds: 2_500_000)
+                // What had arrived is still there, and then the connection is seen to be gone.
+                let message = MultipartMessage()
+                #expect(try socket.receive(into: message, wait: false) == .message)
+                try eventually {
+                    _ = try socket.receive(into: message, wait: false)
+                    try monitor.drain()
+                    return monitor.counters.disconnected == 1
+                }
+            }
+        }
     }
 
     /// A REQ whose answer never came may ask again, and the late answer is not taken for that of the second.

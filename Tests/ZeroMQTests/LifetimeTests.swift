@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 import ZeroMQ
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(15)))
 struct LifetimeTests {
     /// A blocked receive, a blocked poll, and a blocked send: each ends with `contextTerminated` in its own thread.
     @Test(arguments: ["receive", "poll", "send"])

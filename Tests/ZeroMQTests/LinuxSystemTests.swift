@@ -3,7 +3,7 @@ import Glibc
 import LinuxSystem
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(15)))
 struct LinuxSystemTests {
     @Test func aThreadHasItsNameMaskAndProcessor() throws {
         let before = blockedSignals()
