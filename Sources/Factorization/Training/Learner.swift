@@ -4,8 +4,20 @@ import Synchronization
 /// One model's learning on one trainer's thread: draws negatives, scores, steps rows, keeps prequential metrics.
 ///
 /// Thread safety: one trainer; the counters and `prequential` can be read from anywhere.
+///
+/// What every event needs lies here as plain words (rows, kernels, numbers), so that a step counts no references.
 final class Learner {
     let model: Model
+    private let kernels: Kernels
+    private let userRows: FactorRows
+    private let itemRows: FactorRows
+    private let negatives: Int
+    private let verifiesNegatives: Bool
+    private let seed: UInt64
+    private let width: Int
+    /// Whether the user's side can be more than the user's row and the event's context.
+    private let hasHistory: Bool
+    private let isSamplingFree: Bool
     let prequential: Prequential
     /// Errors and norms cut by their caps; items whose score was not finite. Written by the trainer, read by anyone.
     let clipped = Atomic<Int>(0)
@@ -27,6 +39,15 @@ final class Learner {
 
     init(model: Model) {
         self.model = model
+        kernels = model.kernels
+        userRows = model.users.rows
+        itemRows = model.items.rows
+        negatives = model.settings.negatives
+        verifiesNegatives = model.settings.verifiedNegatives
+        seed = model.settings.seed
+        width = model.width
+        hasHistory = model.histories != nil
+        isSamplingFree = model.samplingFree != nil
         prequential = Prequential(loss: model.settings.loss)
         settings = .allocate(capacity: 1)
         settings.initialize(to: model.kernelSettings)
@@ -56,22 +77,22 @@ final class Learner {
     ///   - firstFeature: where the record's features start in `queue`.
     @inline(__always)
     func learn(
-        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue, firstFeature: Int,
+        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue.View, firstFeature: Int,
         userItems: UserItems
     ) {
-        if samplingFree != nil {
+        if isSamplingFree {
             return learnSamplingFree(
                 record, label: label, weight: weight, queue: queue, firstFeature: firstFeature, userItems: userItems)
         }
         let user = record.pointee.user
         setItem(0, record.pointee.item, label: label, weight: weight)
         var count = 1
-        if model.settings.negatives > 0 && label > 0 {
+        if negatives > 0 && label > 0 {
             count += drawNegatives(of: record, weight: weight, userItems: userItems)
         }
         var pass = fk_pass()
         stepper.clipped = 0
-        if record.pointee.featureCount == 0 && model.histories == nil {
+        if record.pointee.featureCount == 0 && !hasHistory {
             stepAlone(user, &pass, count)
         } else {
             side.start(user: user, userItems: userItems)
@@ -87,7 +108,7 @@ final class Learner {
     /// Scores and learns one interaction of a model without sampled negatives. One draw from the catalogue is scored beside
     /// it, for the prequential comparison only.
     private func learnSamplingFree(
-        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue, firstFeature: Int,
+        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue.View, firstFeature: Int,
         userItems: UserItems
     ) {
         side.start(user: record.pointee.user, userItems: userItems)
@@ -101,12 +122,27 @@ final class Learner {
         if !items[0].score.isFinite { mend(record, rejected: 1, count: 1) }
     }
 
+    /// Asks for the rows that an event will touch: the user's, the item's, and those of the negatives that will be drawn.
+    @inline(__always)
+    func prefetch(_ record: UnsafeMutablePointer<TrainingRecord>) {
+        userRows.prefetch(record.pointee.user)
+        itemRows.prefetch(record.pointee.item)
+        guard negatives > 0 else { return }
+        let base = mix64(seed ^ record.pointee.position), catalogue = UInt64(record.pointee.catalogue)
+        for draw in 0..<negatives { itemRows.prefetch(Learner.draw(base, draw, of: catalogue)) }
+    }
+
+    /// One draw from a catalogue: a function of the event's word and the number of the draw.
+    @inline(__always)
+    private static func draw(_ base: UInt64, _ draw: Int, of catalogue: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: ((mix64(base &+ UInt64(draw)) >> 32) &* catalogue) >> 32)
+    }
+
     @inline(__always)
     private func setItem(_ index: Int, _ ordinal: UInt32, label: Float, weight: Float) {
-        let table = model.items
         ordinals[index] = ordinal
         items[index] = fk_item(
-            factors: table.factors(ordinal), accumulators: table.accumulators(ordinal), state: table.state(ordinal),
+            factors: itemRows.factors(ordinal), accumulators: itemRows.accumulators(ordinal), state: itemRows.state(ordinal),
             label: label, weight: weight, score: 0)
     }
 
@@ -116,13 +152,12 @@ final class Learner {
     @inline(__always)
     private func drawNegatives(of record: UnsafeMutablePointer<TrainingRecord>, weight: Float, userItems: UserItems) -> Int {
         let catalogue = UInt64(record.pointee.catalogue)
-        let base = mix64(model.settings.seed ^ record.pointee.position)
+        let base = mix64(seed ^ record.pointee.position)
         var drawn = 0
-        for draw in 0..<model.settings.negatives {
-            let word = mix64(base &+ UInt64(draw)) >> 32
-            let ordinal = UInt32(truncatingIfNeeded: (word &* catalogue) >> 32)
+        for draw in 0..<negatives {
+            let ordinal = Learner.draw(base, draw, of: catalogue)
             if ordinal == record.pointee.item { continue }
-            if model.settings.verifiedNegatives && userItems.hasSeen(ordinal, user: record.pointee.user) { continue }
+            if verifiesNegatives && userItems.hasSeen(ordinal, user: record.pointee.user) { continue }
             drawn += 1
             setItem(drawn, ordinal, label: 0, weight: weight)
         }
@@ -132,16 +167,15 @@ final class Learner {
     /// The user's side is the user's row alone (both kinds agree then): the row itself is the query and moves with each item.
     @inline(__always)
     private func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
-        let table = model.users
-        let row = table.factors(user), state = table.state(user)
-        pass.query = row
-        pass.query_accumulators = table.accumulators(user)
+        let state = userRows.state(user)
+        pass.query = userRows.factors(user)
+        pass.query_accumulators = userRows.accumulators(user)
         pass.query_state = state
         pass.query_l2 = settings.pointee.query.l2
         pass.constant = model.bias + fk_read_state(state).weight
-        model.kernels.pass(&pass, settings, items, count, model.width)
+        kernels.pass(&pass, settings, items, count, width)
         var side = settings.pointee.query
-        model.kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
+        kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
     }
 
     /// The user's side is a sum of rows. The query is folded once; what the pass says of it gathers and is handed to each
