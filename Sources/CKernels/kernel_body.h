@@ -218,11 +218,14 @@ FK_RACY static void FK_NAME(score_rows)(const float *query, float constant, cons
     }
 }
 
+#include "kernel_pairs.h"
+
 const fk_kernels FK_NAME(kernels) = {
     .name = FK_VARIANT_NAME,
     .dot = FK_NAME(dot),
     .add = FK_NAME(add),
     .pass = FK_NAME(pass),
+    .pairs = FK_NAME(pairs),
     .step = FK_NAME(step),
     .score_rows = FK_NAME(score_rows),
     .copy = FK_NAME(copy),

@@ -90,11 +90,17 @@ extension Engine {
         writer.put(global.bias)
         writer.put(global.accumulator)
         writer.put(UInt32(model.settings.rank))
-        for name in [model.settings.kind.rawValue, model.settings.optimizer.rawValue] {
+        let kind = [model.settings.kind.rawValue, model.settings.kindOptions].filter { !$0.isEmpty }.joined(separator: " ")
+        for name in [kind, model.settings.optimizer.rawValue] {
             writer.put(UInt32(name.utf8.count))
             writer.put(name.utf8)
         }
         image.add("\(prefix)/global", writer.bytes)
+        if let parameters = model.parameters {
+            var writer = ByteWriter()
+            parameters.write(&writer, model.kernels)
+            image.add("\(prefix)/parameters", writer.bytes)
+        }
         for (group, side, table) in model.groups {
             for (name, store) in table.stores {
                 for shard in 0..<Placement.shardCount {

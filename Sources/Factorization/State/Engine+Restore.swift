@@ -125,8 +125,11 @@ extension Engine {
             model.restoreGlobalState(bias: try reader.getFloat(), accumulator: try reader.getFloat())
             let settings = model.settings, rank = try reader.get(UInt32.self)
             try Engine.expectSame("models.\(settings.name).rank", saved: "\(rank)", now: "\(settings.rank)")
-            let kind = String(decoding: try reader.getBytes(Int(try reader.get(UInt32.self))), as: UTF8.self)
-            try Engine.expectSame("models.\(settings.name).kind", saved: kind, now: settings.kind.rawValue)
+            let saved = String(decoding: try reader.getBytes(Int(try reader.get(UInt32.self))), as: UTF8.self)
+            let kind = saved.prefix { $0 != " " }
+            try Engine.expectSame("models.\(settings.name).kind", saved: String(kind), now: settings.kind.rawValue)
+            let options = saved.dropFirst(kind.count + 1)
+            try Engine.expectSame("models.\(settings.name) (kind's own keys)", saved: String(options), now: settings.kindOptions)
             // Row and coordinate accumulators differ in shape; plain sgd lives with either row form.
             let optimizer = String(decoding: try reader.getBytes(Int(try reader.get(UInt32.self))), as: UTF8.self)
             let coordinate = ModelSettings.Optimizer.adagradCoordinate.rawValue
@@ -134,6 +137,9 @@ extension Engine {
                 throw .changed(
                     key: "models.\(settings.name).optimizer.kind", saved: optimizer, now: settings.optimizer.rawValue)
             }
+        }
+        if let parameters = model.parameters {
+            try read("\(prefix)/parameters", source) { (reader) throws(StateError) in try parameters.read(&reader) }
         }
         for (group, side, table) in model.groups {
             for (name, store) in table.stores {

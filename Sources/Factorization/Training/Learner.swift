@@ -11,6 +11,7 @@ final class Learner {
     let clipped = Atomic<Int>(0)
     let rejected = Atomic<Int>(0)
 
+    /// Of items, then the stepper's.
     private let settings: UnsafeMutablePointer<fk_settings>
     private var stepper: RowStepper
     private let side: UserSide
@@ -26,9 +27,9 @@ final class Learner {
     init(model: Model) {
         self.model = model
         prequential = Prequential(loss: model.settings.loss)
-        settings = .allocate(capacity: 1)
+        settings = .allocate(capacity: 3)
         settings.initialize(to: model.kernelSettings)
-        stepper = RowStepper(model, settings: settings)
+        stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
         items = .allocate(capacity: model.settings.negatives + 1)
@@ -64,7 +65,8 @@ final class Learner {
         }
         var pass = fk_pass()
         stepper.clipped = 0
-        if record.pointee.featureCount == 0 && model.histories == nil {
+        pass.catalogue = record.pointee.catalogue
+        if model.layout.userRowIsQuery && record.pointee.featureCount == 0 && model.histories == nil {
             stepAlone(user, &pass, count)
         } else {
             side.start(user: user, userItems: userItems)
@@ -105,6 +107,16 @@ final class Learner {
         return drawn
     }
 
+    /// The items' steps by the model's loss.
+    @inline(__always)
+    private func run(_ pass: inout fk_pass, _ count: Int) {
+        if model.settings.loss.isPairwise {
+            model.kernels.pairs(&pass, settings, items, count, model.width)
+        } else {
+            model.kernels.pass(&pass, settings, items, count, model.width)
+        }
+    }
+
     /// The user's side is the user's row alone (both kinds agree then): the row itself is the query and moves with each item.
     @inline(__always)
     private func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
@@ -115,7 +127,7 @@ final class Learner {
         pass.query_state = state
         pass.query_l2 = settings.pointee.query.l2
         pass.constant = model.bias + fk_read_state(state).weight
-        model.kernels.pass(&pass, settings, items, count, model.width)
+        run(&pass, count)
         var side = settings.pointee.query
         model.kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
     }
@@ -137,17 +149,14 @@ final class Learner {
         } else {
             pass.query = side.query
         }
-        model.kernels.pass(&pass, settings, items, count, width)
-        if movesUser { moveUser(&pass, count) }
+        run(&pass, count)
+        if movesUser { moveUser(&pass, model.settings.loss.isPairwise ? Int(pass.pairs) : count) }
         let first = movesUser ? 1 : 0
-        switch model.settings.kind {
-        case .mf: MatrixFactorization.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
-        case .fm: FactorizationMachine.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
-        }
+        Kinds.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
         pass.clipped += stepper.clipped
     }
 
-    /// Gives the user's row what the query has moved by, and its l2 and linear weight their steps.
+    /// Gives the user's row what the query has moved by in `count` steps, and its l2 and linear weight their steps.
     private func moveUser(_ pass: inout fk_pass, _ count: Int) {
         let row = side.rows[0].factors, width = model.width
         model.kernels.add(moving, side.query, -1, width)
@@ -164,6 +173,10 @@ final class Learner {
         rejected.add(count, ordering: .relaxed)
         mend(model.users, record.pointee.user)
         for index in 0..<items { mend(model.items, ordinals[index]) }
+        if let parameters = model.parameters {
+            let size = model.kernels.dot(parameters.floats(0), parameters.floats(0), parameters.count)
+            if !size.isFinite { parameters.reset() }
+        }
         guard record.pointee.featureCount > 0 || model.histories != nil else { return }
         for index in 1..<side.rowCount {
             let row = side.rows[index]
