@@ -63,6 +63,8 @@ final class Learner {
         if model.settings.negatives > 0 && label > 0 {
             count += drawNegatives(of: record, weight: weight, userItems: userItems)
         }
+        // A pairwise loss has nothing to say of an item without a negative beside it.
+        if model.settings.loss.isPairwise && count == 1 { return }
         var pass = fk_pass()
         stepper.clipped = 0
         pass.catalogue = record.pointee.catalogue
@@ -150,6 +152,9 @@ final class Learner {
             pass.query = side.query
         }
         run(&pass, count)
+        if model.settings.loss.isPairwise && pass.pairs == 0 { return }
+        // No item was stepped: a row of the side is bad and must not reach the others.
+        if pass.rejected != 0 && pass.error_square_sum == 0 { return }
         if movesUser { moveUser(&pass, model.settings.loss.isPairwise ? Int(pass.pairs) : count) }
         let first = movesUser ? 1 : 0
         Kinds.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
