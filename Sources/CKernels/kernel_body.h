@@ -218,6 +218,7 @@ FK_RACY static void FK_NAME(score_rows)(const float *query, float constant, cons
     }
 }
 
+#include "kernel_matrix.h"
 #include "kernel_pairs.h"
 
 const fk_kernels FK_NAME(kernels) = {
@@ -229,4 +230,8 @@ const fk_kernels FK_NAME(kernels) = {
     .step = FK_NAME(step),
     .score_rows = FK_NAME(score_rows),
     .copy = FK_NAME(copy),
+    .product = FK_NAME(product),
+    .rank_one = FK_NAME(rank_one),
+    .rank_two = FK_NAME(rank_two),
+    .solve = FK_NAME(solve),
 };

@@ -114,6 +114,19 @@ typedef struct {
 
     /// Copies count floats of rows that trainers may be writing.
     void (*copy)(float *to, const float *from, size_t count);
+
+    /// out = M x, for a symmetric M of width rows.
+    void (*product)(float *out, const float *m, const float *x, size_t width);
+
+    /// M = keep * M + a x xᵀ.
+    void (*rank_one)(float *m, float keep, const float *x, float a, size_t width);
+
+    /// M += x xᵀ - y yᵀ: what a Gram matrix does when a row changes from y to x.
+    void (*rank_two)(float *m, const float *x, const float *y, size_t width);
+
+    /// x = (I + a M)⁻¹ x for a positive semidefinite M, by conjugate gradients: at most `steps` products with M. `scratch`
+    /// holds 3 * width floats.
+    void (*solve)(float *x, const float *m, float a, int steps, float *scratch, size_t width);
 } fk_kernels;
 
 enum { fk_variant_portable = 0, fk_variant_avx2 = 1, fk_variant_avx512 = 2, fk_variant_count = 3 };

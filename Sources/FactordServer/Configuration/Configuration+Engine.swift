@@ -35,6 +35,8 @@ extension Configuration.Model {
         return ModelSettings(
             name: name, kind: kind, rank: rank, loss: loss, optimizer: optimizer.kind, rates: rates,
             globalRate: optimizer.rateWeight, l2: l2, negatives: negatives.count, verifiedNegatives: negatives.verified,
+            unobserved: unobserved,
+            interaction: ModelSettings.Interaction(user: regularization.interactionUser, item: regularization.interactionItem),
             history: ModelSettings.History(length: history.length, decay: history.decay),
             deviation: initialDeviation, seed: seed)
     }

@@ -123,6 +123,7 @@ extension Configuration.Model {
                 .value("kind", \.kind, .choice, .newModel, "mf: user side times item side; fm: every pair of features."),
                 .value("rank", \.rank, .integer(1...512), .newModel, "Length of a factor vector."),
                 .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings."),
+                .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases."),
                 .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
                 .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
@@ -180,6 +181,8 @@ extension Configuration.Regularization {
             .value("context", \.context, .number(strengths), .live, "On context factors."),
             .value("history", \.history, .number(strengths), .live, "On the rows of history items."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
+            .value("interaction_user", \.interactionUser, .number(0...1000), .live, "On user × item scores, user side; with unobserved: regularized."),
+            .value("interaction_item", \.interactionItem, .number(0...1000), .live, "On user × item scores, item side; with unobserved: regularized."),
         ])
     }
 }

@@ -19,6 +19,8 @@ extension Configuration {
         public var seed: UInt64 = 1
         /// Standard deviation of the factors of a new row.
         public var initialDeviation: Float
+        /// What stands for the items that a user did not touch.
+        public var unobserved = ModelSettings.Unobserved.sampled
         public var optimizer = Optimizer()
         public var negatives: Negatives
         public var regularization = Regularization()
@@ -91,6 +93,9 @@ extension Configuration {
         public var context: Float = 0.0005
         public var history: Float = 0.0005
         public var weight: Float = 0.0005
+        /// Strengths of the interaction regulariser, where it stands for the unobserved.
+        public var interactionUser: Float = 4
+        public var interactionItem: Float = 1
 
         public init() {}
     }

@@ -21,6 +21,11 @@ public struct Kernels: @unchecked Sendable {
         UnsafePointer<Float>?, Float, UnsafePointer<Float>?, UnsafePointer<fk_row_state>?, Int, Int,
         UnsafeMutablePointer<Float>?) -> Void
     let copy: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
+    let product: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
+    let rankOne: @convention(c) (UnsafeMutablePointer<Float>?, Float, UnsafePointer<Float>?, Float, Int) -> Void
+    let rankTwo: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
+    let solve: @convention(c) (
+        UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, CInt, UnsafeMutablePointer<Float>?, Int) -> Void
 
     /// The kernels of `variant`, or nil where this processor lacks it.
     public init?(_ variant: Variant) {
@@ -33,6 +38,10 @@ public struct Kernels: @unchecked Sendable {
         step = table.pointee.step
         scoreRows = table.pointee.score_rows
         copy = table.pointee.copy
+        product = table.pointee.product
+        rankOne = table.pointee.rank_one
+        rankTwo = table.pointee.rank_two
+        solve = table.pointee.solve
     }
 
     /// The widest set that this processor has.

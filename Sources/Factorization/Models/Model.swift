@@ -12,6 +12,8 @@ public final class Model: Sendable {
     let contexts: FactorTable
     /// Rows of items as history context; nil where the model takes none.
     let histories: FactorTable?
+    /// Gram matrices of a model without sampled negatives; nil for the others.
+    let samplingFree: SamplingFreeState?
     let kernels: Kernels
     /// Sizes that the kind asks for.
     let layout: KindLayout
@@ -52,6 +54,7 @@ public final class Model: Sendable {
         items = table(2, rank: layout.itemRank)
         contexts = table(3, rank: layout.sideRank)
         histories = settings.history.length > 0 ? table(4, rank: layout.sideRank) : nil
+        samplingFree = settings.unobserved == .regularized ? SamplingFreeState(width: items.width) : nil
         var sums: [Float] = [0]
         for place in 0..<settings.history.length { sums.append(sums[place] + Float.power(settings.history.decay, place)) }
         historyScales = sums.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
@@ -100,10 +103,16 @@ public final class Model: Sendable {
             + (histories.map { [("histories", "items", $0)] } ?? [])
     }
 
+    /// Everything that is a row for each ordinal of a side, with its name: what a snapshot holds.
+    var stores: [(name: String, side: String, store: SlabStore)] {
+        groups.flatMap { group in group.table.stores.map { ("\(group.name)/\($0.name)", group.side, $0.store) } }
+            + (samplingFree.map { [("items/settled", "items", $0.settled)] } ?? [])
+    }
+
     /// Bytes of rows and optimiser state.
     public var bytes: Int {
-        groups.reduce((parameters?.count ?? 0) * 8 + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
-            $0 + $1.table.bytes
+        stores.reduce((parameters?.count ?? 0) * 8 + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
+            $0 + $1.store.mappedBytes.load(ordering: .relaxed)
         }
     }
 
@@ -127,6 +136,7 @@ public final class Model: Sendable {
     func makeItemReady(_ ordinal: UInt32) {
         items.makeReady(ordinal)
         histories?.makeReady(ordinal)
+        samplingFree?.makeReady(ordinal, factors: items.factors(ordinal), kernels: kernels)
     }
 
     /// Step settings as the kernels take them.

@@ -50,7 +50,7 @@ public struct ModelSettings: Sendable, Equatable {
             self.item = item
             self.context = context
             self.weight = weight
-            self.history = history
+        self.history = history
         }
     }
 
@@ -66,6 +66,24 @@ public struct ModelSettings: Sendable, Equatable {
             self.decay = decay
         }
         public static let longest = 256
+    }
+
+    /// How the items that a user did not touch enter learning.
+    public enum Unobserved: String, Sendable, Codable, CaseIterable {
+        /// As sampled negatives.
+        case sampled
+        /// Not at all by sampling: as the regulariser over all pairs (`SamplingFree`). Kind `mf`, no linear weights.
+        case regularized
+    }
+
+    /// Strengths γ of the interaction regulariser on each side, for `Unobserved.regularized`.
+    public struct Interaction: Sendable, Equatable {
+        public var user: Float
+        public var item: Float
+        public init(user: Float = 4, item: Float = 1) {
+            self.user = user
+            self.item = item
+        }
     }
 
     public var name: String
@@ -92,6 +110,9 @@ public struct ModelSettings: Sendable, Equatable {
     public var negatives: Int
     /// Whether a drawn item that the user has seen is left out.
     public var verifiedNegatives: Bool
+    /// What stands for the items that a user did not touch.
+    public var unobserved: Unobserved
+    public var interaction: Interaction
     /// The user's newest items as context.
     public var history: History
     /// Standard deviation of a factor's first value.
@@ -108,7 +129,8 @@ public struct ModelSettings: Sendable, Equatable {
         name: String = "main", kind: Kind = .mf, rank: Int = 32, loss: Loss = .logistic, optimizer: Optimizer = .adagrad,
         rates: Groups = Groups(user: 0.1, item: 0.1, context: 0.1, weight: 0.1), globalRate: Float = 0.01,
         l2: Groups = Groups(user: 0.001, item: 0.001, context: 0.001, weight: 0.001), negatives: Int = 4,
-        verifiedNegatives: Bool = true, history: History = History(), deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000,
+        verifiedNegatives: Bool = true, unobserved: Unobserved = .sampled,
+        interaction: Interaction = Interaction(), history: History = History(), deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000,
         symmetric: Bool = false, order: Int = 3, ranks: [Int] = [], fields: [String] = []
     ) {
         self.name = name
@@ -121,6 +143,8 @@ public struct ModelSettings: Sendable, Equatable {
         self.l2 = l2
         self.negatives = negatives
         self.verifiedNegatives = verifiedNegatives
+        self.unobserved = unobserved
+        self.interaction = interaction
         self.history = history
         self.deviation = deviation ?? 0.1 / Float(rank).squareRoot()
         self.seed = seed
@@ -132,13 +156,24 @@ public struct ModelSettings: Sendable, Equatable {
         self.fields = fields
     }
 
-    /// What of the kind's own settings shapes the model, as a snapshot notes it; empty where nothing does.
-    var kindOptions: String {
+    /// What makes a saved state another model's, beside the rank: keys of the configuration with their values.
+    var identity: [(key: String, value: String)] {
+        [
+            ("kind", kind.rawValue),
+            // Row and coordinate accumulators differ in shape; plain sgd lives with the row form.
+            ("optimizer.kind", optimizer == .adagradCoordinate ? optimizer.rawValue : "sgd or adagrad"),
+            ("unobserved", unobserved.rawValue),
+            ("history.length", history.length > 0 ? "above 0" : "0"),
+        ] + kindIdentity
+    }
+
+    /// The kind's own keys that shape its rows.
+    private var kindIdentity: [(key: String, value: String)] {
         switch kind {
-        case .mf, .fm, .gfm: ""
-        case .bilinear: symmetric ? "symmetric" : ""
-        case .hofm: "ranks " + HigherOrderMachine.ranks(self).map(String.init).joined(separator: ",")
-        case .ffm: "fields " + fields.joined(separator: ",")
+        case .mf, .fm, .gfm: []
+        case .bilinear: [("symmetric", "\(symmetric)")]
+        case .hofm: [("ranks", HigherOrderMachine.ranks(self).map(String.init).joined(separator: ", "))]
+        case .ffm: [("fields", fields.joined(separator: ", "))]
         }
     }
 

@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 
 extension Engine {
     /// Ids or users in one section.
@@ -90,8 +91,7 @@ extension Engine {
         writer.put(global.bias)
         writer.put(global.accumulator)
         writer.put(UInt32(model.settings.rank))
-        let kind = [model.settings.kind.rawValue, model.settings.kindOptions].filter { !$0.isEmpty }.joined(separator: " ")
-        for name in [kind, model.settings.optimizer.rawValue] {
+        for name in model.settings.identity.map(\.value) {
             writer.put(UInt32(name.utf8.count))
             writer.put(name.utf8)
         }
@@ -101,19 +101,23 @@ extension Engine {
             parameters.write(&writer, model.kernels)
             image.add("\(prefix)/parameters", writer.bytes)
         }
-        for (group, side, table) in model.groups {
-            for (name, store) in table.stores {
-                for shard in 0..<Placement.shardCount {
-                    let rows = Placement.rows(in: shard, of: rowCount(side))
-                    for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
-                        let run = store.run(shard: shard, from: local, limit: rows - local)
-                        let section = "\(prefix)/\(group)/\(name)/\(shard)/\(local >> Int(Placement.slabBits))"
-                        let space = image.add(section, count: run.count * store.rowBytes)
-                        // Four-byte words, through the kernels: the last step of a trainer may be this instant's neighbour.
-                        model.kernels.copy(
-                            space.baseAddress!.assumingMemoryBound(to: Float.self),
-                            run.address.assumingMemoryBound(to: Float.self), run.count * store.rowBytes / 4)
-                    }
+        if let state = model.samplingFree {
+            var writer = ByteWriter()
+            writer.put(state.cursor.load(ordering: .relaxed))
+            for matrix in state.matrices { for index in 0..<state.width * state.width { writer.put(matrix[index]) } }
+            image.add("\(prefix)/gram", writer.bytes)
+        }
+        for (name, side, store) in model.stores {
+            for shard in 0..<Placement.shardCount {
+                let rows = Placement.rows(in: shard, of: rowCount(side))
+                for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
+                    let run = store.run(shard: shard, from: local, limit: rows - local)
+                    let section = "\(prefix)/\(name)/\(shard)/\(local >> Int(Placement.slabBits))"
+                    let space = image.add(section, count: run.count * store.rowBytes)
+                    // Four-byte words, through the kernels: the last step of a trainer may be this instant's neighbour.
+                    model.kernels.copy(
+                        space.baseAddress!.assumingMemoryBound(to: Float.self),
+                        run.address.assumingMemoryBound(to: Float.self), run.count * store.rowBytes / 4)
                 }
             }
         }

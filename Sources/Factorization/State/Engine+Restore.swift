@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Where a state comes from: sections by name, checked against their sums by whoever reads them.
 public protocol StateSource {
     associatedtype Failure: Error
@@ -125,33 +127,31 @@ extension Engine {
             model.restoreGlobalState(bias: try reader.getFloat(), accumulator: try reader.getFloat())
             let settings = model.settings, rank = try reader.get(UInt32.self)
             try Engine.expectSame("models.\(settings.name).rank", saved: "\(rank)", now: "\(settings.rank)")
-            let saved = String(decoding: try reader.getBytes(Int(try reader.get(UInt32.self))), as: UTF8.self)
-            let kind = saved.prefix { $0 != " " }
-            try Engine.expectSame("models.\(settings.name).kind", saved: String(kind), now: settings.kind.rawValue)
-            let options = saved.dropFirst(kind.count + 1)
-            try Engine.expectSame("models.\(settings.name) (kind's own keys)", saved: String(options), now: settings.kindOptions)
-            // Row and coordinate accumulators differ in shape; plain sgd lives with either row form.
-            let optimizer = String(decoding: try reader.getBytes(Int(try reader.get(UInt32.self))), as: UTF8.self)
-            let coordinate = ModelSettings.Optimizer.adagradCoordinate.rawValue
-            if (optimizer == coordinate) != (settings.optimizer.rawValue == coordinate) {
-                throw .changed(
-                    key: "models.\(settings.name).optimizer.kind", saved: optimizer, now: settings.optimizer.rawValue)
+            for (key, now) in settings.identity {
+                let saved = String(decoding: try reader.getBytes(Int(try reader.get(UInt32.self))), as: UTF8.self)
+                try Engine.expectSame("models.\(settings.name).\(key)", saved: saved, now: now)
             }
         }
         if let parameters = model.parameters {
             try read("\(prefix)/parameters", source) { (reader) throws(StateError) in try parameters.read(&reader) }
         }
-        for (group, side, table) in model.groups {
-            for (name, store) in table.stores {
-                for shard in 0..<Placement.shardCount {
-                    let rows = Placement.rows(in: shard, of: rowCount(side))
-                    for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
-                        let run = store.run(shard: shard, from: local, limit: rows - local)
-                        let section = "\(prefix)/\(group)/\(name)/\(shard)/\(local >> Int(Placement.slabBits))"
-                        try read(section, source) { (reader) throws(StateError) in
-                            let bytes = try reader.getBytes(run.count * store.rowBytes)
-                            run.address.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
-                        }
+        if let state = model.samplingFree {
+            try read("\(prefix)/gram", source) { (reader) throws(StateError) in
+                state.cursor.store(try reader.get(UInt32.self), ordering: .relaxed)
+                for matrix in state.matrices {
+                    for index in 0..<state.width * state.width { matrix[index] = try reader.getFloat() }
+                }
+            }
+        }
+        for (name, side, store) in model.stores {
+            for shard in 0..<Placement.shardCount {
+                let rows = Placement.rows(in: shard, of: rowCount(side))
+                for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
+                    let run = store.run(shard: shard, from: local, limit: rows - local)
+                    let section = "\(prefix)/\(name)/\(shard)/\(local >> Int(Placement.slabBits))"
+                    try read(section, source) { (reader) throws(StateError) in
+                        let bytes = try reader.getBytes(run.count * store.rowBytes)
+                        run.address.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
                     }
                 }
             }

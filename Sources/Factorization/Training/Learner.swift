@@ -13,8 +13,10 @@ final class Learner {
 
     /// Of items, then the stepper's.
     private let settings: UnsafeMutablePointer<fk_settings>
-    private var stepper: RowStepper
-    private let side: UserSide
+    var stepper: RowStepper
+    /// For a model without sampled negatives.
+    private let samplingFree: SamplingFree?
+    let side: UserSide
     /// Whether the user's row moves within a pass when other rows stand beside it.
     private let movesUser: Bool
     /// The event's item and its negatives.
@@ -31,9 +33,10 @@ final class Learner {
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
+        samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
-        items = .allocate(capacity: model.settings.negatives + 1)
-        items.initialize(repeating: fk_item(), count: model.settings.negatives + 1)
+        items = .allocate(capacity: model.settings.negatives + 2)
+        items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
         ordinals = .allocate(capacity: model.settings.negatives + 1)
         moving = .allocate(capacity: model.width)
         gradient = .allocate(capacity: model.width)
@@ -57,6 +60,10 @@ final class Learner {
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue, firstFeature: Int,
         userItems: UserItems
     ) {
+        if samplingFree != nil {
+            return learnSamplingFree(
+                record, label: label, weight: weight, queue: queue, firstFeature: firstFeature, userItems: userItems)
+        }
         let user = record.pointee.user
         setItem(0, record.pointee.item, label: label, weight: weight)
         var count = 1
@@ -79,6 +86,23 @@ final class Learner {
         prequential.record(items, count: count)
         if pass.clipped != 0 { clipped.add(Int(pass.clipped), ordering: .relaxed) }
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
+    }
+
+    /// Scores and learns one interaction of a model without sampled negatives. One draw from the catalogue is scored beside
+    /// it, for the prequential comparison only.
+    private func learnSamplingFree(
+        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue, firstFeature: Int,
+        userItems: UserItems
+    ) {
+        side.start(user: record.pointee.user, userItems: userItems)
+        for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
+        _ = side.fold()
+        stepper.clipped = 0
+        setItem(0, record.pointee.item, label: label, weight: weight)
+        samplingFree.unsafelyUnwrapped.learn(record, label: label, weight: weight, side: side, stepper: &stepper, items: items)
+        prequential.record(items, count: items[1].factors == nil ? 1 : 2)
+        if stepper.clipped != 0 { clipped.add(Int(stepper.clipped), ordering: .relaxed) }
+        if !items[0].score.isFinite { mend(record, rejected: 1, count: 1) }
     }
 
     @inline(__always)
@@ -182,7 +206,7 @@ final class Learner {
             let size = model.kernels.dot(parameters.floats(0), parameters.floats(0), parameters.count)
             if !size.isFinite { parameters.reset() }
         }
-        guard record.pointee.featureCount > 0 || model.histories != nil else { return }
+        guard record.pointee.featureCount > 0 || model.histories != nil || samplingFree != nil else { return }
         for index in 1..<side.rowCount {
             let row = side.rows[index]
             mend(row.group == .history ? model.histories! : model.contexts, row.ordinal)

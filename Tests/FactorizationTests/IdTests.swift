@@ -1,0 +1,113 @@
+import Synchronization
+import Testing
+
+@testable import Factorization
+
+@Suite struct IdTests {
+    private func canonical(_ text: String) -> Int64? { Array(text.utf8).withUnsafeBytes { IdPolicy.canonicalInteger($0) } }
+
+    @Test func onlyCanonicalDecimalBecomesAnInteger() {
+        let integers: [(String, Int64)] = [
+            ("1", 1), ("0", 0), ("-5", -5), ("9223372036854775807", .max), ("-9223372036854775808", .min), ("1000", 1000),
+        ]
+        for (text, value) in integers { #expect(canonical(text) == value, "\(text)") }
+        for text in [
+            "", "-", "01", "-0", "-05", "+1", " 1", "1 ", "1.0", "1e3", "00", "a", "9223372036854775808",
+            "-9223372036854775809", "18446744073709551616", "99999999999999999999", "123456789012345678901",
+        ] { #expect(canonical(text) == nil, "\(text)") }
+    }
+
+    @Test func policiesDecideWhetherTextAndIntegerAreOne() {
+        let table = EntityTable(epochs: ReaderEpochs()), hashing = KeyHash(seed: 3)
+        let integer = Key(integer: 42, hashing: hashing)
+        table.publish(table.admit(integer)!, key: integer)
+        let text = Array("42".utf8)
+        text.withUnsafeBytes {
+            #expect(table.find(IdPolicy.canonical.key(text: $0, hashing: hashing)) == 0)
+            #expect(table.find(IdPolicy.exact.key(text: $0, hashing: hashing)) == Placement.none)
+        }
+    }
+
+    @Test func namespacesKeepEqualValuesApart() {
+        let table = EntityTable(epochs: ReaderEpochs()), hashing = KeyHash(seed: 3)
+        let text = Array("x".utf8)
+        text.withUnsafeBytes { text in
+            let keys = (1...50).flatMap { (n: UInt16) in
+                [Key(integer: 7, namespace: n, hashing: hashing), Key(text: text, namespace: n, hashing: hashing)]
+            }
+            for (index, key) in keys.enumerated() {
+                #expect(table.find(key) == Placement.none)
+                table.publish(table.admit(key)!, key: key)
+                #expect(table.find(key) == UInt32(index))
+            }
+            for (index, key) in keys.enumerated() { #expect(table.find(key) == UInt32(index)) }
+        }
+    }
+
+    @Test func findsEachOfManyIdsAndNoOther() {
+        let table = EntityTable(epochs: ReaderEpochs()), hashing = KeyHash(seed: 9)
+        let bytes = EventBatch(textCapacity: 8 << 20)
+        func key(_ index: Int) -> Key {
+            let value = mix64(UInt64(index / 2))
+            if index % 2 == 0 { return Key(integer: Int64(bitPattern: value), hashing: hashing) }
+            var text = String(value, radix: 36) + String(repeating: "é", count: index % 5)
+            let range = text.withUTF8 { bytes.copyText(UnsafeRawBufferPointer($0))! }
+            return Key(text: bytes.text(range), hashing: hashing)
+        }
+        for index in 0..<100_000 {
+            let key = key(index)
+            table.publish(table.admit(key)!, key: key)
+        }
+        var wrong = 0
+        for index in 0..<100_000 where table.find(key(index)) != UInt32(index) { wrong += 1 }
+        bytes.reset()
+        for index in 100_000..<140_000 where table.find(key(index)) != Placement.none { wrong += 1 }
+        for index in stride(from: 0, to: 100_000, by: 997) where table.key(UInt32(index), hashing: hashing).hash != key(index).hash {
+            wrong += 1
+        }
+        #expect(wrong == 0 && table.count == 100_000)
+    }
+
+    /// Keys that share table, tag and first place differ only in the id itself.
+    @Test func equalHashesAreToldApartByTheWholeId() {
+        let index = IdIndex(epochs: ReaderEpochs())
+        for ordinal in 0..<300 as Range<UInt32> { index.insert(hash: 0xFFFF_0000_1234_5678, ordinal: ordinal) }
+        for ordinal in 0..<300 as Range<UInt32> {
+            #expect(index.find(hash: 0xFFFF_0000_1234_5678) { $0 == ordinal } == ordinal)
+        }
+        #expect(index.find(hash: 0xFFFF_0000_1234_5678) { _ in false } == Placement.none)
+        #expect(index.find(hash: 0xFFFF_0000_1234_5679) { _ in true } == Placement.none)
+    }
+
+    @Test func readersFindEverythingPublishedWhileItGrows() {
+        let epochs = ReaderEpochs(), hashing = KeyHash(seed: 1)
+        let table = EntityTable(epochs: epochs)
+        let done = Atomic<Bool>(false), missing = Atomic<Int>(0), looked = Atomic<Int>(0)
+        let total = 40_000
+        let reader: @Sendable () -> Void = {
+            let ticket = epochs.register()
+            var dice = Dice(ticket)
+            repeat {
+                epochs.reading(ticket) {
+                    // `count` shows an id a moment before the index does, so the newest is left out.
+                    let known = table.count - 1
+                    guard known > 0 else { return }
+                    for _ in 0..<20 {
+                        let id = dice.below(known)
+                        if table.find(Key(integer: Int64(id), hashing: hashing)) != UInt32(id) { missing.add(1, ordering: .relaxed) }
+                        looked.add(1, ordering: .relaxed)
+                    }
+                }
+            } while !done.load(ordering: .acquiring)
+        }
+        let writer: @Sendable () -> Void = {
+            for id in 0..<total {
+                let key = Key(integer: Int64(id), hashing: hashing)
+                table.publish(table.admit(key)!, key: key)
+            }
+            done.store(true, ordering: .releasing)
+        }
+        onThreads([writer, reader, reader])
+        #expect(missing.load(ordering: .relaxed) == 0 && looked.load(ordering: .relaxed) > 0)
+    }
+}

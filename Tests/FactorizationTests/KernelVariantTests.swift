@@ -1,0 +1,99 @@
+import CKernels
+import Testing
+
+@testable import Factorization
+
+@Suite struct KernelVariantTests {
+    static let widths = Array(stride(from: 8, through: 512, by: 8))
+    static let optimizers = [fk_optimizer_sgd, fk_optimizer_adagrad_row, fk_optimizer_adagrad_coordinate].map { Int32($0) }
+
+    /// Everything that one run of all kernels leaves behind.
+    private func run(_ kernels: Kernels, width: Int, optimizer: Int32, loss: Int32, moving: Bool) -> [Float] {
+        var dice = Dice(width)
+        func array(_ count: Int, _ range: ClosedRange<Double> = -1...1) -> [Float] {
+            (0..<count).map { _ in Float(dice.real(range)) / Float(width).squareRoot() }
+        }
+        let count = 5
+        var query = array(width), queryAccumulators = array(width, 0.1...1), gradient = array(width), rows = array(width * count)
+        var accumulators = array(width * count, 0.1...1)
+        var states = [fk_row_state](repeating: fk_row_state(weight: 0.3, weight_accumulator: 0.2, factor_accumulator: 0.1, updates: 1), count: count)
+        var own = fk_row_state(weight: -0.2, weight_accumulator: 0.4, factor_accumulator: 0.3, updates: 2)
+        let side = fk_side(rate: 0.1, l2: 0.01, weight_rate: 0.05, weight_l2: 0.02)
+        var settings = fk_settings(
+            item: side, query: side, loss: loss, optimizer: optimizer, inverse_rank: 1 / Float(width), error_cap: 100, norm_cap: 1.2)
+        var clipped: UInt32 = 0
+        var out = [Float](repeating: 0, count: count)
+        rows.withUnsafeMutableBufferPointer { rows in
+            accumulators.withUnsafeMutableBufferPointer { accumulators in
+                states.withUnsafeMutableBufferPointer { states in
+                    query.withUnsafeMutableBufferPointer { query in
+                        queryAccumulators.withUnsafeMutableBufferPointer { queryAccumulators in
+                            gradient.withUnsafeMutableBufferPointer { gradient in
+                                withUnsafeMutablePointer(to: &own) { own in
+                                    var items = (0..<count).map {
+                                        fk_item(
+                                            factors: rows.baseAddress! + $0 * width,
+                                            accumulators: accumulators.baseAddress! + $0 * width, state: states.baseAddress! + $0,
+                                            label: Float($0 % 2), weight: 1.5, score: 0)
+                                    }
+                                    var pass = fk_pass()
+                                    pass.query = query.baseAddress
+                                    pass.query_accumulators = queryAccumulators.baseAddress
+                                    pass.query_state = moving ? own : nil
+                                    pass.gradient = moving ? nil : gradient.baseAddress
+                                    pass.query_l2 = 0.01
+                                    pass.constant = 0.1
+                                    pass.constant_rate = 0.05
+                                    kernels.pass(&pass, &settings, &items, count, width)
+                                    out += items.map(\.score) + [pass.error_sum, pass.error_square_sum, pass.constant, Float(pass.clipped)]
+                                    var side = side
+                                    kernels.step(
+                                        rows.baseAddress, accumulators.baseAddress, states.baseAddress, gradient.baseAddress,
+                                        query.baseAddress, 0.7, 0.3, 0.2, &side, &settings, width, &clipped)
+                                    kernels.scoreRows(query.baseAddress, 0.4, rows.baseAddress, states.baseAddress, count, width, &out)
+                                    kernels.add(gradient.baseAddress, rows.baseAddress! + width, 0.6, width)
+                                    out.append(kernels.dot(query.baseAddress, rows.baseAddress, width))
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        out += states.flatMap { [$0.weight, $0.weight_accumulator, $0.factor_accumulator, Float($0.updates)] }
+        out += [own.weight, own.factor_accumulator, Float(clipped)]
+        return out + rows + accumulators + query + queryAccumulators + gradient
+    }
+
+    @Test(arguments: [Kernels.Variant.avx2, .avx512]) func agreesWithPortable(_ variant: Kernels.Variant) {
+        guard let kernels = Kernels(variant) else { return }
+        let portable = Kernels(.portable)!
+        for width in KernelVariantTests.widths {
+            for optimizer in KernelVariantTests.optimizers {
+                for (loss, moving) in [(Int32(fk_loss_logistic), true), (Int32(fk_loss_squared), false)] {
+                    let a = run(portable, width: width, optimizer: optimizer, loss: loss, moving: moving)
+                    let b = run(kernels, width: width, optimizer: optimizer, loss: loss, moving: moving)
+                    // Values that cancel to nearly nothing are held to the size of a vector's entries.
+                    let floor = 0.1 / Float(width).squareRoot()
+                    let bad = zip(a, b).contains { abs($0 - $1) > 1e-5 * max(abs($0), floor) }
+                    #expect(!bad && a.count == b.count, "width \(width), optimizer \(optimizer), moving \(moving)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: ModelSettings.Optimizer.allCases) func paddingStaysZero(_ optimizer: ModelSettings.Optimizer) {
+        for rank in 1...40 {
+            let model = ModelCase(kind: rank % 2 == 0 ? .mf : .fm, loss: .logistic, optimizer: optimizer)
+            let engine = Engine(settings: EngineSettings(models: [model.settings(rank: rank, negatives: 3)], queueCapacity: 64))
+            engine.learn(randomEvents(30, users: 3, items: 5, seed: rank))
+            for (_, side, table) in engine.models[0].groups {
+                for ordinal in 0..<UInt32(engine.rowCount(side)) {
+                    for f in table.rank..<table.width {
+                        #expect(table.factors(ordinal)[f] == 0 && table.accumulators(ordinal).map { $0[f] == 0 } ?? true)
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import Synchronization
+import Testing
+
+@testable import Factorization
+
+@Suite struct UserItemsTests {
+    private func make(history: Int = 10, seen: Int = 10_000, epochs: ReaderEpochs = ReaderEpochs()) -> UserItems {
+        let items = UserItems(historyLength: history, seenLimit: seen, epochs: epochs)
+        for user in 0..<100 as Range<UInt32> { items.ensure(user) }
+        return items
+    }
+    private func history(_ items: UserItems, _ user: UInt32, limit: Int = 1000) -> [UInt32] {
+        var buffer = [UInt32](repeating: 0, count: limit)
+        let count = buffer.withUnsafeMutableBufferPointer { items.history(of: user, into: $0) }
+        return Array(buffer.prefix(count))
+    }
+    private func seen(_ items: UserItems, _ user: UInt32) -> Set<UInt32> {
+        var all = Set<UInt32>()
+        items.forEachSeen(by: user) { #expect(all.insert($0).inserted) }
+        return all
+    }
+
+    @Test(arguments: [0, 1, 2, 3, 5, 6, 7, 100]) func historyIsTheNewestItemsNewestFirst(_ length: Int) {
+        let items = make(history: length)
+        var expected: [[UInt32]] = [[], [], []]
+        var dice = Dice(length)
+        for step in 0..<700 as Range<UInt32> {
+            let user = dice.below(3)
+            items.append(step, user: UInt32(user))
+            expected[user] = Array(([step] + expected[user]).prefix(length))
+            #expect(history(items, UInt32(user)) == expected[user])
+        }
+        #expect(history(items, 0, limit: 2) == Array(expected[0].prefix(2)))
+    }
+
+    @Test(arguments: [0, 1, 6, 7, 50, 10_000]) func seenHoldsItsLimit(_ limit: Int) {
+        let items = make(seen: limit)
+        for item in 0..<10_100 as Range<UInt32> {
+            items.markSeen(item &* 3, user: 1)
+            items.markSeen(item &* 3, user: 1)
+        }
+        #expect(seen(items, 1) == Set((0..<UInt32(limit)).map { $0 * 3 }))
+        for item in 0..<UInt32(limit) { #expect(items.hasSeen(item * 3, user: 1) && !items.hasSeen(item * 3 + 1, user: 1)) }
+        #expect(!items.hasSeen(0, user: 2))
+        if limit > 0 { #expect(!items.forEachSeen(by: 1) { _ in }) }
+    }
+
+    @Test func undoAndForgetTakeOut() {
+        let items = make()
+        for item in [1, 2, 3, 2, 4] as [UInt32] {
+            items.append(item, user: 5)
+            items.markSeen(item, user: 5)
+        }
+        items.remove(2, user: 5)
+        #expect(history(items, 5) == [4, 3, 1] && seen(items, 5) == [1, 3, 4])
+        items.remove(99, user: 5)
+        items.remove(1, user: 6)
+        #expect(history(items, 5) == [4, 3, 1] && seen(items, 6).isEmpty)
+        items.clear(5)
+        #expect(history(items, 5).isEmpty && seen(items, 5).isEmpty)
+        items.append(9, user: 5)
+        items.markSeen(9, user: 5)
+        #expect(history(items, 5) == [9] && seen(items, 5) == [9])
+    }
+
+    @Test func recordsOfTheStreamUndoAndForget() {
+        let engine = Engine(settings: EngineSettings(models: [ModelSettings(rank: 4, negatives: 0)], queueCapacity: 16))
+        engine.learn([1, 2, 3].map { TestEvent(user: 7, item: $0) } + [TestEvent(user: 8, item: 1)])
+        let builder = BatchBuilder(engine)
+        builder.append(.undo, user: 7, item: 2)
+        builder.append(.forgetUser, user: 8)
+        builder.append(.undo, user: 100, item: 2)
+        engine.learnNow(builder.batch)
+        #expect(history(engine.shared.userItems, engine.user(7)) == [3, 1].map { engine.item($0) })
+        #expect(!engine.shared.userItems.hasSeen(engine.item(2), user: engine.user(7)))
+        #expect(engine.items.frequency(engine.item(2)) == 0 && history(engine.shared.userItems, engine.user(8)).isEmpty)
+        #expect(engine.sequencer.lastPosition == 7 && engine.appliedPosition == 7)
+    }
+
+    /// One user's history counts up, so what a reader sees must be a run that counts down; seen must hold all of a prefix.
+    @Test func readersSeeAWholeRunWhileBlocksAreReplaced() {
+        let epochs = ReaderEpochs(), items = make(history: 20, epochs: epochs)
+        let done = Atomic<Bool>(false), wrong = Atomic<Int>(0)
+        let reader: @Sendable () -> Void = {
+            let ticket = epochs.register()
+            var buffer = [UInt32](repeating: 0, count: 20)
+            var highest: UInt32 = 0
+            repeat {
+                epochs.reading(ticket) {
+                    let count = buffer.withUnsafeMutableBufferPointer { items.history(of: 3, into: $0) }
+                    for index in 1..<max(count, 1) where buffer[index] != buffer[0] - UInt32(index) { wrong.add(1, ordering: .relaxed) }
+                    if count > 0 && buffer[0] < highest { wrong.add(1, ordering: .relaxed) }
+                    if count > 0 { highest = buffer[0] }
+                    for item in 0..<min(highest, 300) where !items.hasSeen(item, user: 3) { wrong.add(1, ordering: .relaxed) }
+                }
+            } while !done.load(ordering: .acquiring)
+        }
+        let writer: @Sendable () -> Void = {
+            for item in 0..<20_000 as Range<UInt32> {
+                items.markSeen(item % 5000, user: 3)
+                items.append(item, user: 3)
+                // Another user of the same shard takes up blocks that were given back.
+                items.append(item ^ 0xFFFF_FFFF, user: 3 + 64)
+                if item % 300 == 0 { items.clear(3 + 64) }
+            }
+            done.store(true, ordering: .releasing)
+        }
+        onThreads([writer, reader, reader])
+        #expect(wrong.load(ordering: .relaxed) == 0)
+    }
+}
