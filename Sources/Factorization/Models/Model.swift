@@ -38,6 +38,9 @@ public final class Model: Sendable {
         precondition(settings.ranks.allSatisfy(ModelSettings.ranks.contains), "the rank of an order is 1 to 512")
         precondition(settings.fields.count <= ModelSettings.mostFields, "fields are at most 16")
         precondition(settings.rowLength <= ModelSettings.longestRow, "a row has at most 2048 floats")
+        precondition(
+            settings.unobserved == .sampled || Kinds.layout(settings).userRowIsQuery,
+            "a model without sampled negatives is of a kind whose query is the sum of the side's rows")
         self.settings = settings
         self.kernels = kernels
         let layout = Kinds.layout(settings)

@@ -154,6 +154,7 @@ final class Learner {
         pass.query_l2 = settings.pointee.query.l2
         pass.constant = model.bias + fk_read_state(state).weight
         run(&pass, count)
+        if model.settings.loss.isPairwise && pass.pairs == 0 { return }
         var side = settings.pointee.query
         model.kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
     }
