@@ -25,7 +25,7 @@ final class Daemon {
         let store = try SnapshotStore(
             directory: "\(configuration.state.directory)/snapshots", retained: configuration.state.snapshot.keep)
         let engine = Engine(settings: configuration.engineSettings)
-        try Daemon.recover(engine, from: store, log)
+        try Daemon.recover(engine, configuration.lastingSettings, from: store, log)
 
         let letters = configuration.state.deadLetters
         _ = try Directory.create(letters.directory, permissions: 0o700)
@@ -37,8 +37,8 @@ final class Daemon {
         let trainers = try engine.trainers.map { trainer throws(SystemError) in try TrainerThread(trainer, gate: gate) }
         let ingest = Ingest(engine: engine, trainers: trainers)
         let keeper = try SnapshotKeeper(
-            engine: engine, ingest: ingest, store: store, settings: configuration.state.snapshot, deadLetters: deadLetters,
-            log: log)
+            engine: engine, ingest: ingest, store: store, settings: configuration.state.snapshot,
+            lastingSettings: configuration.lastingSettings, deadLetters: deadLetters, log: log)
         let counters = configuration.streams.map { StreamCounters(name: $0.name) }
         let stats = StatsReport(engine: engine, streams: counters, ingest: ingest, keeper: keeper, deadLetters: deadLetters)
         let ids = configuration.ids
@@ -66,7 +66,9 @@ final class Daemon {
     }
 
     /// Newest good snapshot into the engine; each one that is passed over is reported.
-    private static func recover(_ engine: Engine, from store: SnapshotStore, _ log: Logger) throws {
+    private static func recover(
+        _ engine: Engine, _ settings: [LastingSetting], from store: SnapshotStore, _ log: Logger
+    ) throws {
         let newest = try store.openNewestValid()
         for skipped in newest.skipped { log.error("a snapshot was passed over", metadata: ["snapshot": "\(skipped)"]) }
         guard let reader = newest.reader else {
@@ -75,6 +77,7 @@ final class Daemon {
         }
         let start = MonotonicClock.nanoseconds
         do {
+            try LastingSettings.check(settings, against: reader)
             try engine.restore(from: SnapshotSource(reader: reader))
         } catch let error as StateError {
             throw StartError(file: reader.path, cause: error)

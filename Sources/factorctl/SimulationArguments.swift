@@ -18,7 +18,7 @@ struct SimulationArguments: ParsableArguments {
     @Flag(help: "Let the hour of the day move interest; events carry the context field hour.")
     var hours = false
     @Option(help: "Zipf exponent of the items' popularity.")
-    var zipf: Double = 0.8
+    var zipf: Double = 0.6
     @Option(help: "Change all tastes: flip (liked becomes disliked) or rotate (on to another topic).")
     var drift: SimulationSettings.Drift?
     @Option(help: "The event from which tastes are changed; default: half of --events.")

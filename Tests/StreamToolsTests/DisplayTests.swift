@@ -23,6 +23,8 @@ struct DisplayTests {
         (Quantity.grouped(100), "100"), (Quantity.bytes(1536), "1.50 KiB"), (Quantity.bytes(12), "12 B"),
         (Quantity.duration(seconds: 0.44), "0.4 s"), (Quantity.duration(seconds: 185), "3 min 05 s"),
         (Quantity.duration(seconds: 7620), "2 h 07 min"), (Quantity.duration(seconds: 90_000), "1 d 01 h"),
+        (Quantity.latency(microseconds: 34), "34 µs"), (Quantity.latency(microseconds: 1060), "1.06 ms"),
+        (Quantity.latency(microseconds: 999.7), "1.00 ms"), (Quantity.latency(microseconds: 2_500_000), "2.50 s"),
         (Quantity.fixed(-0.005, 2), "-0.01"), (Quantity.fixed(-0.001, 2), "0.00"), (Quantity.fixed(2.5, 0), "3"),
         (Quantity.fixed(.infinity, 2), "–"),
     ])
@@ -63,7 +65,7 @@ struct DisplayTests {
         "streams": [["name": "main", "received": 120_010, "dropped": 0]],
         "trainers": [["queue_depth": 3, "queue_capacity": 64, "applied": 119_000], ["queue_depth": 4, "queue_capacity": 64, "applied": 900]],
         "models": [["name": "default", "kind": "mf", "rank": 16, "loss": "squared", "events": 120_000,
-                    "prequential": ["metric": "rmse", "value": 0.9612, "recent": 0.9405]]],
+                    "prequential": [["metric": "rmse", "value": 0.9612, "recent": 0.9405], ["metric": "auc", "value": 0.81, "recent": 0.85]]]],
         "tables": ["users": 943, "items": 1682, "context_features": 0, "bytes": 1_048_576],
         "snapshot": ["position": 100_000, "age_seconds": 4, "count": 2],
         "requests": ["answered": 17, "errors": 1, "p50_us": 45, "p99_us": 210],
@@ -71,14 +73,30 @@ struct DisplayTests {
 
     @Test("The stats report tells all that is there")
     func report() {
-        let text = StatsReport(DisplayTests.stats).rendered(sparklines: ["default": "█▁"])
+        let text = StatsReport(DisplayTests.stats).rendered(sparklines: ["default rmse": "█▁"])
         for part in [
             "120,000  (durable 0)", "120,010 received", "9.88 k/s", "10 missing_user", "943 users", "1 MiB", "at 100,000",
-            "17 answered", "p99 210 µs", "main", "0.9612", "0.9405", "█▁", "119,000",
+            "17 answered", "p99 210 µs", "main", "0.9612", "0.9405", "█▁", "auc", "0.8100", "0.8500", "119,000",
         ] { #expect(text.contains(part), "\(part)") }
         #expect(!text.contains("bad_time"))
         let summary = StatsReport(DisplayTests.stats).summary
-        for part in ["position 120,000", "queued 7", "10 rejected", "default rmse 0.9405"] { #expect(summary.contains(part)) }
+        for part in ["position 120,000", "queued 7", "10 rejected", "default rmse 0.9405", "default auc 0.8500"] { #expect(summary.contains(part)) }
+    }
+
+    @Test("Before the first snapshot the report says so")
+    func noSnapshot() {
+        #expect(StatsReport(["snapshot": ["count": 0, "failed": 0]]).rendered() == "snapshot  none yet\n")
+    }
+
+    @Test("A learning curve gives each metric's recent value and its trend so far")
+    func curve() {
+        var curve = LearningCurve(parts: 3)
+        func line(_ events: Int, _ rmse: Double) -> String? {
+            curve.line(events: events, ["models": [["name": "m", "prequential": [["metric": "rmse", "value": 9, "recent": .number(rmse)]]]]])
+        }
+        #expect(line(1000, 2) == "    events      m rmse\n     1,000      2.0000  ▄")
+        #expect(line(2000, 1) == "     2,000      1.0000  █▁")
+        #expect(curve.line(events: 3000, [:]) == nil)
     }
 
     @Test("Any part may be absent, null or of another type")

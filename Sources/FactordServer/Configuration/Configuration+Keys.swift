@@ -153,7 +153,7 @@ extension Configuration.Optimizer {
                 .value("rate_item", \.rateItem, .number(rates), .live, defaultText: "rate", "Learning rate of item factors."),
                 .value("rate_context", \.rateContext, .number(rates), .live, defaultText: "rate", "Learning rate of context factors."),
                 .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of history items."),
-                .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "rate", "Learning rate of linear weights and the global bias."),
+                .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "2 · rate, sgd rate", "Learning rate of linear weights and the global bias."),
             ])
     }
 }
@@ -171,7 +171,7 @@ extension Configuration.Negatives {
     static var section: Section<Self> {
         Section(entries: [
             .value("count", \.count, .integer(0...1000), .live, defaultText: "4, squared loss 0", "Items drawn per positive event."),
-            .value("verified", \.verified, .flag, .live, "Draw again when the item is in the user's recent history."),
+            .value("verified", \.verified, .flag, .live, "Leave out a drawn item that the user has seen."),
         ])
     }
 }
@@ -180,10 +180,10 @@ extension Configuration.Regularization {
     static var section: Section<Self> {
         let strengths: ClosedRange<Float> = 0...100
         return Section(entries: [
-            .value("user", \.user, .number(strengths), .live, "On user factors."),
-            .value("item", \.item, .number(strengths), .live, "On item factors."),
-            .value("context", \.context, .number(strengths), .live, "On context factors."),
-            .value("history", \.history, .number(strengths), .live, "On the rows of history items."),
+            .value("user", \.user, .number(strengths), .live, defaultText: "0.001, squared loss 0.03", "On user factors."),
+            .value("item", \.item, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On item factors."),
+            .value("context", \.context, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On context factors."),
+            .value("history", \.history, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of history items."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
             .value("interaction_user", \.interactionUser, .number(0...1000), .live, "On user × item scores, user side; with unobserved: regularized."),
             .value("interaction_item", \.interactionItem, .number(0...1000), .live, "On user × item scores, item side; with unobserved: regularized."),

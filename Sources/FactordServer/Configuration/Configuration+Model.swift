@@ -4,7 +4,7 @@ extension Configuration {
     /// One model: what it computes, what it minimises and how it learns.
     ///
     /// Some defaults follow from others (the number of negatives from the loss, the spread of the first factors from the
-    /// rank, each side's rate from `rate`). They are settled when a file is read, so every field here is a plain figure.
+    /// rank, the penalties from the loss, each part's rate from `rate`). They are settled when a file is read, so every field here is a plain figure.
     public struct Model: Sendable, Equatable, Codable {
         public typealias Kind = ModelSettings.Kind
         public typealias Loss = ModelSettings.Loss
@@ -31,8 +31,8 @@ extension Configuration {
         public var unobserved = ModelSettings.Unobserved.sampled
         public var optimizer = Optimizer()
         public var negatives: Negatives
-        public var regularization = Regularization()
         public var history = HistoryContext()
+        public var regularization: Regularization
 
         /// The defaults for this loss and rank.
         public init(loss: Loss = .logistic, rank: Int = 32) {
@@ -40,6 +40,7 @@ extension Configuration {
             self.rank = rank
             initialDeviation = 0.3 / Float(max(rank, 1)).squareRoot()
             negatives = Negatives(count: loss == .logistic ? 4 : 0)
+            regularization = Regularization(loss: loss)
         }
     }
 
@@ -61,7 +62,8 @@ extension Configuration {
         /// Learning rate of linear weights and of the global bias.
         public var rateWeight: Float
 
-        /// The defaults for this kind: one rate for every part.
+        /// The defaults for this kind. Linear weights and bias have a single coordinate each and sit far from their start
+        /// (a rating's mean, an item's popularity), so AdaGrad moves them twice as fast as factors.
         public init(kind: Kind = .adagrad, rate: Float? = nil) {
             self.kind = kind
             let rate = rate ?? (kind == .sgd ? 0.05 : 0.1)
@@ -70,7 +72,7 @@ extension Configuration {
             rateItem = rate
             rateContext = rate
             rateHistory = rate
-            rateWeight = rate
+            rateWeight = kind == .sgd ? rate : 2 * rate
         }
     }
 
@@ -78,7 +80,7 @@ extension Configuration {
     public struct Negatives: Sendable, Equatable, Codable {
         /// Items drawn per positive event.
         public var count: Int
-        /// Whether an item of the user's recent history is drawn again instead of being taught as negative.
+        /// Whether a drawn item that the user has seen is left out instead of being taught as negative.
         public var verified = true
 
         public init(count: Int) { self.count = count }
@@ -96,15 +98,23 @@ extension Configuration {
 
     /// Strengths of the squared penalty on each part.
     public struct Regularization: Sendable, Equatable, Codable {
-        public var user: Float = 0.001
-        public var item: Float = 0.0005
-        public var context: Float = 0.0005
-        public var history: Float = 0.0005
+        public var user: Float
+        public var item: Float
+        public var context: Float
+        public var history: Float
         public var weight: Float = 0.0005
         /// Strengths of the interaction regulariser, where it stands for the unobserved.
         public var interactionUser: Float = 4
         public var interactionItem: Float = 1
 
-        public init() {}
+        /// The defaults for this loss: squared loss sees only the few items that a user rated and needs more of a penalty;
+        /// logistic loss is held back by its negatives already.
+        public init(loss: ModelSettings.Loss = .logistic) {
+            let isSquared = loss == .squared
+            user = isSquared ? 0.03 : 0.001
+            item = isSquared ? 0.03 : 0.0005
+            context = isSquared ? 0.03 : 0.0005
+            history = isSquared ? 0.03 : 0.0005
+        }
     }
 }

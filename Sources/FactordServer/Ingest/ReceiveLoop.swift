@@ -94,7 +94,7 @@ final class ReceiveLoop {
     /// Hands the batch to the sequencer and starts the next.
     private func pass() {
         guard batch.recordCount > 0 || batch.messageCount > 0 else { return }
-        for (record, reason) in ingest.take(batch) { setAside(batch.records[record], reason) }
+        for (record, reason) in ingest.take(batch) { setAside(record, reason) }
         batch.reset()
     }
 
@@ -119,13 +119,17 @@ final class ReceiveLoop {
     }
 
     /// A record that decoded well and was refused by the sequencer: its ids are what is left of it.
-    private func setAside(_ record: EventRecord, _ reason: Sequencer.Refusal) {
+    private func setAside(_ index: Int, _ reason: Sequencer.Refusal) {
+        let record = batch.records[index]
+        // The last message that begins at or before the record holds it: messages stand in the order of their records.
+        let message = batch.messages.last { $0.firstRecord <= index }
+        let stream = streams.first { $0.index == message?.stream }
         func text(_ key: Key) -> String {
             key.isText ? String(decoding: key.text, as: UTF8.self) : "\(Int64(bitPattern: key.payload))"
         }
         let detail = "user \(text(record.user)), item \(text(record.item)), type \(String(decoding: batch.text(record.type), as: UTF8.self))"
         deadLetters.append(
-            timeMilliseconds: WallClock.milliseconds, stream: "", reason: reason.rawValue, detail: detail,
+            timeMilliseconds: WallClock.milliseconds, stream: stream?.stream.name ?? "", reason: reason.rawValue, detail: detail,
             payload: UnsafeRawBufferPointer(start: nil, count: 0))
     }
 }

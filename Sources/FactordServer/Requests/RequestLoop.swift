@@ -30,8 +30,10 @@ final class RequestLoop {
 
     /// Requests that may wait at once.
     private static let parkedLimit = 1024
-    /// Requests before the next look at deadlines.
+    /// Requests, and nanoseconds, before the next look at deadlines and at the other clients: libzmq notices that a client
+    /// has sent something only between turns, so one that pipelines long requests would hold up all others.
     private static let requestsPerTurn = 64
+    private static let nanosecondsPerTurn: Int64 = 500_000
 
     init(
         socket: ZeroMQSocket, monitor: SocketMonitor, gate: PositionGate, methods: any RequestMethods,
@@ -54,10 +56,14 @@ final class RequestLoop {
             _ = try poller.wait(timeoutMilliseconds: timeout())
             if poller.isReadable(wakeEntry) { gate.reached.drain() }
             let stopping = isStopping.load(ordering: .acquiring)
+            var turnEnd = Int64.max
             for _ in 0..<RequestLoop.requestsPerTurn {
                 let result = try socket.receive(into: message, wait: false)
+                let now = MonotonicClock.nanoseconds
                 if result == .nothing { break }
-                try answer(received: MonotonicClock.nanoseconds, isOversize: result == .oversize)
+                if turnEnd == .max { turnEnd = now + RequestLoop.nanosecondsPerTurn }
+                try answer(received: now, isOversize: result == .oversize)
+                if now >= turnEnd { break }
             }
             try answerParked(all: stopping)
             try monitor.drain()
@@ -98,14 +104,14 @@ final class RequestLoop {
     /// Writes the reply to a body; `state.wanted` says afterwards that it is to be asked again later.
     private func write(_ body: UnsafeRawBufferPointer) -> Bool {
         state.wanted = nil
-        return JSONRPC.answer(body, with: parser, into: &writer) { (request, writer) throws(JSONRPCError) in
-            do throws(JSONRPCError) {
-                try methods.answer(request, waiting: state, into: &writer)
-            } catch {
-                if state.wanted == nil { counters.errors.add(1, ordering: .relaxed) }
-                throw error
-            }
+        var errors = 0
+        let isDue = JSONRPC.answer(body, with: parser, into: &writer, onError: { _ in errors += 1 }) {
+            (request, writer) throws(JSONRPCError) in
+            try methods.answer(request, waiting: state, into: &writer)
         }
+        // What is asked again will be counted then.
+        if state.wanted == nil { counters.errors.add(errors, ordering: .relaxed) }
+        return isDue
     }
 
     private func answerParked(all: Bool) throws(ZeroMQError) {

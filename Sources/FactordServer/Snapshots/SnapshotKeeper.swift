@@ -27,6 +27,8 @@ final class SnapshotKeeper: Service {
     /// One snapshot at a time: the store belongs to whoever writes.
     private let store: Mutex<SnapshotStore>
     private let settings: Configuration.Snapshot
+    /// The settings that the state belongs to, as a section of every snapshot.
+    private let lastingSettings: [UInt8]
     private let deadLetters: DeadLetterFile
     private let log: Logger
     private let last = Mutex<Written?>(nil)
@@ -39,13 +41,14 @@ final class SnapshotKeeper: Service {
     private let samples = Mutex<[(nanoseconds: Int64, position: UInt64)]>([])
 
     init(
-        engine: Engine, ingest: Ingest, store: sending SnapshotStore, settings: Configuration.Snapshot, deadLetters: DeadLetterFile,
-        log: Logger
+        engine: Engine, ingest: Ingest, store: sending SnapshotStore, settings: Configuration.Snapshot,
+        lastingSettings: [LastingSetting], deadLetters: DeadLetterFile, log: Logger
     ) throws(SystemError) {
         self.engine = engine
         self.ingest = ingest
         self.store = Mutex(store)
         self.settings = settings
+        self.lastingSettings = LastingSettings.encode(lastingSettings)
         self.deadLetters = deadLetters
         self.log = log
         wakeUp = try EventDescriptor()
@@ -130,7 +133,13 @@ final class SnapshotKeeper: Service {
         let image = ingest.whileIdle { engine.capture() }
         let pause = MonotonicClock.nanoseconds - start
         let header = SnapshotHeader(position: image.position)
-        let stored = try store.write(header, expectedSize: UInt64(image.byteCount)) { (writer) throws(PersistenceError) in
+        let expectedSize = UInt64(image.byteCount + lastingSettings.count)
+        let stored = try store.write(header, expectedSize: expectedSize) { (writer) throws(PersistenceError) in
+            try writer.begin(LastingSettings.section)
+            try lastingSettings.withUnsafeBufferPointer { (bytes) throws(PersistenceError) in
+                try writer.append(UnsafeRawBufferPointer(bytes))
+            }
+            try writer.end()
             for section in image.sections {
                 try writer.begin(section.name)
                 try writer.append(image.bytes(section))

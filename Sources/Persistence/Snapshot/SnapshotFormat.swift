@@ -60,7 +60,7 @@ public struct SnapshotHeader: Equatable, Sendable {
 /// A named stream of bytes within a snapshot, as the index describes it.
 public struct SnapshotSection: Equatable, Sendable {
     /// The longest name, in UTF-8 bytes.
-    public static let nameLimit = 64
+    public static let nameLimit = 128
 
     public let name: String
     /// Where its bytes begin in the file.

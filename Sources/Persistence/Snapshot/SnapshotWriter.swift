@@ -41,7 +41,7 @@ public final class SnapshotWriter {
 
     deinit { block.deallocate() }
 
-    /// Starts a section. Its name (1 to 64 bytes of UTF-8) must be new in this snapshot, and no section be open.
+    /// Starts a section. Its name (1 to `SnapshotSection.nameLimit` bytes of UTF-8) must be new in this snapshot, and no section be open.
     public func begin(_ name: String) throws(PersistenceError) {
         if let failure { throw failure }
         precondition(!sectionIsOpen, "begin(\(name)) inside another section")

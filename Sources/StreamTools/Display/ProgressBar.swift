@@ -30,6 +30,13 @@ public struct ProgressBar {
         draw(events: events, fraction: fraction)
     }
 
+    /// Makes room for a line of output; the bar is drawn again below it.
+    public mutating func giveWay() {
+        guard isInteractive else { return }
+        Terminal.write("\r\u{1B}[2K", to: .error)
+        lastDrawn = 0
+    }
+
     /// Draws the last state and ends the line.
     public mutating func finish(events: Int) {
         draw(events: events, fraction: 1)

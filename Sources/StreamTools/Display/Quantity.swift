@@ -41,6 +41,14 @@ public enum Quantity {
         return "\(whole / 86_400) d \(two(whole / 3600 % 24)) h"
     }
 
+    /// `34 µs`, `1.06 ms`, `2.50 s`
+    public static func latency(microseconds: Double) -> String {
+        guard microseconds.isFinite, microseconds >= 0 else { return "–" }
+        if microseconds >= 999_500 { return significant(microseconds / 1e6) + " s" }
+        if microseconds >= 999.5 { return significant(microseconds / 1e3) + " ms" }
+        return significant(microseconds) + " µs"
+    }
+
     /// A number with a given count of decimals, rounded half away from zero.
     public static func fixed(_ number: Double, _ decimals: Int) -> String {
         guard number.isFinite else { return "–" }

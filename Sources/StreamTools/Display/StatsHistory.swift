@@ -1,4 +1,4 @@
-/// What `watch` remembers from one look at `stats` to the next: rates and the trend of each model's metric.
+/// What `watch` remembers from one look at `stats` to the next: rates and the trend of each metric.
 public struct StatsHistory: Sendable {
     private let width: Int
     private var rate: Sparkline
@@ -24,7 +24,7 @@ public struct StatsHistory: Sendable {
             last = (received, nanoseconds)
         }
         for metric in StatsReport(stats).metrics {
-            metrics[metric.model, default: Sparkline(width: width)].add(metric.recent)
+            metrics[metric.key, default: Sparkline(width: width)].add(metric.recent)
         }
     }
 

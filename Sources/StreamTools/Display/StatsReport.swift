@@ -14,12 +14,12 @@ public struct StatsReport: Sendable {
         if let rejected = StatsReport.rejected(stats), rejected > 0 { parts.append("\(Quantity.grouped(rejected)) rejected") }
         let queued = (stats["trainers"]?.array ?? []).compactMap { $0["queue_depth"]?.integer }
         if !queued.isEmpty { parts.append("queued \(Quantity.grouped(queued.reduce(0, +)))") }
-        for metric in metrics { parts.append("\(metric.model) \(metric.name) \(Quantity.fixed(metric.recent, 4))") }
+        for metric in metrics { parts.append("\(metric.key) \(Quantity.fixed(metric.recent, 4))") }
         if let answered = stats["requests"]?["answered"]?.integer { parts.append("answered \(Quantity.grouped(answered))") }
         return parts.isEmpty ? stats.json : parts.joined(separator: "  ")
     }
 
-    /// A model's prequential metric.
+    /// One of a model's prequential metrics.
     public struct Metric: Sendable, Equatable {
         public var model: String
         public var name: String
@@ -27,21 +27,27 @@ public struct StatsReport: Sendable {
         public var value: Double
         /// Over the latest ones; `value` where the daemon tells no other.
         public var recent: Double
+
+        /// Tells it from all others: `main rmse`.
+        public var key: String { "\(model) \(name)" }
     }
 
+    /// Every metric of every model, in the daemon's order.
     public var metrics: [Metric] {
-        (stats["models"]?.array ?? []).compactMap { model in
-            guard let prequential = model["prequential"],
-                let value = prequential["value"]?.number ?? prequential["recent"]?.number
-            else { return nil }
+        (stats["models"]?.array ?? []).flatMap(StatsReport.metrics)
+    }
+
+    private static func metrics(of model: JSONTree) -> [Metric] {
+        (model["prequential"]?.array ?? []).compactMap { entry in
+            guard let value = entry["value"]?.number ?? entry["recent"]?.number else { return nil }
             return Metric(
-                model: model["name"]?.string ?? "model", name: prequential["metric"]?.string ?? "metric", value: value,
-                recent: prequential["recent"]?.number ?? value)
+                model: model["name"]?.string ?? "model", name: entry["metric"]?.string ?? "metric", value: value,
+                recent: entry["recent"]?.number ?? value)
         }
     }
 
     /// All of it, section by section.
-    /// - Parameter sparklines: a line of bars for each model's metric, by the model's name.
+    /// - Parameter sparklines: a line of bars for each metric, by its key.
     public func rendered(sparklines: [String: String] = [:]) -> String {
         let sections = [overview, streams, models(sparklines), trainers]
         return sections.filter { !$0.isEmpty }.joined(separator: "\n")
@@ -70,8 +76,8 @@ public struct StatsReport: Sendable {
         if let requests = stats["requests"] {
             rows.append(("requests", list([
                 count(requests["answered"], "answered"), count(requests["errors"], "errors"),
-                requests["p50_us"]?.number.map { "p50 \(Quantity.short($0)) µs" },
-                requests["p99_us"]?.number.map { "p99 \(Quantity.short($0)) µs" },
+                requests["p50_us"]?.number.map { "p50 \(Quantity.latency(microseconds: $0))" },
+                requests["p99_us"]?.number.map { "p99 \(Quantity.latency(microseconds: $0))" },
             ])))
         }
         if let tables = stats["tables"] {
@@ -81,9 +87,10 @@ public struct StatsReport: Sendable {
             ])))
         }
         if let snapshot = stats["snapshot"] {
-            rows.append(("snapshot", list([
+            rows.append(("snapshot", snapshot["count"]?.integer == 0 ? "none yet" : list([
                 snapshot["position"]?.integer.map { "at \(Quantity.grouped($0))" },
-                snapshot["age_seconds"]?.number.map { "\(Quantity.duration(seconds: $0)) ago" }, count(snapshot["count"], "kept"),
+                snapshot["age_seconds"]?.number.map { "\(Quantity.duration(seconds: $0)) ago" },
+                count(snapshot["count"], "written since the start"),
             ])))
         }
         let width = rows.map(\.0.count).max() ?? 0
@@ -107,14 +114,18 @@ public struct StatsReport: Sendable {
             ["model", "kind", "rank", "loss", "events", "metric", "overall", "recent"] + (hasLines ? ["trend"] : []),
             [.left, .left, .right, .left, .right, .left, .right, .right])
         for model in models {
-            let prequential = model["prequential"]
-            let name = model["name"]?.display ?? ""
-            table.add([
-                name, model["kind"]?.display ?? "", model["rank"]?.display ?? "", model["loss"]?.display ?? "",
-                model["events"]?.integer.map(Quantity.grouped) ?? "", prequential?["metric"]?.display ?? "",
-                prequential?["value"]?.number.map { Quantity.fixed($0, 4) } ?? "",
-                prequential?["recent"]?.number.map { Quantity.fixed($0, 4) } ?? "", sparklines[name] ?? "",
-            ])
+            let about = [
+                model["name"]?.display ?? "", model["kind"]?.display ?? "", model["rank"]?.display ?? "",
+                model["loss"]?.display ?? "", model["events"]?.integer.map(Quantity.grouped) ?? "",
+            ]
+            let metrics = StatsReport.metrics(of: model)
+            if metrics.isEmpty { table.add(about) }
+            for (index, metric) in metrics.enumerated() {
+                // A model with several metrics is named once.
+                table.add((index == 0 ? about : about.map { _ in "" }) + [
+                    metric.name, Quantity.fixed(metric.value, 4), Quantity.fixed(metric.recent, 4), sparklines[metric.key] ?? "",
+                ])
+            }
         }
         return table.rendered()
     }

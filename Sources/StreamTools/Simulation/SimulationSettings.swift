@@ -44,7 +44,7 @@ public struct SimulationSettings: Sendable, Equatable {
 
     public init(
         seed: UInt64 = 1, users: Int = 1000, items: Int = 2000, topics: Int = 10, feedback: Feedback = .implicit,
-        tasteStrength: Double = 1.5, popularityExponent: Double = 0.8, activityExponent: Double = 0.5, hours: Bool = false,
+        tasteStrength: Double = 1.5, popularityExponent: Double = 0.6, activityExponent: Double = 0.5, hours: Bool = false,
         drift: Drift? = nil, driftAt: Int = 0, coldItemFraction: Double = 0, coldItemsAt: Int = 0,
         startMilliseconds: Int64 = 1_700_000_000_000, stepMilliseconds: Int64 = 5000
     ) {

@@ -4,10 +4,12 @@ public enum JSONRPC {
     ///
     /// `answer` is called for each request in turn and writes exactly one value, the result; where it throws, what it wrote
     /// is taken back and the error stands in its place. Notifications are carried out and what they wrote is dropped.
+    /// - Parameter onError: called for every error, those that `answer` throws and those found before it; for counters.
     /// - Returns: Whether the writer, which is reset first, holds a reply to be sent. There is none to a notification, nor
     ///   to a batch of nothing else.
     public static func answer(
         _ body: UnsafeRawBufferPointer, with parser: JSONParser, batchLimit: Int = 1000, into writer: inout JSONWriter,
+        onError: (JSONRPCError) -> Void = { _ in },
         _ answer: (JSONRPCRequest, inout JSONWriter) throws(JSONRPCError) -> Void
     ) -> Bool {
         writer.reset()
@@ -15,17 +17,18 @@ public enum JSONRPC {
         do throws(JSONRPCError) {
             parsed = try JSONRPCBody.parse(body, with: parser, batchLimit: batchLimit)
         } catch {
+            onError(error)
             writer.reply(to: nil, error: error)
             return true
         }
         switch parsed {
         case .single(let request):
-            return reply(to: request, into: &writer, answer)
+            return reply(to: request, into: &writer, onError, answer)
         case .batch(let elements):
             var isDue = false
             writer.beginArray()
             for element in elements {
-                let replied = reply(to: JSONRPCRequest.read(element), into: &writer, answer)
+                let replied = reply(to: JSONRPCRequest.read(element), into: &writer, onError, answer)
                 isDue = isDue || replied
             }
             writer.endArray()
@@ -35,12 +38,13 @@ public enum JSONRPC {
     }
 
     private static func reply(
-        to element: JSONRPCElement, into writer: inout JSONWriter,
+        to element: JSONRPCElement, into writer: inout JSONWriter, _ onError: (JSONRPCError) -> Void,
         _ answer: (JSONRPCRequest, inout JSONWriter) throws(JSONRPCError) -> Void
     ) -> Bool {
         let mark = writer.mark
         switch element {
         case .fault(let id, let error):
+            onError(error)
             writer.reply(to: id, error: error)
             return true
         case .request(let request):
@@ -49,6 +53,7 @@ public enum JSONRPC {
                 try answer(request, &writer)
                 writer.endObject()
             } catch {
+                onError(error)
                 writer.rewind(to: mark)
                 writer.reply(to: request.id, error: error)
             }

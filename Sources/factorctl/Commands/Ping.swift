@@ -31,7 +31,7 @@ struct Ping: ParsableCommand {
                         JSONTree.Member(key: "result", value: result),
                     ]).json)
                 } else {
-                    say("\(client.endpoint) answers in \(Quantity.short(microseconds)) µs: \(result.display)")
+                    say("\(client.endpoint) answers in \(Quantity.latency(microseconds: microseconds)): \(result.display)")
                 }
             }
         }

@@ -20,7 +20,11 @@ struct Publish: ParsableCommand {
 
     @OptionGroup(title: "Reading") var dataset: DatasetArguments
     @OptionGroup(title: "Sending") var sending: PublishArguments
+    @OptionGroup(title: "Asking") var requests: RequestOptions
     @OptionGroup var output: OutputOptions
+
+    @Flag(help: "After each tenth, print the daemon's recent metrics; ends when all is learned.")
+    var learning = false
 
     @Option(help: "End after so many events.")
     var limit: Int?
@@ -36,21 +40,29 @@ struct Publish: ParsableCommand {
             let start = MonotonicClock.nanoseconds
             // Faults in the files' form come to light before anything is sent.
             let readers = try files.map { try DatasetReader(path: $0, options: dataset.options) }
+            var view = learning ? try LearningView(asking: try requests.client()) : nil
             let publisher = try sending.publisher()
             var skipped = 0
             var taken = 0
-            for reader in readers where limit.map({ taken < $0 }) ?? true {
+            for (number, reader) in readers.enumerated() where limit.map({ taken < $0 }) ?? true {
                 var bar = ProgressBar(label: reader.path)
                 let before = taken
                 while let record = try next(reader, skipped: &skipped) {
                     try publisher.publish(record)
                     taken += 1
                     if taken == limit { break }
+                    let fraction = (Double(number) + (reader.fractionRead ?? 0)) / Double(readers.count)
+                    if let due = view?.isDue(fraction: fraction), due, fraction < 1 {
+                        try publisher.flush()
+                        if progress { bar.giveWay() }
+                        try view?.show(events: taken, fraction: fraction)
+                    }
                     if progress, taken & 255 == 0 { bar.update(events: taken - before, fraction: reader.fractionRead) }
                 }
                 try publisher.flush()
                 if progress { bar.finish(events: taken - before) }
             }
+            try view?.show(events: taken, fraction: 1)
             try report(publisher, start: start, skipped: skipped)
         }
     }

@@ -3,16 +3,17 @@ import StreamTools
 
 struct Recommend: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Recommends items to a user.",
+        abstract: "Recommends items to users.",
         discussion: """
             Examples:
               factorctl recommend 196
               factorctl recommend 196 -n 20 --exclude 50 --exclude 181 --titles ml-100k.item.tsv.gz
+              factorctl recommend --eager 3 --history ratings.csv --titles movies.csv
               factorctl recommend alice --no-exclude-seen --context hour=20 --json
             """)
 
-    @Argument(help: "The user's id.")
-    var user: EventID
+    @Argument(help: "The users' ids.")
+    var users: [EventID] = []
 
     @Option(name: [.customShort("n"), .customLong("count")], help: "How many items.")
     var count = 10
@@ -30,23 +31,44 @@ struct Recommend: ParsableCommand {
         "An item file (csv, tsv, `::`, also .gz) whose titles and attributes are shown.", valueName: "file"))
     var titles: String?
 
+    @Option(help: ArgumentHelp(
+        "A file of events, as for publish; what the user valued most there is shown as well. Can be repeated.", valueName: "file"))
+    var history: [String] = []
+
+    @Option(help: ArgumentHelp("The users with the most events of the highest value in --history.", valueName: "users"))
+    var eager = 0
+
+    @OptionGroup(title: "Reading --history") var dataset: DatasetArguments
     @OptionGroup var requests: RequestOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
         guard count >= 1 else { throw ValidationError("-n: at least 1") }
+        guard eager >= 0 else { throw ValidationError("--eager: not negative") }
+        guard eager == 0 || !history.isEmpty else { throw ValidationError("--eager: --history FILE must tell who they are") }
+        guard !users.isEmpty || eager > 0 else { throw ValidationError("name a user, such as: factorctl recommend 196") }
     }
 
     func run() throws {
         let context = try contextPairs(context)
         let catalogue = try titles.map { try ItemCatalogue.read(path: $0) }
+        let tastes = history.isEmpty ? nil : try UserTastes.read(paths: history, options: dataset.options)
         let client = try requests.client()
+        for user in users + (tastes?.eager(count: eager) ?? []) {
+            try recommend(to: user, context, catalogue, tastes, client)
+        }
+    }
+
+    private func recommend(
+        to user: EventID, _ context: [ContextPair], _ catalogue: ItemCatalogue?, _ tastes: UserTastes?, _ client: RequestClient
+    ) throws {
         let result = try client.call(
             "recommend",
             RequestClient.recommendParameters(
                 user: user, count: count, excludeSeen: excludeSeen, exclude: exclude, context: context))
         if output.json { return say(result.json) }
         let answer = try RequestClient.recommendations(result)
+        if users.count + eager > 1 || tastes != nil { say(heading(user, catalogue, tastes)) }
         let more = catalogue == nil ? [] : ["title", "attributes"]
         var table = TextTable(["", "item", "score"] + more, [.right, .left, .right])
         for (rank, recommendation) in answer.items.enumerated() {
@@ -59,5 +81,15 @@ struct Recommend: ParsableCommand {
         }
         say(table.isEmpty ? "nothing to recommend" : table.rendered())
         if let fallback = answer.fallback { note("not personal: \(fallback)") }
+        if users.count + eager > 1 { say("") }
+    }
+
+    /// Who the user is: `User 13 (636 events) gave 5 to Heat; Casino; …`
+    private func heading(_ user: EventID, _ catalogue: ItemCatalogue?, _ tastes: UserTastes?) -> String {
+        guard let taste = tastes?.tastes[user] else { return "User \(user)" + (tastes == nil ? ":" : ", of whom --history knows nothing:") }
+        let shown = taste.items.suffix(6).map { catalogue?.title(of: $0) ?? $0.description }
+        let value = taste.topValue.map { "gave \(Quantity.short(Double($0))) to" } ?? "took"
+        let rest = taste.items.count > shown.count ? "; and \(taste.items.count - shown.count) more" : ""
+        return "User \(user) (\(Quantity.grouped(taste.events)) events) \(value) \(shown.joined(separator: "; "))\(rest)"
     }
 }

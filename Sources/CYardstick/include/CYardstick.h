@@ -1,0 +1,107 @@
+/* What factord is measured against: plain C, built for this machine with -O3 -march=native -ffast-math, without tables,
+ * ids, queues, snapshots or any other duty of a service. Used by factord-bench alone.
+ */
+#ifndef CYARDSTICK_H
+#define CYARDSTICK_H
+#include <stddef.h>
+#include <stdint.h>
+
+/// One event in memory, ids resolved to row numbers.
+typedef struct {
+    uint32_t user;
+    uint32_t item;
+    float label;
+} yard_event;
+
+/// What a row holds beside its factors: the same as the product's.
+typedef struct {
+    float weight;
+    float weight_accumulator;
+    float factor_accumulator;
+    uint32_t updates;
+} yard_state;
+
+enum { yard_squared = 0, yard_logistic = 1 };
+enum { yard_sgd = 0, yard_adagrad = 1 };
+
+/// A matrix factorisation with biases: rows of `rank` floats (a multiple of 8), 64-byte aligned, one after the other.
+typedef struct {
+    float *users;
+    float *items;
+    yard_state *user_states;
+    yard_state *item_states;
+    size_t rank;
+    size_t item_count;
+    float bias;
+    float rate, l2, weight_rate, weight_l2, bias_rate;
+    float error_cap;
+    float norm_cap;  ///< of the squared norm
+    int loss, optimizer;
+    int negatives;   ///< uniform draws for each event, label 0
+    uint64_t seed;   ///< of the draws
+} yard_model;
+
+/// Learns the events in order. `ahead`: how many events ahead rows are asked for; 0 switches that off.
+/// Returns the sum of squared errors.
+double yard_train(yard_model *model, const yard_event *events, size_t count, size_t ahead);
+
+/// Hogwild: each thread learns its own run of the events. With `private_items` each thread has item rows of its own, which
+/// shows what the machine could do if threads never met (what is learned is of no use then).
+double yard_train_threads(yard_model *model, const yard_event *events, size_t count, size_t ahead, int threads,
+                          int private_items);
+
+/// The best `n` (at most 64) of `count` rows for a query, by a scan.
+void yard_scan(const float *query, const float *rows, const yard_state *states, size_t count, size_t rank, uint32_t *best,
+               size_t n);
+
+/// Sums all words of a buffer; copies one. For the bandwidth of memory.
+uint64_t yard_read(const void *memory, size_t bytes);
+void yard_copy(void *to, const void *from, size_t bytes);
+
+/// 64-byte aligned, zeroed and touched; NULL when there is not enough. Given back by `yard_free`.
+void *yard_allocate(size_t bytes);
+void yard_free(void *memory);
+
+/// A frame of a message; `more` frames of the same message follow.
+typedef struct {
+    const void *data;
+    size_t size;
+    int more;
+} yard_frame;
+
+/// A PUSH socket of bare libzmq. NULL on failure, as for all that follow; the caller reports `yard_error`.
+typedef struct yard_push yard_push;
+yard_push *yard_push_connect(const char *endpoint, int high_water_mark);
+/// Sends all frames, waiting where the queue is full; 0 or -1.
+int yard_push_send(yard_push *push, const yard_frame *frames, size_t count);
+void yard_push_close(yard_push *push);
+
+/// A thread that receives messages with bare libzmq and counts them.
+typedef struct yard_pull yard_pull;
+yard_pull *yard_pull_bind(const char *endpoint, int high_water_mark);
+/// Waits until so many messages have come since the start; 0, or -1 after `seconds`.
+int yard_pull_wait(yard_pull *pull, uint64_t messages, double seconds);
+void yard_pull_close(yard_pull *pull);
+
+/// A thread that answers every request on a ROUTER socket with `reply_bytes` bytes.
+typedef struct yard_echo yard_echo;
+yard_echo *yard_echo_bind(const char *endpoint, size_t reply_bytes);
+void yard_echo_close(yard_echo *echo);
+
+/// A DEALER that asks and waits, one request at a time.
+typedef struct yard_client yard_client;
+yard_client *yard_client_connect(const char *endpoint);
+/// Nanoseconds of a round trip, or -1. Up to `capacity` bytes of the answer are kept in `reply`, its size in `reply_size`.
+int64_t yard_client_ask(yard_client *client, const void *request, size_t size, void *reply, size_t capacity,
+                        size_t *reply_size);
+void yard_client_close(yard_client *client);
+
+/// A thread that sends the same message so many times a second.
+typedef struct yard_load yard_load;
+yard_load *yard_load_start(const char *endpoint, const yard_frame *frames, size_t count, double messages_per_second);
+void yard_load_stop(yard_load *load);
+
+/// What libzmq said of the last failure on this thread.
+const char *yard_error(void);
+
+#endif

@@ -1,0 +1,108 @@
+import ArgumentParser
+import Factorization
+import Glibc
+import LinuxSystem
+import StreamTools
+
+/// Measures factord beside what the machine, plain C and bare libzmq can do in the same run.
+@main
+struct FactordBench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "factord-bench",
+        abstract: "Measures factord beside plain C and bare libzmq in the same run.",
+        discussion: "See README.md beside the source for what each benchmark measures and against what.")
+
+    @Option(help: "Only benchmarks whose name holds this text; may be repeated.")
+    var filter: [String] = []
+
+    @Option(help: "Measured rounds of each benchmark, at least 5.")
+    var rounds: Int = 7
+
+    @Option(help: "Ranks, divided by commas; 8,16,32,64,128 where none are given.")
+    var rank: String?
+
+    @Flag(help: "Smaller workloads, five rounds, ranks 16, 32 and 64 where none are given.")
+    var quick = false
+
+    @Flag(help: "Also the workloads that do not fit the cache (1M users × 100k items; about 4 GiB).")
+    var large = false
+
+    @Flag(help: "Print one JSON object a line instead of a table.")
+    var json = false
+
+    @Flag(help: "Only name the benchmarks.")
+    var list = false
+
+    @Option(help: ArgumentHelp("Measure a running daemon instead of starting one.", valueName: "events,requests[,requests][,pid]"))
+    var daemon: String?
+
+    @Option(help: ArgumentHelp("Also write table, JSON lines and plots into this directory.", valueName: "directory"))
+    var report: String?
+
+    func validate() throws {
+        guard rounds >= 5 else { throw ValidationError("--rounds \(rounds): a median needs at least 5") }
+        let isGood = ranks.allSatisfy { $0 % 8 == 0 && ModelSettings.ranks.contains($0) } && !ranks.isEmpty
+        guard isGood, ranks.count == rank?.split(separator: ",").count ?? ranks.count else {
+            throw ValidationError("--rank \(rank ?? ""): write multiples of 8 from 8 to 512, divided by commas")
+        }
+    }
+
+    private var ranks: [Int] {
+        rank?.split(separator: ",").compactMap { Int($0) } ?? (quick ? [16, 32, 64] : [8, 16, 32, 64, 128])
+    }
+
+    func run() throws {
+        let plan = Plan(ranks: ranks, isQuick: quick, isLarge: large, daemon: try daemon.map { try DaemonEndpoints($0) })
+        let chosen = allBenchmarks(plan).filter { benchmark in
+            filter.isEmpty || filter.contains { benchmark.name.contains($0) }
+        }
+        if list { return chosen.forEach { Terminal.write($0.name + "\n") } }
+        guard !chosen.isEmpty else { throw BenchmarkError("no benchmark's name holds \(filter.joined(separator: " or "))") }
+        var done: [Measurement] = [], failures = 0
+        for (number, benchmark) in chosen.enumerated() {
+            do {
+                let measured = try benchmark.run(rounds: quick ? min(rounds, 5) : rounds) {
+                    progress("[\(number + 1)/\(chosen.count)] \($0)")
+                }
+                done += measured
+                if json { measured.forEach { Terminal.write($0.json + "\n") } }
+            } catch {
+                failures += 1
+                progress("")
+                Terminal.write("\(benchmark.name) failed: \(error)\n", to: .error)
+            }
+        }
+        progress("")
+        if !json { Terminal.write(table(done)) }
+        if let report { try write(done, to: report) }
+        if failures > 0 { throw ExitCode.failure }
+    }
+
+    private func allBenchmarks(_ plan: Plan) -> [Benchmark] {
+        let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + freshnessBenchmarks(plan)
+        if plan.daemon != nil { return outside }
+        return memoryBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
+            + decodingBenchmarks(plan) + outside
+    }
+
+    private func write(_ measurements: [Measurement], to directory: String) throws {
+        mkdir(directory, 0o755)
+        try TextFile.write(table(measurements), to: directory + "/table.txt")
+        try TextFile.write(measurements.map { $0.json + "\n" }.joined(), to: directory + "/results.jsonl")
+        var groups: [String] = []
+        for measurement in measurements where !groups.contains(measurement.group) { groups.append(measurement.group) }
+        for group in groups {
+            guard let svg = plot(group: group, measurements.filter { $0.group == group }) else { continue }
+            try TextFile.write(svg, to: "\(directory)/\(group.replacing(" ", with: "-")).svg")
+        }
+    }
+}
+
+/// One line on standard error that the next one replaces; plain lines where no one watches.
+private func progress(_ text: String) {
+    if isatty(STDERR_FILENO) == 1 {
+        Terminal.write("\r\u{1B}[K" + text, to: .error)
+    } else if !text.isEmpty {
+        Terminal.write(text + "\n", to: .error)
+    }
+}

@@ -1,0 +1,57 @@
+/// One quantity that a benchmark measures.
+struct Metric {
+    var name: String
+    var unit: String
+    /// Whether more is better: rates, not times.
+    var isRate = true
+}
+
+/// Somebody who is measured: the subject, or a baseline beside it.
+struct Side {
+    var name: String
+    /// One measurement: a value for each metric of the benchmark.
+    var measure: () throws -> [Double]
+}
+
+/// A benchmark that is set up and ready to be measured. What its sides capture goes when it goes.
+struct Prepared {
+    /// The subject first, then the baselines.
+    var sides: [Side]
+    /// Facts of the set-up that belong to the figures, such as reply sizes.
+    var notes: [String: Double] = [:]
+}
+
+/// A named benchmark. Its name is a path: the first part is the group that a plot shows together.
+struct Benchmark {
+    var name: String
+    var metrics: [Metric]
+    var prepare: () throws -> Prepared
+
+    init(_ name: String, _ metrics: [Metric], prepare: @escaping () throws -> Prepared) {
+        self.name = name
+        self.metrics = metrics
+        self.prepare = prepare
+    }
+
+    /// A benchmark of one rate.
+    init(_ name: String, _ unit: String, prepare: @escaping () throws -> Prepared) {
+        self.init(name, [Metric(name: "rate", unit: unit)], prepare: prepare)
+    }
+
+    var group: String { String(name.prefix { $0 != "/" }) }
+}
+
+/// What the command line asks for.
+struct Plan {
+    var ranks: [Int]
+    var isQuick: Bool
+    var isLarge: Bool
+    /// Measures a daemon that runs already, instead of one that is started.
+    var daemon: DaemonEndpoints?
+}
+
+/// A benchmark that could not be measured.
+struct BenchmarkError: Error, CustomStringConvertible {
+    var description: String
+    init(_ description: String) { self.description = description }
+}

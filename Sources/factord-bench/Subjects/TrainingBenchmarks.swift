@@ -1,0 +1,126 @@
+import CYardstick
+import Factorization
+import LinuxSystem
+
+/// Training in process: the engine with ids and sequencer, and its trainers alone, beside the plain C loop.
+func trainingBenchmarks(_ plan: Plan) -> [Benchmark] {
+    var all: [Benchmark] = []
+    for large in plan.isLarge ? [false, true] : [false] {
+        let size = large ? "large" : "small"
+        for optimizer in [ModelSettings.Optimizer.sgd, .adagrad] {
+            for negatives in [0, 4] {
+                for rank in plan.ranks {
+                    let name = "\(size)/\(optimizer.rawValue)/\(negatives) negatives/rank \(rank)"
+                    let model = trainingModel(rank, optimizer, negatives)
+                    all.append(
+                        Benchmark("trainer/" + name, "events/s") {
+                            try prepareTrainers(model, plan, large: large, threads: 1)
+                        })
+                    if optimizer == .adagrad {
+                        all.append(Benchmark("engine/" + name, "events/s") { try prepareEngine(model, plan, large: large) })
+                    }
+                    if negatives == 0 {
+                        all.append(
+                            Benchmark("two trainers/" + name, "events/s") {
+                                try prepareTrainers(model, plan, large: large, threads: 2)
+                            })
+                    }
+                }
+            }
+        }
+    }
+    return all
+}
+
+/// The settings that product and yardstick share: squared loss without negatives, logistic with.
+private func trainingModel(_ rank: Int, _ optimizer: ModelSettings.Optimizer, _ negatives: Int) -> ModelSettings {
+    let rate: Float = optimizer == .sgd ? 0.02 : 0.1
+    return ModelSettings(
+        rank: rank, loss: negatives > 0 ? .logistic : .squared, optimizer: optimizer,
+        rates: .init(user: rate, item: rate, context: rate, weight: rate), globalRate: 0.001, negatives: negatives,
+        verifiedNegatives: false)
+}
+
+/// An engine whose tables hold all ids of a workload, numbered as there.
+private func engine(_ model: ModelSettings, _ workload: Workload, trainers: Int, historyLength: Int) -> Engine {
+    Engine(
+        settings: EngineSettings(
+            models: [model], otherEvents: TypeRule(label: model.loss == .logistic ? .constant(1) : .value, marksSeen: historyLength > 0),
+            trainers: trainers, historyLength: historyLength, seenLimit: historyLength > 0 ? 10_000 : 0))
+}
+
+/// Batches of events with integer ids, as a decoder makes them.
+func eventBatches(_ events: ArraySlice<yard_event>, hashing: KeyHash) -> [EventBatch] {
+    var batches: [EventBatch] = [], rest = events
+    while !rest.isEmpty {
+        let part = rest.prefix(4096)
+        rest = rest.dropFirst(4096)
+        let batch = EventBatch(featureCapacity: 1, textCapacity: 16, messageCapacity: 1)
+        for event in part {
+            _ = batch.append(
+                EventRecord(
+                    kind: .interaction, user: Key(integer: Int64(event.user), hashing: hashing),
+                    item: Key(integer: Int64(event.item), hashing: hashing), value: event.label))
+        }
+        batches.append(batch)
+    }
+    return batches
+}
+
+/// Sequencer and trainer on one thread, ids resolved for each event, history and seen sets kept.
+private func prepareEngine(_ model: ModelSettings, _ plan: Plan, large: Bool) throws -> Prepared {
+    let workload = Workload.shared(large: large, quick: plan.isQuick)
+    let engine = engine(model, workload, trainers: 1, historyLength: 64)
+    let batches = eventBatches(workload.events[...], hashing: engine.hashing)
+    let yardstick = try Yardstick(workload, rank: model.rank, optimizer: model.optimizer, loss: model.loss, negatives: model.negatives)
+    let count = Double(workload.events.count)
+    return Prepared(sides: [
+        Side(name: "engine") { [count / seconds { for batch in batches { engine.learnNow(batch) } }] },
+        Side(name: "plain C") { [count / (try seconds { _ = try yardstick.train() })] },
+    ])
+}
+
+/// Trainers alone, ids resolved before, histories off: the duties of the plain loop.
+private func prepareTrainers(_ model: ModelSettings, _ plan: Plan, large: Bool, threads: Int) throws -> Prepared {
+    let workload = Workload.shared(large: large, quick: plan.isQuick)
+    let engine = engine(model, workload, trainers: threads, historyLength: 0)
+    for batch in eventBatches(workload.events[...], hashing: engine.hashing) { engine.learnNow(batch) }
+    precondition(engine.users.count == workload.userCount && engine.items.count == workload.itemCount)
+    var parts = [[ResolvedInteraction]](repeating: [], count: threads)
+    for event in workload.events {
+        parts[Placement.shard(event.user) % threads].append(
+            ResolvedInteraction(user: event.user, item: event.item, value: event.label))
+    }
+    let shares = parts
+    let count = Double(workload.events.count)
+    func yardstick() throws -> Yardstick {
+        try Yardstick(workload, rank: model.rank, optimizer: model.optimizer, loss: model.loss, negatives: model.negatives)
+    }
+    let subject = Side(name: threads == 1 ? "trainer" : "\(threads) trainers") {
+        [count / (try seconds {
+            let helpers = try (1..<threads).map { number in
+                try SystemThread(name: "trainer \(number)") {
+                    shares[number].withUnsafeBufferPointer { engine.apply($0, trainer: number) }
+                }
+            }
+            shares[0].withUnsafeBufferPointer { engine.apply($0, trainer: 0) }
+            for helper in helpers { helper.join() }
+        })]
+    }
+    if threads == 1 {
+        let ahead = try yardstick(), plain = try yardstick()
+        return Prepared(sides: [
+            subject,
+            Side(name: "plain C") { [count / (try seconds { _ = try ahead.train() })] },
+            Side(name: "plain C, no prefetch") { [count / (try seconds { _ = try plain.train(ahead: 0) })] },
+        ])
+    }
+    let together = try yardstick(), apart = try yardstick()
+    return Prepared(sides: [
+        subject,
+        Side(name: "plain C, \(threads) threads") { [count / (try seconds { _ = try together.train(threads: threads) })] },
+        Side(name: "the same, private items") {
+            [count / (try seconds { _ = try apart.train(threads: threads, privateItems: true) })]
+        },
+    ])
+}

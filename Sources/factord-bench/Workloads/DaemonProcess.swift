@@ -1,0 +1,128 @@
+import Glibc
+import LinuxSystem
+import StreamTools
+
+/// Where a daemon is reached.
+struct DaemonEndpoints {
+    var events: String
+    /// Transport name → endpoint of requests.
+    var requests: [(transport: String, endpoint: String)]
+    /// The process, where it is known: its processor time is then measured.
+    var process: pid_t?
+
+    /// `EVENTS,REQUESTS[,REQUESTS][,PID]`
+    init(_ text: String) throws {
+        var parts = text.split(separator: ",").map(String.init)
+        process = parts.last.flatMap { pid_t($0) }
+        if process != nil { parts.removeLast() }
+        guard parts.count >= 2 else { throw BenchmarkError("--daemon \(text): write EVENTS,REQUESTS[,REQUESTS][,PID]") }
+        events = parts[0]
+        requests = parts.dropFirst().map { (String($0.prefix { $0 != ":" }), $0) }
+    }
+}
+
+/// A daemon: one that runs already, or one started for the benchmark, which is stopped and cleared away at the end.
+final class DaemonProcess {
+    let endpoints: DaemonEndpoints
+    private let client: RequestClient
+    private var started: pid_t?
+    private var directory: String?
+
+    /// Takes the daemon that the plan names, or starts one: default model (rank 32, 4 negatives), one trainer.
+    init(_ plan: Plan) throws {
+        if let endpoints = plan.daemon {
+            self.endpoints = endpoints
+            client = try RequestClient(endpoint: endpoints.requests[0].endpoint)
+            _ = try client.call("ping")
+            return
+        }
+        var template = Array("/tmp/factord-bench-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw BenchmarkError("no temporary directory can be made: errno \(errno)") }
+        let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        self.directory = directory
+        let events = "tcp://127.0.0.1:\(try freePort())", requests = "tcp://127.0.0.1:\(try freePort())"
+        let socket = "ipc://\(directory)/requests.sock"
+        try TextFile.write(
+            """
+            streams: [{name: bench, endpoint: "\(events)", pattern: pull}]
+            requests: {endpoints: ["\(requests)", "\(socket)"]}
+            state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}}
+            model: {kind: mf, rank: 32, loss: logistic, negatives: {count: 4}}
+            threads: {trainers: 1}
+            log: {level: warning}
+
+            """, to: directory + "/factord.yaml")
+        let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"])
+        started = process
+        endpoints = try DaemonEndpoints("\(events),\(requests),\(socket),\(process)")
+        client = try RequestClient(endpoint: requests, deadlineSeconds: 20)
+        _ = try client.call("ping")
+    }
+
+    deinit {
+        if let started {
+            kill(started, SIGTERM)
+            var status: Int32 = 0
+            waitpid(started, &status, 0)
+        }
+        if let directory {
+            for name in ["factord.yaml", "requests.sock", "admin.sock"] { unlink("\(directory)/\(name)") }
+            if let remover = try? spawn(["/bin/rm", "-rf", "--", directory]) {
+                var status: Int32 = 0
+                waitpid(remover, &status, 0)
+            }
+        }
+    }
+
+    /// The position up to which the daemon has learned.
+    func position() throws -> Int {
+        guard let position = try client.call("ping")["position"]?.integer else { throw BenchmarkError("ping tells no position") }
+        return position
+    }
+
+    /// Waits until a position is learned.
+    func wait(for position: Int, timeout: Double = 120) throws {
+        let deadline = MonotonicClock.nanoseconds + Int64(timeout * 1e9)
+        while try self.position() < position {
+            guard MonotonicClock.nanoseconds < deadline else { throw BenchmarkError("the daemon did not reach position \(position)") }
+            MonotonicClock.sleep(microseconds: 500)
+        }
+    }
+}
+
+/// The path of a program that was built beside this one.
+private func siblingPath(_ name: String) throws -> String {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    guard count > 0 else { throw BenchmarkError("/proc/self/exe cannot be read") }
+    let own = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let path = own[...own.lastIndex(of: "/")!] + name
+    guard access(String(path), X_OK) == 0 else { throw BenchmarkError("\(path) is missing; build it: swift build -c release --product \(name)") }
+    return String(path)
+}
+
+private func spawn(_ arguments: [String]) throws -> pid_t {
+    var process: pid_t = 0
+    var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+    defer { for pointer in pointers { free(pointer) } }
+    let code = posix_spawn(&process, arguments[0], nil, nil, &pointers, environ)
+    guard code == 0 else { throw BenchmarkError("\(arguments[0]) cannot be started: errno \(code)") }
+    return process
+}
+
+/// A TCP port of this machine that was free a moment ago.
+func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0
+        }
+    }
+    guard isBound else { throw BenchmarkError("no free port: errno \(errno)") }
+    return Int(UInt16(bigEndian: address.sin_port))
+}

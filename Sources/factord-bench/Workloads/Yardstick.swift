@@ -1,0 +1,57 @@
+import CKernels
+import CYardstick
+import Factorization
+
+/// The plain C model over a workload, with the product's settings.
+final class Yardstick {
+    let model: UnsafeMutablePointer<yard_model>
+    let workload: Workload
+    /// Events ahead at which the loop asks for rows (ANCHORS: 12).
+    static let ahead = 12
+
+    init(_ workload: Workload, rank: Int, optimizer: ModelSettings.Optimizer, loss: ModelSettings.Loss, negatives: Int) throws {
+        self.workload = workload
+        let settings = ModelSettings()
+        model = .allocate(capacity: 1)
+        func rows(_ count: Int) throws -> UnsafeMutablePointer<Float> {
+            guard let memory = yard_allocate(count * rank * 4) else { throw BenchmarkError("no memory for \(count) rows") }
+            let rows = memory.assumingMemoryBound(to: Float.self)
+            for row in 0..<count {
+                fk_first_factors(rows + row * rank, rank, rank, mix64(UInt64(row)), 0.1 / Float(rank).squareRoot())
+            }
+            return rows
+        }
+        func states(_ count: Int) throws -> UnsafeMutablePointer<yard_state> {
+            guard let memory = yard_allocate(count * 16) else { throw BenchmarkError("no memory for \(count) states") }
+            return memory.assumingMemoryBound(to: yard_state.self)
+        }
+        model.initialize(
+            to: yard_model(
+                users: try rows(workload.userCount), items: try rows(workload.itemCount),
+                user_states: try states(workload.userCount), item_states: try states(workload.itemCount), rank: rank,
+                item_count: workload.itemCount, bias: 0, rate: optimizer == .sgd ? 0.02 : 0.1, l2: 0.001,
+                weight_rate: optimizer == .sgd ? 0.02 : 0.1, weight_l2: 0.001, bias_rate: 0.001,
+                error_cap: settings.errorCap, norm_cap: settings.normCap * settings.normCap,
+                loss: CInt(loss == .squared ? yard_squared : yard_logistic),
+                optimizer: CInt(optimizer == .sgd ? yard_sgd : yard_adagrad), negatives: CInt(negatives), seed: 1))
+    }
+
+    deinit {
+        yard_free(model.pointee.users)
+        yard_free(model.pointee.items)
+        yard_free(model.pointee.user_states)
+        yard_free(model.pointee.item_states)
+        model.deallocate()
+    }
+
+    /// One pass over the events; answers the mean squared error.
+    func train(ahead: Int = Yardstick.ahead, threads: Int = 1, privateItems: Bool = false) throws -> Double {
+        let squares = workload.events.withUnsafeBufferPointer { events in
+            threads == 1
+                ? yard_train(model, events.baseAddress, events.count, ahead)
+                : yard_train_threads(model, events.baseAddress, events.count, ahead, CInt(threads), privateItems ? 1 : 0)
+        }
+        guard squares.isFinite else { throw BenchmarkError("the plain C loop did not stay finite, or a thread was refused") }
+        return squares / Double(workload.events.count * (1 + Int(model.pointee.negatives)))
+    }
+}
