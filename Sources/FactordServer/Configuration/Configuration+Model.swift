@@ -39,7 +39,7 @@ extension Configuration {
             self.loss = loss
             self.rank = rank
             initialDeviation = 0.3 / Float(max(rank, 1)).squareRoot()
-            negatives = Negatives(count: loss == .logistic ? 4 : 0)
+            negatives = Negatives(count: loss == .squared ? 0 : loss == .warp ? 16 : 4)
             regularization = Regularization(loss: loss)
         }
     }
