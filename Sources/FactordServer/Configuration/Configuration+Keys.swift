@@ -170,7 +170,7 @@ extension Configuration.HistoryContext {
 extension Configuration.Negatives {
     static var section: Section<Self> {
         Section(entries: [
-            .value("count", \.count, .integer(0...1000), .live, defaultText: "4, squared loss 0, warp 16", "Items drawn per positive event."),
+            .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .live, defaultText: "4, squared loss 0, warp 16", "Items drawn per positive event."),
             .value("verified", \.verified, .flag, .live, "Leave out a drawn item that the user has seen."),
         ])
     }
