@@ -15,14 +15,16 @@ final class Learner {
     private let verifiesNegatives: Bool
     private let seed: UInt64
     private let width: Int
-    /// Whether the user's side can be more than the user's row and the event's context.
-    private let hasHistory: Bool
+    /// Whether the user's row alone is the query of an event without context.
+    private let userRowIsQuery: Bool
+    private let isPairwise: Bool
     private let isSamplingFree: Bool
     let prequential: Prequential
     /// Errors and norms cut by their caps; items whose score was not finite. Written by the trainer, read by anyone.
     let clipped = Atomic<Int>(0)
     let rejected = Atomic<Int>(0)
 
+    /// Of items, then the stepper's.
     private let settings: UnsafeMutablePointer<fk_settings>
     var stepper: RowStepper
     /// For a model without sampled negatives.
@@ -46,12 +48,13 @@ final class Learner {
         verifiesNegatives = model.settings.verifiedNegatives
         seed = model.settings.seed
         width = model.width
-        hasHistory = model.histories != nil
+        userRowIsQuery = model.layout.userRowIsQuery && model.histories == nil
+        isPairwise = model.settings.loss.isPairwise
         isSamplingFree = model.samplingFree != nil
         prequential = Prequential(loss: model.settings.loss)
-        settings = .allocate(capacity: 1)
+        settings = .allocate(capacity: 3)
         settings.initialize(to: model.kernelSettings)
-        stepper = RowStepper(model, settings: settings)
+        stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
         samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
@@ -90,9 +93,12 @@ final class Learner {
         if negatives > 0 && label > 0 {
             count += drawNegatives(of: record, weight: weight, userItems: userItems)
         }
+        // A pairwise loss has nothing to say of an item without a negative beside it.
+        if isPairwise && count == 1 { return }
         var pass = fk_pass()
         stepper.clipped = 0
-        if record.pointee.featureCount == 0 && !hasHistory {
+        pass.catalogue = record.pointee.catalogue
+        if record.pointee.featureCount == 0 && userRowIsQuery {
             stepAlone(user, &pass, count)
         } else {
             side.start(user: user, userItems: userItems)
@@ -164,7 +170,17 @@ final class Learner {
         return drawn
     }
 
-    /// The user's side is the user's row alone (both kinds agree then): the row itself is the query and moves with each item.
+    /// The items' steps by the model's loss.
+    @inline(__always)
+    private func run(_ pass: inout fk_pass, _ count: Int) {
+        if isPairwise {
+            kernels.pairs(&pass, settings, items, count, width)
+        } else {
+            kernels.pass(&pass, settings, items, count, width)
+        }
+    }
+
+    /// The user's side is the user's row alone: the row itself is the query and moves with each item.
     @inline(__always)
     private func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
         let state = userRows.state(user)
@@ -173,7 +189,8 @@ final class Learner {
         pass.query_state = state
         pass.query_l2 = settings.pointee.query.l2
         pass.constant = model.bias + fk_read_state(state).weight
-        kernels.pass(&pass, settings, items, count, width)
+        run(&pass, count)
+        if isPairwise && pass.pairs == 0 { return }
         var side = settings.pointee.query
         kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
     }
@@ -184,7 +201,7 @@ final class Learner {
     /// With `mf` under plain sgd the user's own row moves with each item as above, which is the same formula with fresher
     /// values; elsewhere the user's row waits like the others.
     private func stepSum(_ pass: inout fk_pass, _ count: Int) {
-        let width = model.width
+
         pass.constant = side.fold()
         gradient.update(repeating: 0, count: width)
         pass.gradient = gradient
@@ -195,24 +212,24 @@ final class Learner {
         } else {
             pass.query = side.query
         }
-        model.kernels.pass(&pass, settings, items, count, width)
-        if movesUser { moveUser(&pass, count) }
+        run(&pass, count)
+        if isPairwise && pass.pairs == 0 { return }
+        // No item was stepped: a row of the side is bad and must not reach the others.
+        if pass.rejected != 0 && pass.error_square_sum == 0 { return }
+        if movesUser { moveUser(&pass, isPairwise ? Int(pass.pairs) : count) }
         let first = movesUser ? 1 : 0
-        switch model.settings.kind {
-        case .mf: MatrixFactorization.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
-        case .fm: FactorizationMachine.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
-        }
+        Kinds.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
         pass.clipped += stepper.clipped
     }
 
-    /// Gives the user's row what the query has moved by, and its l2 and linear weight their steps.
+    /// Gives the user's row what the query has moved by in `count` steps, and its l2 and linear weight their steps.
     private func moveUser(_ pass: inout fk_pass, _ count: Int) {
-        let row = side.rows[0].factors, width = model.width
-        model.kernels.add(moving, side.query, -1, width)
-        model.kernels.add(row, row, -settings.pointee.query.rate * settings.pointee.query.l2 * Float(count), width)
-        model.kernels.add(row, moving, 1, width)
+        let row = side.rows[0].factors
+        kernels.add(moving, side.query, -1, width)
+        kernels.add(row, row, -settings.pointee.query.rate * settings.pointee.query.l2 * Float(count), width)
+        kernels.add(row, moving, 1, width)
         var weights = settings.pointee.query
-        model.kernels.step(nil, nil, side.rows[0].state, nil, nil, 1, 0, pass.error_sum, &weights, settings, 0, &pass.clipped)
+        kernels.step(nil, nil, side.rows[0].state, nil, nil, 1, 0, pass.error_sum, &weights, settings, 0, &pass.clipped)
     }
 
     /// A score was not finite, so some row of the event is bad: rows that hold such a value go back to their first values
@@ -222,6 +239,10 @@ final class Learner {
         rejected.add(count, ordering: .relaxed)
         mend(model.users, record.pointee.user)
         for index in 0..<items { mend(model.items, ordinals[index]) }
+        if let parameters = model.parameters {
+            let size = model.kernels.dot(parameters.floats(0), parameters.floats(0), parameters.count)
+            if !size.isFinite { parameters.reset() }
+        }
         guard record.pointee.featureCount > 0 || model.histories != nil || samplingFree != nil else { return }
         for index in 1..<side.rowCount {
             let row = side.rows[index]
