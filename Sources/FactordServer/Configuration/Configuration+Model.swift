@@ -14,6 +14,14 @@ extension Configuration {
         public var kind = Kind.mf
         /// Length of a factor vector, 1…512.
         public var rank: Int
+        /// `bilinear`: one symmetric matrix for all pairs of features.
+        public var symmetric = false
+        /// `hofm`: most features of a set, 3…5.
+        public var order = 3
+        /// `hofm`: ranks of the orders 2, 3, …; empty for `rank` each.
+        public var ranks: [Int] = []
+        /// `ffm`: context fields with a field of their own.
+        public var fields: [String] = []
         public var loss: Loss
         /// All of the model's randomness is a function of this and of positions.
         public var seed: UInt64 = 1
@@ -26,13 +34,41 @@ extension Configuration {
         public var history = HistoryContext()
         public var regularization: Regularization
 
-        /// The defaults for this loss and rank.
-        public init(loss: Loss = .logistic, rank: Int = 32) {
+        /// The defaults for this kind of model.
+        ///
+        /// Implicit feedback (every loss but `squared`) under `mf` takes the user's newest items as context and plain sgd:
+        /// that is what ranked best on MovieLens 1M in every order of the stream (README, "Models"). The other kinds and
+        /// ratings learn by AdaGrad, without history.
+        public init(
+            loss: Loss = .logistic, rank: Int = 32, kind: Kind = .mf,
+            unobserved: ModelSettings.Unobserved = .sampled, historyLength: Int? = nil
+        ) {
             self.loss = loss
             self.rank = rank
-            initialDeviation = 0.3 / Float(max(rank, 1)).squareRoot()
-            negatives = Negatives(count: loss == .logistic ? 4 : 0)
+            self.kind = kind
+            self.unobserved = unobserved
+            let isImplicit = loss != .squared && kind == .mf
+            history.length = historyLength ?? (isImplicit ? 20 : 0)
+            let isRegularized = unobserved == .regularized
+            initialDeviation = (isRegularized ? 0.1 : 0.3) / Float(max(rank, 1)).squareRoot()
+            negatives = Negatives(count: loss == .squared || isRegularized ? 0 : loss == .warp ? 16 : 8)
             regularization = Regularization(loss: loss)
+            optimizer = isImplicit ? Optimizer(kind: .sgd) : Optimizer()
+            if isRegularized { settleRegularized() }
+        }
+
+        /// The figures of the sampling-free recipe (MODELS.md of the design, §3).
+        private mutating func settleRegularized() {
+            let hasHistory = history.length > 0
+            optimizer = Optimizer(kind: .sgd, rate: hasHistory ? 0.1 : 0.4)
+            if hasHistory {
+                optimizer.rateItem = 0.15
+                optimizer.rateHistory = 0.05
+                regularization.interactionItem = 4
+            }
+            regularization.user = 0.001
+            regularization.item = 0.001
+            regularization.history = 0.001
         }
     }
 
@@ -58,13 +94,13 @@ extension Configuration {
         /// (a rating's mean, an item's popularity), so AdaGrad moves them twice as fast as factors.
         public init(kind: Kind = .adagrad, rate: Float? = nil) {
             self.kind = kind
-            let rate = rate ?? (kind == .sgd ? 0.05 : 0.1)
+            let rate = rate ?? (kind == .sgd ? 0.07 : 0.1)
             self.rate = rate
             rateUser = rate
             rateItem = rate
             rateContext = rate
             rateHistory = rate
-            rateWeight = kind == .sgd ? rate : 2 * rate
+            rateWeight = kind == .sgd ? 1.5 * rate : 2 * rate
         }
     }
 
