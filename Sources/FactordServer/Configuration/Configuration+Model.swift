@@ -51,6 +51,8 @@ extension Configuration {
         public var rateContext: Float
         /// Learning rate of the rows of history items.
         public var rateHistory: Float
+        /// Learning rate of the rows of attributes.
+        public var rateAttribute: Float
         /// Learning rate of linear weights and of the global bias.
         public var rateWeight: Float
 
@@ -64,6 +66,7 @@ extension Configuration {
             rateItem = rate
             rateContext = rate
             rateHistory = rate
+            rateAttribute = rate
             rateWeight = kind == .sgd ? rate : 2 * rate
         }
     }
@@ -94,6 +97,7 @@ extension Configuration {
         public var item: Float
         public var context: Float
         public var history: Float
+        public var attribute: Float
         public var weight: Float = 0.0005
         /// Strengths of the interaction regulariser, where it stands for the unobserved.
         public var interactionUser: Float = 4
@@ -107,6 +111,7 @@ extension Configuration {
             item = isSquared ? 0.03 : 0.0005
             context = isSquared ? 0.03 : 0.0005
             history = isSquared ? 0.03 : 0.0005
+            attribute = isSquared ? 0.03 : 0.0005
         }
     }
 }

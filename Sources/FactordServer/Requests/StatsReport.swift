@@ -156,6 +156,8 @@ final class StatsReport: Sendable {
         field("items", engine.items.count, &writer)
         field("hidden_items", engine.items.hiddenCount, &writer)
         field("context_features", engine.contexts.count, &writer)
+        field("user_attributes", engine.userAttributes.count, &writer)
+        field("item_attributes", engine.itemAttributes.count, &writer)
         field("bytes", bytes.ids + bytes.userItems + bytes.rows, &writer)
         field("id_bytes", bytes.ids, &writer)
         field("history_bytes", bytes.userItems, &writer)

@@ -13,6 +13,8 @@ final class Learner {
 
     private let settings: UnsafeMutablePointer<fk_settings>
     var stepper: RowStepper
+    /// For items that have attributes.
+    private let attributed: AttributedPass
     /// For a model without sampled negatives.
     private let samplingFree: SamplingFree?
     let side: UserSide
@@ -32,6 +34,7 @@ final class Learner {
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings)
         side = UserSide(model: model)
+        attributed = AttributedPass(model: model, settings: settings)
         samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
         items = .allocate(capacity: model.settings.negatives + 2)
@@ -71,7 +74,7 @@ final class Learner {
         }
         var pass = fk_pass()
         stepper.clipped = 0
-        if record.pointee.featureCount == 0 && model.histories == nil {
+        if record.pointee.featureCount == 0 && model.histories == nil && !model.attributes.users.has(user) {
             stepAlone(user, &pass, count)
         } else {
             side.start(user: user, userItems: userItems)
@@ -129,6 +132,16 @@ final class Learner {
         return drawn
     }
 
+    /// The items' steps.
+    @inline(__always)
+    private func run(_ pass: inout fk_pass, _ count: Int) {
+        if model.attributes.items.isEmpty || !model.takesItemAttributes {
+            model.kernels.pass(&pass, settings, items, count, model.width)
+        } else {
+            attributed.run(&pass, items, ordinals, count: count)
+        }
+    }
+
     /// The user's side is the user's row alone (both kinds agree then): the row itself is the query and moves with each item.
     @inline(__always)
     private func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
@@ -139,7 +152,7 @@ final class Learner {
         pass.query_state = state
         pass.query_l2 = settings.pointee.query.l2
         pass.constant = model.bias + fk_read_state(state).weight
-        model.kernels.pass(&pass, settings, items, count, model.width)
+        run(&pass, count)
         var side = settings.pointee.query
         model.kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
     }
@@ -161,7 +174,7 @@ final class Learner {
         } else {
             pass.query = side.query
         }
-        model.kernels.pass(&pass, settings, items, count, width)
+        run(&pass, count)
         if movesUser { moveUser(&pass, count) }
         let first = movesUser ? 1 : 0
         switch model.settings.kind {
@@ -187,11 +200,16 @@ final class Learner {
     private func mend(_ record: UnsafeMutablePointer<TrainingRecord>, rejected count: Int, count items: Int) {
         rejected.add(count, ordering: .relaxed)
         mend(model.users, record.pointee.user)
-        for index in 0..<items { mend(model.items, ordinals[index]) }
-        guard record.pointee.featureCount > 0 || model.histories != nil || samplingFree != nil else { return }
+        for index in 0..<items {
+            mend(model.items, ordinals[index])
+            guard let list = model.attributes.items[ordinals[index]] else { continue }
+            for place in 0..<list.count { mend(model.itemAttributes, list[place].ordinal) }
+        }
+        let stoodAlone = record.pointee.featureCount == 0 && model.histories == nil && !model.attributes.users.has(record.pointee.user)
+        guard !stoodAlone || samplingFree != nil else { return }
         for index in 1..<side.rowCount {
             let row = side.rows[index]
-            mend(row.group == .history ? model.histories! : model.contexts, row.ordinal)
+            mend(model.table(row.group), row.ordinal)
         }
     }
 

@@ -9,6 +9,8 @@ public final class Trainer: @unchecked Sendable {
     let queue: TrainerQueue
     let learners: [Learner]
     private let shared: SharedState
+    /// Lists that other trainers replace are read under this.
+    private let ticket: Int
     /// Every event of this trainer up to here is applied.
     private let applied = Atomic<UInt64>(0)
     private let learned = Atomic<Int>(0)
@@ -19,6 +21,7 @@ public final class Trainer: @unchecked Sendable {
         self.index = index
         self.queue = queue
         self.shared = shared
+        ticket = shared.epochs.register()
         learners = models.map(Learner.init)
     }
 
@@ -50,12 +53,14 @@ public final class Trainer: @unchecked Sendable {
             var features = 0
             let firstFeature = queue.firstFeature
             let chunk = end - done
-            while done < end {
-                if done + Trainer.lookahead < count { prefetch(first &+ done &+ Trainer.lookahead) }
-                let record = queue.record(first &+ done)
-                apply(record, firstFeature: firstFeature &+ features)
-                features += Int(record.pointee.featureCount)
-                done += 1
+            shared.epochs.reading(ticket) {
+                while done < end {
+                    if done + Trainer.lookahead < count { prefetch(first &+ done &+ Trainer.lookahead) }
+                    let record = queue.record(first &+ done)
+                    apply(record, firstFeature: firstFeature &+ features)
+                    features += Int(record.pointee.featureCount)
+                    done += 1
+                }
             }
             // The last record of the chunk is applied: all of this trainer's events up to it are.
             applied.store(queue.record(first &+ done &- 1).pointee.position, ordering: .releasing)
@@ -102,9 +107,15 @@ public final class Trainer: @unchecked Sendable {
                 shared.userItems.markSeen(item, user: user)
             }
             learned.store(learned.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+        case .userAttributes, .itemAttributes:
+            let lists = record.pointee.kind == .userAttributes ? shared.attributes.users : shared.attributes.items
+            lists.set(record.pointee.kind == .userAttributes ? user : item, count: Int(record.pointee.featureCount)) {
+                queue.feature(firstFeature &+ $0)
+            }
         case .undo: shared.userItems.remove(item, user: user)
         case .forgetUser:
             shared.userItems.clear(user)
+            shared.attributes.users.clear(user)
             for learner in learners { learner.forget(user: user) }
         default: break
         }
