@@ -365,35 +365,16 @@ FK_RACY static void FK_NAME(step)(float *row, float *accumulators, fk_row_state 
     state->updates += 1;
 }
 
-FK_INLINE void FK_NAME(score_of)(const float *query, float constant, const float *rows, const fk_row_state *states,
-                                 size_t count, const size_t width, float *out) {
-    for (size_t i = 0; i < count; ++i) {
-        const float *q = rows + i * width;
-        float dot = 0;
-        for (size_t f = 0; f < width; ++f) dot += query[f] * q[f];
-        out[i] = constant + states[i].weight + dot;
-    }
-}
-
-FK_RACY static void FK_NAME(score_rows)(const float *query, float constant, const float *rows, const fk_row_state *states,
-                                        size_t count, size_t width, float *out) {
-    switch (width) {
-    case 8: FK_NAME(score_of)(query, constant, rows, states, count, 8, out); return;
-    case 16: FK_NAME(score_of)(query, constant, rows, states, count, 16, out); return;
-    case 32: FK_NAME(score_of)(query, constant, rows, states, count, 32, out); return;
-    case 64: FK_NAME(score_of)(query, constant, rows, states, count, 64, out); return;
-    case 128: FK_NAME(score_of)(query, constant, rows, states, count, 128, out); return;
-    default: FK_NAME(score_of)(query, constant, rows, states, count, width & ~(size_t)7, out);
-    }
-}
-
 #include "kernel_matrix.h"
+#include "kernel_pairs.h"
+#include "kernel_scores.h"
 
 const fk_kernels FK_NAME(kernels) = {
     .name = FK_VARIANT_NAME,
     .dot = FK_NAME(dot),
     .add = FK_NAME(add),
     .pass = FK_NAME(pass),
+    .pairs = FK_NAME(pairs),
     .step = FK_NAME(step),
     .score_rows = FK_NAME(score_rows),
     .copy = FK_NAME(copy),

@@ -9,8 +9,9 @@ struct ModelCase: CustomStringConvertible, Sendable {
     var optimizer: ModelSettings.Optimizer
     var description: String { "\(kind) \(loss) \(optimizer)" }
 
-    static let all = ModelSettings.Kind.allCases.flatMap { kind in
-        ModelSettings.Loss.allCases.flatMap { loss in
+    /// Kinds and losses whose formulas stand here; `Kinds` holds all of them to their definitions.
+    static let all = [ModelSettings.Kind.mf, .fm].flatMap { kind in
+        [ModelSettings.Loss.logistic, .squared].flatMap { loss in
             ModelSettings.Optimizer.allCases.map { ModelCase(kind: kind, loss: loss, optimizer: $0) }
         }
     }

@@ -40,7 +40,7 @@ import Testing
                         wrong.add(1, ordering: .relaxed)
                     }
                     for index in 0..<own {
-                        let feature = queue.feature(queue.firstFeature + features + index)
+                        let feature = queue.view.feature(queue.firstFeature + features + index)
                         if feature.ordinal != UInt32(expected) || feature.weight != Float(index) { wrong.add(1, ordering: .relaxed) }
                     }
                     features += own

@@ -24,10 +24,13 @@ typedef struct {
     uint32_t updates;          ///< steps taken on this row
 } fk_row_state;
 
-/// Loss of a score s against a label y; `error` is the derivative with respect to s.
+/// Loss of a score s against a label y; `error` is the derivative with respect to s. The pairwise losses compare the score
+/// of a positive item with those of negatives (kernel_pairs.h).
 enum {
     fk_loss_logistic = 0,  ///< ln(1 + exp(-s)) for y = 1, ln(1 + exp(s)) for y = 0; error = sigma(s) - y
     fk_loss_squared = 1,   ///< (s - y)^2 / 2; error = s - y
+    fk_loss_bpr = 2,       ///< pairwise: ln(1 + exp(s- - s+)) for each negative
+    fk_loss_warp = 3,      ///< pairwise: max(0, 1 - s+ + s-) for the first negative that violates it, weighted by rank
 };
 
 /// How a gradient becomes a step.
@@ -74,6 +77,8 @@ typedef struct {
     float query_l2;             ///< l2 on the query as it moves (0 where the query is a sum of rows)
     float constant;             ///< what every score of this pass has in common; moves by constant_rate * error
     float constant_rate;
+    uint32_t catalogue;         ///< items in all, from which warp estimates a rank
+    uint32_t pairs;             ///< out: pairs stepped, of a pairwise loss
     float error_sum;            ///< out: sum of errors
     float error_square_sum;     ///< out: sum of squared errors
     uint32_t clipped;           ///< out, added to: errors or norms cut
@@ -91,6 +96,10 @@ typedef struct {
 
     /// Scores each item against the query, then steps item and query. See `fk_pass`.
     void (*pass)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
+
+    /// The same for the pairwise losses: items[0] is the positive, the rest its negatives in the order of their draw. A
+    /// score that was not needed stays as it was. What the items have in common cancels, so `error_sum` stays 0.
+    void (*pairs)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
 
     /// Steps one row of a side that is a sum of rows: gradient = x * g + pair * x * (sum - x * row) + l2 * row for the
     /// factors, x * error + weight_l2 * weight for the weight. `sum` may be NULL where `pair` is 0. With width 0 only the

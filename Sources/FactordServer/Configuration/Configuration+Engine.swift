@@ -38,6 +38,7 @@ extension Configuration.Model {
             unobserved: unobserved,
             interaction: ModelSettings.Interaction(user: regularization.interactionUser, item: regularization.interactionItem),
             history: ModelSettings.History(length: history.length, decay: history.decay),
-            deviation: initialDeviation, seed: seed)
+            deviation: initialDeviation, seed: seed,
+            symmetric: symmetric, order: order, ranks: ranks, fields: fields)
     }
 }

@@ -120,9 +120,13 @@ extension Configuration.Model {
             },
             entries: [
                 .value("name", \.name, .name, .newModel, "Stands in requests, counters and snapshots."),
-                .value("kind", \.kind, .choice, .newModel, "mf: user side times item side; fm: every pair of features."),
+                .value("kind", \.kind, .choice, .newModel, "mf: user side times item side; fm: every pair of features; gfm: every pair, two vectors a feature; bilinear: mf through a matrix; hofm: sets of up to `order` features; ffm: every pair, a vector for each field."),
                 .value("rank", \.rank, .integer(1...512), .newModel, "Length of a factor vector."),
-                .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings."),
+                .value("symmetric", \.symmetric, .flag, .newModel, "bilinear: one symmetric matrix for every pair of features."),
+                .value("order", \.order, .integer(ModelSettings.orders), .newModel, "hofm: most features of a set."),
+                .value("ranks", \.ranks, .integers(ModelSettings.ranks), .newModel, defaultText: "rank for each", "hofm: ranks of the orders 2, 3, … order."),
+                .value("fields", \.fields, .texts("fields"), .newModel, "ffm: context fields with vectors of their own, at most 16; all others share one."),
+                .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings; bpr and warp rank positives above sampled items."),
                 .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases."),
                 .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
                 .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
@@ -167,7 +171,7 @@ extension Configuration.HistoryContext {
 extension Configuration.Negatives {
     static var section: Section<Self> {
         Section(entries: [
-            .value("count", \.count, .integer(0...1000), .live, defaultText: "4, squared loss 0", "Items drawn per positive event."),
+            .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .live, defaultText: "4, squared loss 0, warp 16", "Items drawn per positive event."),
             .value("verified", \.verified, .flag, .live, "Leave out a drawn item that the user has seen."),
         ])
     }

@@ -14,6 +14,14 @@ extension Configuration {
         public var kind = Kind.mf
         /// Length of a factor vector, 1…512.
         public var rank: Int
+        /// `bilinear`: one symmetric matrix for all pairs of features.
+        public var symmetric = false
+        /// `hofm`: most features of a set, 3…5.
+        public var order = 3
+        /// `hofm`: ranks of the orders 2, 3, …; empty for `rank` each.
+        public var ranks: [Int] = []
+        /// `ffm`: context fields with a field of their own.
+        public var fields: [String] = []
         public var loss: Loss
         /// All of the model's randomness is a function of this and of positions.
         public var seed: UInt64 = 1
@@ -31,7 +39,7 @@ extension Configuration {
             self.loss = loss
             self.rank = rank
             initialDeviation = 0.3 / Float(max(rank, 1)).squareRoot()
-            negatives = Negatives(count: loss == .logistic ? 4 : 0)
+            negatives = Negatives(count: loss == .squared ? 0 : loss == .warp ? 16 : 4)
             regularization = Regularization(loss: loss)
         }
     }

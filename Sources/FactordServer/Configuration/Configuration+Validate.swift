@@ -1,3 +1,5 @@
+import Factorization
+
 extension Configuration {
     /// Most parts that a list of streams, models or endpoints may have.
     static let longestList = 64
@@ -7,6 +9,7 @@ extension Configuration {
         validateLists(&reader)
         validateEndpoints(&reader)
         validateStreams(&reader)
+        for (index, model) in models.enumerated() { validate(model, "models[\(index)]", &reader) }
         if requests.maxBody > requests.maxMessage {
             reader.fault(
                 "requests.max_body", "\(requests.maxBody) is more than requests.max_message (\(requests.maxMessage)), which drops the client first")
@@ -27,6 +30,26 @@ extension Configuration {
                 guard let first = names.firstIndex(of: name), first < index else { continue }
                 reader.fault("\(list)[\(index)].name", "`\(name)` is also the name of \(list)[\(first)]; each needs its own")
             }
+        }
+    }
+
+    private func validate(_ model: Model, _ path: String, _ reader: inout SettingReader) {
+        if !model.ranks.isEmpty, model.ranks.count != model.order - 1 {
+            reader.fault("\(path).ranks", "has \(model.ranks.count) ranks; order \(model.order) needs \(model.order - 1), one for each order from 2 on")
+            return
+        }
+        if model.fields.count > ModelSettings.mostFields || Set(model.fields).count < model.fields.count {
+            reader.fault("\(path).fields", "name each field once, at most \(ModelSettings.mostFields)")
+        }
+        let length = model.settings.rowLength
+        if length > ModelSettings.longestRow {
+            reader.fault("\(path).rank", "makes rows of \(length) numbers; at most \(ModelSettings.longestRow) are possible")
+        }
+        if model.loss.isPairwise, model.negatives.count == 0 {
+            reader.fault("\(path).negatives.count", "is 0, and \(model.loss.rawValue) compares a positive with sampled items")
+        }
+        if model.unobserved == .regularized, ![.mf, .fm].contains(model.kind) || model.loss.isPairwise {
+            reader.fault("\(path).unobserved", "regularized is for kinds mf and fm, and for losses with a label")
         }
     }
 

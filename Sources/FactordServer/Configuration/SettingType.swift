@@ -71,6 +71,22 @@ extension SettingType where Value: FixedWidthInteger {
     }
 }
 
+extension SettingType where Value == [Int] {
+    /// A list of integers in a range; outside a file also one text with commas.
+    static func integers(_ range: ClosedRange<Int>) -> SettingType {
+        let element = SettingType<Int>.integer(range), texts = SettingType<[String]>.texts("")
+        return SettingType(
+            expected: "a list of integers \(range.lowerBound)…\(range.upperBound), such as [8, 4]",
+            name: "list of integers \(range.lowerBound)…\(range.upperBound)",
+            read: { node in
+                guard let words = texts.read(node) else { return nil }
+                let numbers = words.compactMap { Int($0) }.filter(range.contains)
+                return numbers.count == words.count ? numbers : nil
+            },
+            write: { "[" + $0.map(element.write).joined(separator: ", ") + "]" })
+    }
+}
+
 extension SettingType where Value == Float {
     /// A finite number in a range. Numbers too small or too large for 32 bits are refused rather than rounded to 0 or infinity.
     static func number(_ range: ClosedRange<Float>) -> SettingType {

@@ -18,19 +18,23 @@ final class AttributeLists: @unchecked Sendable {
     private let rows = SlabStore(rowBytes: MemoryLayout<Atomic<UInt>>.stride)
     private let pools: [BlockPool]
     /// Entities with a list; added to by trainers, read by anyone.
-    private let holders = Atomic<Int>(0)
+    let holders: UnsafeMutablePointer<Atomic<Int>>
 
     init(epochs: ReaderEpochs) {
         features = EntityTable(epochs: epochs)
+        holders = .allocate(capacity: 1)
+        holders.initialize(to: Atomic(0))
         pools = (0..<Placement.shardCount).map { _ in BlockPool(epochs: epochs) }
     }
+
+    deinit { holders.deallocate() }
 
     /// Makes room for an entity. Sequencer only.
     func ensure(_ entity: UInt32) { rows.ensure(entity) }
 
     /// Whether no entity has attributes: what spares everybody else the look-up.
     @inline(__always)
-    var isEmpty: Bool { holders.load(ordering: .relaxed) == 0 }
+    var isEmpty: Bool { holders.pointee.load(ordering: .relaxed) == 0 }
 
     /// Bytes of the lists; those of the features' ids are the table's.
     var bytes: Int { rows.mappedBytes.load(ordering: .relaxed) + pools.reduce(0) { $0 + $1.bytes } }
@@ -65,7 +69,7 @@ final class AttributeLists: @unchecked Sendable {
         }
         let old = row.pointee.exchange(bits, ordering: .acquiringAndReleasing)
         let change = (bits == 0 ? 0 : 1) - (old == 0 ? 0 : 1)
-        if change != 0 { holders.add(change, ordering: .relaxed) }
+        if change != 0 { holders.pointee.add(change, ordering: .relaxed) }
         if let old = AttributeList(bits: old) { pool.retire(old.address, bytes: AttributeList.bytes(old.count)) }
     }
 

@@ -39,6 +39,9 @@ public final class Fields: @unchecked Sendable {
         return nil
     }
 
+    /// The name of a known field.
+    func name(_ namespace: UInt16) -> [UInt8] { names[Int(namespace) - 1] }
+
     /// Names by ordinal.
     public var allNames: [[UInt8]] { (0..<known.load(ordering: .acquiring)).map { names[$0] } }
 }

@@ -59,7 +59,9 @@ final class TrainerQueue: @unchecked Sendable {
     private var knownHead = 0
     private var knownFeatureHead = 0
 
-    /// - Parameter capacity: records, a power of two.
+    /// - Parameters:
+    ///   - capacity: records, a power of two.
+    ///   - featuresPerRecord: room in the feature ring for each record, a power of two.
     init(capacity: Int, featuresPerRecord: Int = 4) {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0, "the capacity of a queue is a power of two")
         self.capacity = capacity
@@ -124,11 +126,23 @@ final class TrainerQueue: @unchecked Sendable {
     @inline(__always)
     func record(_ index: Int) -> UnsafeMutablePointer<TrainingRecord> { records + index & (capacity &- 1) }
 
+    /// The rings as the consumer's loop holds them: plain words without reference counting.
+    struct View {
+        let records: UnsafeMutablePointer<TrainingRecord>
+        let recordMask: Int
+        let features: UnsafeMutablePointer<ResolvedFeature>
+        let featureMask: Int
+
+        @inline(__always)
+        func record(_ index: Int) -> UnsafeMutablePointer<TrainingRecord> { records + index & recordMask }
+        @inline(__always)
+        func feature(_ index: Int) -> ResolvedFeature { features[index & featureMask] }
+    }
+
+    var view: View { View(records: records, recordMask: capacity - 1, features: features, featureMask: featureCapacity - 1) }
+
     /// The number of the first feature not yet released.
     var firstFeature: Int { featureHead.load(ordering: .relaxed) }
-
-    @inline(__always)
-    func feature(_ index: Int) -> ResolvedFeature { features[index & (featureCapacity &- 1)] }
 
     /// Gives the places of `count` records and `features` features back to the producer.
     @inline(__always)

@@ -91,10 +91,30 @@ public final class SlabStore: @unchecked Sendable {
     /// The row of an ordinal for which `ensure` was called.
     @inlinable @inline(__always)
     public func address(_ ordinal: UInt32) -> UnsafeMutableRawPointer {
-        let slab = directory[SlabStore.slabIndex(ordinal)].load(ordering: .acquiring)
-        let row = Int(Placement.local(ordinal)) & (Placement.rowsPerSlab - 1)
-        return UnsafeMutableRawPointer(bitPattern: slab).unsafelyUnwrapped + row * rowBytes
+        View(directory: directory, rowBytes: rowBytes).address(ordinal)
     }
+
+    /// The store as the hot path holds it: plain words without reference counting. Valid while the store lives.
+    @usableFromInline
+    struct View: @unchecked Sendable {
+        @usableFromInline let directory: UnsafeMutablePointer<Atomic<UInt>>
+        @usableFromInline let rowBytes: Int
+
+        /// As the store's `address`.
+        @inlinable @inline(__always)
+        func address(_ ordinal: UInt32) -> UnsafeMutableRawPointer {
+            let slab = directory[SlabStore.slabIndex(ordinal)].load(ordering: .acquiring)
+            let row = Int(Placement.local(ordinal)) & (Placement.rowsPerSlab - 1)
+            return UnsafeMutableRawPointer(bitPattern: slab).unsafelyUnwrapped + row &* rowBytes
+        }
+
+        @usableFromInline init(directory: UnsafeMutablePointer<Atomic<UInt>>, rowBytes: Int) {
+            self.directory = directory
+            self.rowBytes = rowBytes
+        }
+    }
+
+    var view: View { View(directory: directory, rowBytes: rowBytes) }
 
     /// The rows of one shard from `local` on that lie in one piece: their address and how many of `limit` they are.
     @inlinable

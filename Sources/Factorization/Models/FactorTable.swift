@@ -16,6 +16,8 @@ final class FactorTable: Sendable {
     private let accumulatorRows: SlabStore?
     private let seed: UInt64
     private let deviation: Float
+    /// The rows as the hot path holds them.
+    let rows: FactorRows
 
     init(rank: Int, perCoordinate: Bool, seed: UInt64, deviation: Float) {
         self.rank = rank
@@ -25,6 +27,9 @@ final class FactorTable: Sendable {
         accumulatorRows = perCoordinate ? SlabStore(rowBytes: width * 4) : nil
         self.seed = seed
         self.deviation = deviation
+        rows = FactorRows(
+            factorView: factorRows.view, stateView: stateRows.view, accumulatorView: accumulatorRows?.view ?? factorRows.view,
+            hasAccumulators: perCoordinate, bytes: width * 4)
     }
 
     /// Gives a new ordinal its first values, a function of the model's seed and the ordinal.
@@ -49,29 +54,11 @@ final class FactorTable: Sendable {
     }
 
     @inline(__always)
-    func factors(_ ordinal: UInt32) -> UnsafeMutablePointer<Float> {
-        factorRows.address(ordinal).assumingMemoryBound(to: Float.self)
-    }
+    func factors(_ ordinal: UInt32) -> UnsafeMutablePointer<Float> { rows.factors(ordinal) }
     @inline(__always)
-    func state(_ ordinal: UInt32) -> UnsafeMutablePointer<fk_row_state> {
-        stateRows.address(ordinal).assumingMemoryBound(to: fk_row_state.self)
-    }
+    func state(_ ordinal: UInt32) -> UnsafeMutablePointer<fk_row_state> { rows.state(ordinal) }
     @inline(__always)
-    func accumulators(_ ordinal: UInt32) -> UnsafeMutablePointer<Float>? {
-        accumulatorRows?.address(ordinal).assumingMemoryBound(to: Float.self)
-    }
-
-    /// Asks for a row's lines ahead of a step.
-    @inline(__always)
-    func prefetch(_ ordinal: UInt32) {
-        let row = factorRows.address(ordinal)
-        var offset = 0
-        while offset < width &* 4 {
-            fk_prefetch(row + offset)
-            offset &+= 64
-        }
-        fk_prefetch(stateRows.address(ordinal))
-    }
+    func accumulators(_ ordinal: UInt32) -> UnsafeMutablePointer<Float>? { rows.accumulators(ordinal) }
 
     /// Rows of one shard that lie in one piece from `local` on: factors, states, and their number.
     func run(shard: Int, from local: Int, limit: Int)
@@ -93,4 +80,40 @@ final class FactorTable: Sendable {
     }
 
     var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes.load(ordering: .relaxed) } }
+}
+
+/// Where the rows of a table lie, as plain words: a learner holds a copy, so that no step counts references. Valid while
+/// the table lives.
+struct FactorRows: Sendable {
+    let factorView: SlabStore.View
+    let stateView: SlabStore.View
+    let accumulatorView: SlabStore.View
+    let hasAccumulators: Bool
+    /// Bytes of a row's factors.
+    let bytes: Int
+
+    @inline(__always)
+    func factors(_ ordinal: UInt32) -> UnsafeMutablePointer<Float> {
+        factorView.address(ordinal).assumingMemoryBound(to: Float.self)
+    }
+    @inline(__always)
+    func state(_ ordinal: UInt32) -> UnsafeMutablePointer<fk_row_state> {
+        stateView.address(ordinal).assumingMemoryBound(to: fk_row_state.self)
+    }
+    @inline(__always)
+    func accumulators(_ ordinal: UInt32) -> UnsafeMutablePointer<Float>? {
+        hasAccumulators ? accumulatorView.address(ordinal).assumingMemoryBound(to: Float.self) : nil
+    }
+
+    /// Asks for a row's lines ahead of a step.
+    @inline(__always)
+    func prefetch(_ ordinal: UInt32) {
+        let row = factorView.address(ordinal)
+        var offset = 0
+        while offset < bytes {
+            fk_prefetch(row + offset)
+            offset &+= 64
+        }
+        fk_prefetch(stateView.address(ordinal))
+    }
 }

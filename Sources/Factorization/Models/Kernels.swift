@@ -11,6 +11,8 @@ public struct Kernels: @unchecked Sendable {
     let add: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, Int) -> Void
     let pass: @convention(c) (
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
+    let pairs: @convention(c) (
+        UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
     let step: @convention(c) (
         UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?,
         UnsafePointer<Float>?, UnsafePointer<Float>?, Float, Float, Float, UnsafePointer<fk_side>?,
@@ -32,6 +34,7 @@ public struct Kernels: @unchecked Sendable {
         dot = table.pointee.dot
         add = table.pointee.add
         pass = table.pointee.pass
+        pairs = table.pointee.pairs
         step = table.pointee.step
         scoreRows = table.pointee.score_rows
         copy = table.pointee.copy

@@ -20,6 +20,14 @@ public final class Model: Sendable {
     /// Gram matrices of a model without sampled negatives; nil for the others.
     let samplingFree: SamplingFreeState?
     let kernels: Kernels
+    /// Sizes that the kind asks for.
+    let layout: KindLayout
+    /// The kind's global parameters, where it has any.
+    let parameters: Parameters?
+    /// `hofm`: ranks by order; empty for other kinds.
+    let orderRanks: [Int]
+    /// `ffm`: the field of each context feature (u32). Written by the sequencer before the feature is published.
+    private let contextFields: SlabStore?
     /// s of a history of n items, for n up to its length.
     let historyScales: [Float]
     /// w0, a Float's bits.
@@ -30,31 +38,49 @@ public final class Model: Sendable {
     init(settings: ModelSettings, kernels: Kernels, attributes: EntityAttributes) {
         precondition(ModelSettings.ranks.contains(settings.rank), "the rank is 1 to 512")
         precondition((0...ModelSettings.mostNegatives).contains(settings.negatives), "negatives are 0 to 256")
+        precondition(ModelSettings.orders.contains(settings.order), "the order is 3 to 5")
+        precondition(settings.ranks.isEmpty || settings.ranks.count == settings.order - 1, "one rank for each order from 2 on")
+        precondition(settings.ranks.allSatisfy(ModelSettings.ranks.contains), "the rank of an order is 1 to 512")
+        precondition(settings.fields.count <= ModelSettings.mostFields, "fields are at most 16")
+        precondition(settings.rowLength <= ModelSettings.longestRow, "a row has at most 2048 floats")
+        precondition(
+            settings.unobserved == .sampled || Kinds.layout(settings).userRowIsQuery,
+            "a model without sampled negatives is of a kind whose query is the sum of the side's rows")
         self.settings = settings
         self.kernels = kernels
         self.attributes = attributes
-        func table(_ group: UInt64) -> FactorTable {
+        let layout = Kinds.layout(settings)
+        self.layout = layout
+        parameters = layout.parameters.isEmpty ? nil : Parameters(layout.parameters)
+        orderRanks = settings.kind == .hofm ? HigherOrderMachine.ranks(settings) : []
+        contextFields = settings.kind == .ffm ? SlabStore(rowBytes: 4) : nil
+        func table(_ group: UInt64, rank: Int) -> FactorTable {
             FactorTable(
-                rank: settings.rank, perCoordinate: settings.optimizer == .adagradCoordinate,
+                rank: rank, perCoordinate: settings.optimizer == .adagradCoordinate,
                 seed: mix64(settings.seed &+ group), deviation: settings.deviation)
         }
-        users = table(1)
-        items = table(2)
-        contexts = table(3)
-        histories = settings.history.length > 0 ? table(4) : nil
-        userAttributes = table(5)
-        itemAttributes = table(6)
+        users = table(1, rank: layout.sideRank)
+        items = table(2, rank: layout.itemRank)
+        contexts = table(3, rank: layout.sideRank)
+        histories = settings.history.length > 0 ? table(4, rank: layout.sideRank) : nil
+        userAttributes = table(5, rank: layout.sideRank)
+        itemAttributes = table(6, rank: layout.itemRank)
         samplingFree = settings.unobserved == .regularized ? SamplingFreeState(width: items.width) : nil
         var sums: [Float] = [0]
         for place in 0..<settings.history.length { sums.append(sums[place] + Float.power(settings.history.decay, place)) }
         historyScales = sums.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
     }
 
+    /// Floats of an item's row and of the query, with padding.
     var width: Int { items.width }
 
-    /// Whether items' attributes take part: an item's side is then a sum of rows.
+    /// Whether items' attributes take part: an item's side is then a sum of rows. For the kinds in which it enters a score as
+    /// one, and losses that look at one item at a time.
     @inline(__always)
-    var takesItemAttributes: Bool { settings.unobserved == .sampled }
+    var takesItemAttributes: Bool {
+        guard settings.unobserved == .sampled && !settings.loss.isPairwise else { return false }
+        return settings.kind == .mf || settings.kind == .fm || settings.kind == .bilinear && !settings.symmetric
+    }
     /// Whether features of the item's side interact with each other.
     @inline(__always)
     var hasItemPairs: Bool { settings.kind == .fm }
@@ -107,7 +133,27 @@ public final class Model: Sendable {
     }
 
     /// Bytes of rows and optimiser state.
-    public var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes.load(ordering: .relaxed) } }
+    public var bytes: Int {
+        stores.reduce((parameters?.count ?? 0) * 8 + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
+            $0 + $1.store.mappedBytes.load(ordering: .relaxed)
+        }
+    }
+
+    /// What a new context feature needs.
+    /// - Parameter fieldName: the name of its field.
+    func makeContextReady(_ ordinal: UInt32, fieldName: @autoclosure () -> [UInt8]) {
+        contexts.makeReady(ordinal)
+        guard let contextFields else { return }
+        contextFields.ensure(ordinal)
+        contextFields.address(ordinal).storeBytes(
+            of: UInt32(FieldAwareMachine.contextField(fieldName(), settings)), as: UInt32.self)
+    }
+
+    /// `ffm`: the field of a context feature.
+    @inline(__always)
+    func contextField(_ ordinal: UInt32) -> Int {
+        Int(contextFields.unsafelyUnwrapped.address(ordinal).load(as: UInt32.self))
+    }
 
     /// What a new item of the catalogue needs.
     func makeItemReady(_ ordinal: UInt32) {
@@ -140,11 +186,18 @@ public final class Model: Sendable {
 
     /// Step settings as the kernels take them.
     var kernelSettings: fk_settings {
-        let rates = settings.rates, l2 = settings.l2
+        let rates = settings.rates, l2 = settings.l2, weightRate = layout.hasWeights ? rates.weight : 0
         return fk_settings(
-            item: fk_side(rate: rates.item, l2: l2.item, weight_rate: rates.weight, weight_l2: l2.weight),
-            query: fk_side(rate: rates.user, l2: l2.user, weight_rate: rates.weight, weight_l2: l2.weight),
-            loss: CInt(settings.loss == .logistic ? fk_loss_logistic : fk_loss_squared),
+            item: fk_side(rate: rates.item, l2: l2.item, weight_rate: weightRate, weight_l2: l2.weight),
+            query: fk_side(rate: rates.user, l2: l2.user, weight_rate: weightRate, weight_l2: l2.weight),
+            loss: {
+                switch settings.loss {
+                case .logistic: CInt(fk_loss_logistic)
+                case .squared: CInt(fk_loss_squared)
+                case .bpr: CInt(fk_loss_bpr)
+                case .warp: CInt(fk_loss_warp)
+                }
+            }(),
             optimizer: {
                 switch settings.optimizer {
                 case .sgd: CInt(fk_optimizer_sgd)
@@ -152,7 +205,7 @@ public final class Model: Sendable {
                 case .adagradCoordinate: CInt(fk_optimizer_adagrad_coordinate)
                 }
             }(),
-            inverse_rank: 1 / Float(settings.rank), error_cap: settings.errorCap,
+            inverse_rank: 1 / Float(layout.itemRank), error_cap: settings.errorCap,
             norm_cap: settings.normCap * settings.normCap)
     }
 }

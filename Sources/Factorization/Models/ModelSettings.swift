@@ -7,10 +7,25 @@ public struct ModelSettings: Sendable, Equatable {
         case mf
         /// Factorisation machine (Rendle 2010): all pairs of features.
         case fm
+        /// Generalised machine: all pairs, two vectors a feature (Lin et al. 2019).
+        case gfm
+        /// User side × item side through a global matrix.
+        case bilinear
+        /// Higher-order machine: all sets of up to `order` features (Blondel et al. 2016).
+        case hofm
+        /// Field-aware machine: all pairs, one vector for each field (Juan et al. 2016).
+        case ffm
     }
 
     public enum Loss: String, Sendable, Codable, CaseIterable {
         case logistic, squared
+        /// Pairwise, against each sampled item (Rendle et al. 2009).
+        case bpr
+        /// Pairwise, against the first sampled item that violates a margin, weighted by rank (Weston et al. 2011).
+        case warp
+
+        /// Whether a positive is compared with sampled items rather than taught a label.
+        public var isPairwise: Bool { self == .bpr || self == .warp }
     }
 
     public enum Optimizer: String, Sendable, Codable, CaseIterable {
@@ -79,11 +94,19 @@ public struct ModelSettings: Sendable, Equatable {
     public var kind: Kind
     /// Floats of a factor vector, 1…512.
     public var rank: Int
+    /// `bilinear`: one symmetric matrix for all pairs of features.
+    public var symmetric: Bool
+    /// `hofm`: most features of a set, 3…5.
+    public var order: Int
+    /// `hofm`: ranks of the orders 2, 3, … `order`; empty for `rank` each.
+    public var ranks: [Int]
+    /// `ffm`: context fields with a field of their own, at most 16; all others share one.
+    public var fields: [String]
     public var loss: Loss
     public var optimizer: Optimizer
     /// Learning rates.
     public var rates: Groups
-    /// Learning rate of the global bias w0.
+    /// Learning rate of the global bias w0 and of other global parameters.
     public var globalRate: Float
     /// Strengths of l2.
     public var l2: Groups
@@ -111,7 +134,8 @@ public struct ModelSettings: Sendable, Equatable {
         rates: Groups = Groups(user: 0.1, item: 0.1, context: 0.1, weight: 0.1), globalRate: Float = 0.01,
         l2: Groups = Groups(user: 0.001, item: 0.001, context: 0.001, weight: 0.001), negatives: Int = 4,
         verifiedNegatives: Bool = true, unobserved: Unobserved = .sampled,
-        interaction: Interaction = Interaction(), history: History = History(), deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000
+        interaction: Interaction = Interaction(), history: History = History(), deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000,
+        symmetric: Bool = false, order: Int = 3, ranks: [Int] = [], fields: [String] = []
     ) {
         self.name = name
         self.kind = kind
@@ -130,6 +154,10 @@ public struct ModelSettings: Sendable, Equatable {
         self.seed = seed
         self.errorCap = errorCap
         self.normCap = normCap
+        self.symmetric = symmetric
+        self.order = order
+        self.ranks = ranks
+        self.fields = fields
     }
 
     /// What makes a saved state another model's, beside the rank: keys of the configuration with their values.
@@ -140,9 +168,25 @@ public struct ModelSettings: Sendable, Equatable {
             ("optimizer.kind", optimizer == .adagradCoordinate ? optimizer.rawValue : "sgd or adagrad"),
             ("unobserved", unobserved.rawValue),
             ("history.length", history.length > 0 ? "above 0" : "0"),
-        ]
+        ] + kindIdentity
+    }
+
+    /// The kind's own keys that shape its rows.
+    private var kindIdentity: [(key: String, value: String)] {
+        switch kind {
+        case .mf, .fm, .gfm: []
+        case .bilinear: [("symmetric", "\(symmetric)")]
+        case .hofm: [("ranks", HigherOrderMachine.ranks(self).map(String.init).joined(separator: ", "))]
+        case .ffm: [("fields", fields.joined(separator: ", "))]
+        }
     }
 
     public static let ranks = 1...512
+    public static let orders = 3...5
+    public static let mostFields = 16
+    /// Floats that a row of any kind may have in use.
+    public static let longestRow = 2048
+    /// Floats in use in the longest row of this model.
+    public var rowLength: Int { Kinds.layout(self).sideRank }
     public static let mostNegatives = 256
 }

@@ -3,20 +3,26 @@ import CKernels
 /// Steps rows of the user's side after a pass over items: each row with the rates of its group.
 struct RowStepper {
     let kernels: Kernels
-    let settings: UnsafePointer<fk_settings>
-    let width: Int
+    /// Settings of rows of the side; a mean over a row's squared gradient is over their floats.
+    private let settings: UnsafeMutablePointer<fk_settings>
+    private let width: Int
     var user: fk_side
     var context: fk_side
     var history: fk_side
     var attribute: fk_side
+    private var global: fk_side
     /// Norms cut to their cap.
     var clipped: UInt32 = 0
 
-    init(_ model: Model, settings: UnsafePointer<fk_settings>) {
+    /// - Parameter settings: two, which the stepper fills and its owner keeps: of rows, and of parameters.
+    init(_ model: Model, settings: UnsafeMutablePointer<fk_settings>) {
         kernels = model.kernels
         self.settings = settings
+        var own = model.kernelSettings
+        own.inverse_rank = 1 / Float(model.layout.sideRank)
+        settings.initialize(repeating: own, count: 2)
         width = model.users.width
-        user = settings.pointee.query
+        user = own.query
         context = user
         context.rate = model.settings.rates.context
         context.l2 = model.settings.l2.context
@@ -28,6 +34,18 @@ struct RowStepper {
         history.rate = model.settings.rates.history
         history.l2 = model.settings.l2.history
         history.weight_rate = 0
+        global = fk_side(rate: model.settings.globalRate, l2: 0, weight_rate: 0, weight_l2: 0)
+    }
+
+    /// The blocks of a model's parameters, each as one row.
+    mutating func step(_ parameters: Parameters, _ gradient: UnsafePointer<Float>) {
+        let own = settings + 1
+        for (index, block) in parameters.blocks.enumerated() {
+            own.pointee.inverse_rank = 1 / Float(block.used)
+            kernels.step(
+                parameters.floats(index), parameters.accumulators(index), parameters.state(index), gradient + parameters.offset(index),
+                nil, 1, 0, 0, &global, own, block.count, &clipped)
+        }
     }
 
     /// One row: gradient = x g + pair · x (sum − x row) + l2 row; its weight against x · error.

@@ -23,6 +23,10 @@ final class UserSide {
     private(set) var rowCount = 0
     /// The folded vector, as wide as an item's row.
     let query: UnsafeMutablePointer<Float>
+    /// The kind's own, as its layout asks; from `fold` to `backPropagate`.
+    let scratch: UnsafeMutablePointer<Float>
+    /// As long as the model's parameters.
+    let parameterGradient: UnsafeMutablePointer<Float>
     private let history: UnsafeMutableBufferPointer<UInt32>
 
     static let rowLimit = Sequencer.featureLimit + ModelSettings.History.longest + AttributeLists.longest + 1
@@ -30,14 +34,17 @@ final class UserSide {
     init(model: Model) {
         self.model = model
         rows = .allocate(capacity: UserSide.rowLimit)
-        query = .allocate(capacity: model.width)
-        query.initialize(repeating: 0, count: model.width)
+        query = Parameters.floats(model.width)
+        scratch = Parameters.floats(model.layout.scratch)
+        parameterGradient = Parameters.floats(model.parameters?.count ?? 0)
         history = .allocate(capacity: max(model.settings.history.length, 1))
     }
 
     deinit {
         rows.deallocate()
         query.deallocate()
+        scratch.deallocate()
+        parameterGradient.deallocate()
         history.deallocate()
     }
 
@@ -85,9 +92,6 @@ final class UserSide {
         query.update(repeating: 0, count: model.width)
         var constant = model.bias
         for index in 0..<rowCount { constant += rows[index].x * fk_read_state(rows[index].state).weight }
-        switch model.settings.kind {
-        case .mf: return constant + MatrixFactorization.fold(self)
-        case .fm: return constant + FactorizationMachine.fold(self)
-        }
+        return constant + Kinds.fold(self)
     }
 }

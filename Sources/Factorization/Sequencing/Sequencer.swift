@@ -217,12 +217,12 @@ public final class Sequencer: @unchecked Sendable {
     @inline(never)
     private func admit(_ key: Key, to table: EntityTable, _ side: Side) -> UInt32 {
         guard let ordinal = table.admit(key) else { return Placement.none }
-        makeReady(ordinal, side)
+        makeReady(ordinal, side, key)
         table.publish(ordinal, key: key)
         return ordinal
     }
 
-    private func makeReady(_ ordinal: UInt32, _ side: Side) {
+    private func makeReady(_ ordinal: UInt32, _ side: Side, _ key: borrowing Key) {
         switch side {
         case .users, .describedUsers:
             shared.userItems.ensure(ordinal)
@@ -237,7 +237,9 @@ public final class Sequencer: @unchecked Sendable {
             }
         case .userAttributes: for model in models { model.userAttributes.makeReady(ordinal) }
         case .itemAttributes: for model in models { model.itemAttributes.makeReady(ordinal) }
-        case .contexts: for model in models { model.contexts.makeReady(ordinal) }
+        case .contexts:
+            let field = Int(key.namespace)
+            for model in models { model.makeContextReady(ordinal, fieldName: shared.fields.name(UInt16(field))) }
         }
     }
 

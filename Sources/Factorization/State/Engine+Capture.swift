@@ -99,6 +99,11 @@ extension Engine {
             writer.put(name.utf8)
         }
         image.add("\(prefix)/global", writer.bytes)
+        if let parameters = model.parameters {
+            var writer = ByteWriter()
+            parameters.write(&writer, model.kernels)
+            image.add("\(prefix)/parameters", writer.bytes)
+        }
         if let state = model.samplingFree {
             var writer = ByteWriter()
             writer.put(state.cursor.load(ordering: .relaxed))

@@ -134,6 +134,9 @@ extension Engine {
                 try Engine.expectSame("models.\(settings.name).\(key)", saved: saved, now: now)
             }
         }
+        if let parameters = model.parameters {
+            try read("\(prefix)/parameters", source) { (reader) throws(StateError) in try parameters.read(&reader) }
+        }
         if let state = model.samplingFree {
             try read("\(prefix)/gram", source) { (reader) throws(StateError) in
                 state.cursor.store(try reader.get(UInt32.self), ordering: .relaxed)

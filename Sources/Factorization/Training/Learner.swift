@@ -4,13 +4,31 @@ import Synchronization
 /// One model's learning on one trainer's thread: draws negatives, scores, steps rows, keeps prequential metrics.
 ///
 /// Thread safety: one trainer; the counters and `prequential` can be read from anywhere.
+///
+/// What every event needs lies here as plain words (rows, kernels, numbers), so that a step counts no references.
 final class Learner {
     let model: Model
+    private let kernels: Kernels
+    private let userRows: FactorRows
+    private let itemRows: FactorRows
+    private let negatives: Int
+    private let verifiesNegatives: Bool
+    private let seed: UInt64
+    private let width: Int
+    /// Whether the user's row alone is the query of an event without context.
+    private let userRowIsQuery: Bool
+    private let isPairwise: Bool
+    private let isSamplingFree: Bool
+    private let takesItemAttributes: Bool
+    /// How many have attributes, of either side; the lists' own counts.
+    private let usersWithAttributes: UnsafeMutablePointer<Atomic<Int>>
+    private let itemsWithAttributes: UnsafeMutablePointer<Atomic<Int>>
     let prequential: Prequential
     /// Errors and norms cut by their caps; items whose score was not finite. Written by the trainer, read by anyone.
     let clipped = Atomic<Int>(0)
     let rejected = Atomic<Int>(0)
 
+    /// Of items, then the stepper's.
     private let settings: UnsafeMutablePointer<fk_settings>
     var stepper: RowStepper
     /// For items that have attributes.
@@ -29,10 +47,23 @@ final class Learner {
 
     init(model: Model) {
         self.model = model
+        kernels = model.kernels
+        userRows = model.users.rows
+        itemRows = model.items.rows
+        negatives = model.settings.negatives
+        verifiesNegatives = model.settings.verifiedNegatives
+        seed = model.settings.seed
+        width = model.width
+        userRowIsQuery = model.layout.userRowIsQuery && model.histories == nil
+        isPairwise = model.settings.loss.isPairwise
+        isSamplingFree = model.samplingFree != nil
+        takesItemAttributes = model.takesItemAttributes
+        usersWithAttributes = model.attributes.users.holders
+        itemsWithAttributes = model.attributes.items.holders
         prequential = Prequential(loss: model.settings.loss)
-        settings = .allocate(capacity: 1)
+        settings = .allocate(capacity: 3)
         settings.initialize(to: model.kernelSettings)
-        stepper = RowStepper(model, settings: settings)
+        stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
         attributed = AttributedPass(model: model, settings: settings)
         samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
@@ -59,22 +90,25 @@ final class Learner {
     ///   - firstFeature: where the record's features start in `queue`.
     @inline(__always)
     func learn(
-        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue, firstFeature: Int,
+        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue.View, firstFeature: Int,
         userItems: UserItems
     ) {
-        if samplingFree != nil {
+        if isSamplingFree {
             return learnSamplingFree(
                 record, label: label, weight: weight, queue: queue, firstFeature: firstFeature, userItems: userItems)
         }
         let user = record.pointee.user
         setItem(0, record.pointee.item, label: label, weight: weight)
         var count = 1
-        if model.settings.negatives > 0 && label > 0 {
+        if negatives > 0 && label > 0 {
             count += drawNegatives(of: record, weight: weight, userItems: userItems)
         }
+        // A pairwise loss has nothing to say of an item without a negative beside it.
+        if isPairwise && count == 1 { return }
         var pass = fk_pass()
         stepper.clipped = 0
-        if record.pointee.featureCount == 0 && model.histories == nil && !model.attributes.users.has(user) {
+        pass.catalogue = record.pointee.catalogue
+        if record.pointee.featureCount == 0 && userRowIsQuery && !hasAttributes(user) {
             stepAlone(user, &pass, count)
         } else {
             side.start(user: user, userItems: userItems)
@@ -90,7 +124,7 @@ final class Learner {
     /// Scores and learns one interaction of a model without sampled negatives. One draw from the catalogue is scored beside
     /// it, for the prequential comparison only.
     private func learnSamplingFree(
-        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue, firstFeature: Int,
+        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue.View, firstFeature: Int,
         userItems: UserItems
     ) {
         side.start(user: record.pointee.user, userItems: userItems)
@@ -104,12 +138,27 @@ final class Learner {
         if !items[0].score.isFinite { mend(record, rejected: 1, count: 1) }
     }
 
+    /// Asks for the rows that an event will touch: the user's, the item's, and those of the negatives that will be drawn.
+    @inline(__always)
+    func prefetch(_ record: UnsafeMutablePointer<TrainingRecord>) {
+        userRows.prefetch(record.pointee.user)
+        itemRows.prefetch(record.pointee.item)
+        guard negatives > 0 else { return }
+        let base = mix64(seed ^ record.pointee.position), catalogue = UInt64(record.pointee.catalogue)
+        for draw in 0..<negatives { itemRows.prefetch(Learner.draw(base, draw, of: catalogue)) }
+    }
+
+    /// One draw from a catalogue: a function of the event's word and the number of the draw.
+    @inline(__always)
+    private static func draw(_ base: UInt64, _ draw: Int, of catalogue: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: ((mix64(base &+ UInt64(draw)) >> 32) &* catalogue) >> 32)
+    }
+
     @inline(__always)
     private func setItem(_ index: Int, _ ordinal: UInt32, label: Float, weight: Float) {
-        let table = model.items
         ordinals[index] = ordinal
         items[index] = fk_item(
-            factors: table.factors(ordinal), accumulators: table.accumulators(ordinal), state: table.state(ordinal),
+            factors: itemRows.factors(ordinal), accumulators: itemRows.accumulators(ordinal), state: itemRows.state(ordinal),
             label: label, weight: weight, score: 0)
     }
 
@@ -119,42 +168,49 @@ final class Learner {
     @inline(__always)
     private func drawNegatives(of record: UnsafeMutablePointer<TrainingRecord>, weight: Float, userItems: UserItems) -> Int {
         let catalogue = UInt64(record.pointee.catalogue)
-        let base = mix64(model.settings.seed ^ record.pointee.position)
+        let base = mix64(seed ^ record.pointee.position)
         var drawn = 0
-        for draw in 0..<model.settings.negatives {
-            let word = mix64(base &+ UInt64(draw)) >> 32
-            let ordinal = UInt32(truncatingIfNeeded: (word &* catalogue) >> 32)
+        for draw in 0..<negatives {
+            let ordinal = Learner.draw(base, draw, of: catalogue)
             if ordinal == record.pointee.item { continue }
-            if model.settings.verifiedNegatives && userItems.hasSeen(ordinal, user: record.pointee.user) { continue }
+            if verifiesNegatives && userItems.hasSeen(ordinal, user: record.pointee.user) { continue }
             drawn += 1
             setItem(drawn, ordinal, label: 0, weight: weight)
         }
         return drawn
     }
 
-    /// The items' steps.
+    /// The items' steps by the model's loss.
     @inline(__always)
     private func run(_ pass: inout fk_pass, _ count: Int) {
-        if model.attributes.items.isEmpty || !model.takesItemAttributes {
-            model.kernels.pass(&pass, settings, items, count, model.width)
-        } else {
+        if takesItemAttributes && itemsWithAttributes.pointee.load(ordering: .relaxed) != 0 {
             attributed.run(&pass, items, ordinals, count: count)
+        } else if isPairwise {
+            kernels.pairs(&pass, settings, items, count, width)
+        } else {
+            kernels.pass(&pass, settings, items, count, width)
         }
     }
 
-    /// The user's side is the user's row alone (both kinds agree then): the row itself is the query and moves with each item.
+    /// Whether attributes stand beside the user's row.
+    @inline(__always)
+    private func hasAttributes(_ user: UInt32) -> Bool {
+        usersWithAttributes.pointee.load(ordering: .relaxed) != 0 && model.attributes.users.has(user)
+    }
+
+    /// The user's side is the user's row alone: the row itself is the query and moves with each item.
     @inline(__always)
     private func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
-        let table = model.users
-        let row = table.factors(user), state = table.state(user)
-        pass.query = row
-        pass.query_accumulators = table.accumulators(user)
+        let state = userRows.state(user)
+        pass.query = userRows.factors(user)
+        pass.query_accumulators = userRows.accumulators(user)
         pass.query_state = state
         pass.query_l2 = settings.pointee.query.l2
         pass.constant = model.bias + fk_read_state(state).weight
         run(&pass, count)
+        if isPairwise && pass.pairs == 0 { return }
         var side = settings.pointee.query
-        model.kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
+        kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
     }
 
     /// The user's side is a sum of rows. The query is folded once; what the pass says of it gathers and is handed to each
@@ -163,7 +219,7 @@ final class Learner {
     /// With `mf` under plain sgd the user's own row moves with each item as above, which is the same formula with fresher
     /// values; elsewhere the user's row waits like the others.
     private func stepSum(_ pass: inout fk_pass, _ count: Int) {
-        let width = model.width
+
         pass.constant = side.fold()
         gradient.update(repeating: 0, count: width)
         pass.gradient = gradient
@@ -175,23 +231,23 @@ final class Learner {
             pass.query = side.query
         }
         run(&pass, count)
-        if movesUser { moveUser(&pass, count) }
+        if isPairwise && pass.pairs == 0 { return }
+        // No item was stepped: a row of the side is bad and must not reach the others.
+        if pass.rejected != 0 && pass.error_square_sum == 0 { return }
+        if movesUser { moveUser(&pass, isPairwise ? Int(pass.pairs) : count) }
         let first = movesUser ? 1 : 0
-        switch model.settings.kind {
-        case .mf: MatrixFactorization.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
-        case .fm: FactorizationMachine.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
-        }
+        Kinds.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
         pass.clipped += stepper.clipped
     }
 
-    /// Gives the user's row what the query has moved by, and its l2 and linear weight their steps.
+    /// Gives the user's row what the query has moved by in `count` steps, and its l2 and linear weight their steps.
     private func moveUser(_ pass: inout fk_pass, _ count: Int) {
-        let row = side.rows[0].factors, width = model.width
-        model.kernels.add(moving, side.query, -1, width)
-        model.kernels.add(row, row, -settings.pointee.query.rate * settings.pointee.query.l2 * Float(count), width)
-        model.kernels.add(row, moving, 1, width)
+        let row = side.rows[0].factors
+        kernels.add(moving, side.query, -1, width)
+        kernels.add(row, row, -settings.pointee.query.rate * settings.pointee.query.l2 * Float(count), width)
+        kernels.add(row, moving, 1, width)
         var weights = settings.pointee.query
-        model.kernels.step(nil, nil, side.rows[0].state, nil, nil, 1, 0, pass.error_sum, &weights, settings, 0, &pass.clipped)
+        kernels.step(nil, nil, side.rows[0].state, nil, nil, 1, 0, pass.error_sum, &weights, settings, 0, &pass.clipped)
     }
 
     /// A score was not finite, so some row of the event is bad: rows that hold such a value go back to their first values
@@ -205,7 +261,11 @@ final class Learner {
             guard let list = model.attributes.items[ordinals[index]] else { continue }
             for place in 0..<list.count { mend(model.itemAttributes, list[place].ordinal) }
         }
-        let stoodAlone = record.pointee.featureCount == 0 && model.histories == nil && !model.attributes.users.has(record.pointee.user)
+        if let parameters = model.parameters {
+            let size = model.kernels.dot(parameters.floats(0), parameters.floats(0), parameters.count)
+            if !size.isFinite { parameters.reset() }
+        }
+        let stoodAlone = record.pointee.featureCount == 0 && model.histories == nil && !hasAttributes(record.pointee.user)
         guard !stoodAlone || samplingFree != nil else { return }
         for index in 1..<side.rowCount {
             let row = side.rows[index]

@@ -11,7 +11,7 @@ final class Prequential: @unchecked Sendable {
         /// Events scored.
         var events = 0.0
         /// Squared loss: Σ (ŝ − y)², ŝ within the labels seen so far. Logistic loss: Σ of the mean log loss of an event and
-        /// its negatives.
+        /// its negatives. bpr: Σ of the mean loss of an event's pairs. warp: Σ of the hinge against the first negative.
         var loss = 0.0
         /// Positives compared with one of their negatives, and how many of them scored higher (a tie counts half).
         var comparisons = 0.0
@@ -51,7 +51,7 @@ final class Prequential: @unchecked Sendable {
     @inline(__always)
     func record(_ items: UnsafePointer<fk_item>, count: Int) {
         let score = items[0].score, label = items[0].label
-        var loss = 0.0, wins = 0.0
+        var loss = 0.0, wins = 0.0, compared = count - 1
         switch self.loss {
         case .squared:
             if lowest <= highest {
@@ -69,9 +69,22 @@ final class Prequential: @unchecked Sendable {
                 wins += items[index].score < score ? 1 : items[index].score == score ? 0.5 : 0
             }
             loss = sum / Double(count)
+        case .bpr:
+            guard count > 1 else { return }
+            for index in 1..<count {
+                loss += Double(fk_softplus(items[index].score - score))
+                wins += items[index].score < score ? 1 : items[index].score == score ? 0.5 : 0
+            }
+            loss /= Double(count - 1)
+        case .warp:
+            // Later negatives are tried only where the first is no violation: the first alone is a fair sample.
+            guard count > 1 else { return }
+            compared = 1
+            loss = Double(max(0, 1 + items[1].score - score))
+            wins = items[1].score < score ? 1 : items[1].score == score ? 0.5 : 0
         }
         guard loss.isFinite else { return }
-        let comparisons = Double(count - 1), keep = Prequential.keep
+        let comparisons = Double(compared), keep = Prequential.keep
         sums.events += 1
         sums.loss += loss
         sums.comparisons += comparisons
@@ -106,7 +119,7 @@ final class Prequential: @unchecked Sendable {
 
 /// Prequential quality as people read it.
 public struct PrequentialReport: Sendable, Equatable {
-    /// `rmse` or `log_loss`.
+    /// `rmse`, `log_loss`, `pair_loss` or `hinge`.
     public var metric: String
     public var events: Int
     /// Over all events, and over about the last 7,000 (exponential forgetting, half-life 5,000 events).
@@ -119,7 +132,12 @@ public struct PrequentialReport: Sendable, Equatable {
     init(_ sums: Prequential.Sums, loss: ModelSettings.Loss) {
         func mean(_ sum: Double, _ count: Double) -> Double { count > 0 ? sum / count : 0 }
         func shown(_ mean: Double) -> Double { loss == .squared ? mean.squareRoot() : mean }
-        metric = loss == .squared ? "rmse" : "log_loss"
+        metric = switch loss {
+        case .squared: "rmse"
+        case .logistic: "log_loss"
+        case .bpr: "pair_loss"
+        case .warp: "hinge"
+        }
         events = Int(sums.events)
         value = shown(mean(sums.loss, sums.events))
         recent = shown(mean(sums.recentLoss, sums.recentEvents))

@@ -11,6 +11,12 @@ public final class Trainer: @unchecked Sendable {
     private let shared: SharedState
     /// Lists that other trainers replace are read under this.
     private let ticket: Int
+    // The same again for the loop, without reference counting: these objects live as long as the trainer.
+    private let learnerList: UnsafeMutablePointer<Unmanaged<Learner>>
+    private let learnerCount: Int
+    private let userItems: Unmanaged<UserItems>
+    private let rules: UnsafePointer<TypeRule>
+    private let ring: TrainerQueue.View
     /// Every event of this trainer up to here is applied.
     private let applied = Atomic<UInt64>(0)
     private let learned = Atomic<Int>(0)
@@ -23,7 +29,15 @@ public final class Trainer: @unchecked Sendable {
         self.shared = shared
         ticket = shared.epochs.register()
         learners = models.map(Learner.init)
+        learnerCount = learners.count
+        learnerList = .allocate(capacity: learnerCount)
+        for (number, learner) in learners.enumerated() { (learnerList + number).initialize(to: .passUnretained(learner)) }
+        userItems = .passUnretained(shared.userItems)
+        rules = shared.types.rule(0)
+        ring = queue.view
     }
+
+    deinit { learnerList.deallocate() }
 
     /// Every event of this trainer up to this position is applied.
     public var appliedPosition: UInt64 { applied.load(ordering: .acquiring) }
@@ -39,7 +53,7 @@ public final class Trainer: @unchecked Sendable {
     /// Records between two releases of the queue's places: about 512 row updates at usual numbers of negatives.
     private static let chunk = 64
     /// Records whose rows are asked for ahead of their step.
-    private static let lookahead = 4
+    private static let lookahead = 8
 
     /// Applies what waits, at most `limit` records; answers how many that were.
     public func drain(limit: Int = .max) -> Int {
@@ -56,14 +70,14 @@ public final class Trainer: @unchecked Sendable {
             shared.epochs.reading(ticket) {
                 while done < end {
                     if done + Trainer.lookahead < count { prefetch(first &+ done &+ Trainer.lookahead) }
-                    let record = queue.record(first &+ done)
+                    let record = ring.record(first &+ done)
                     apply(record, firstFeature: firstFeature &+ features)
                     features += Int(record.pointee.featureCount)
                     done += 1
                 }
             }
             // The last record of the chunk is applied: all of this trainer's events up to it are.
-            applied.store(queue.record(first &+ done &- 1).pointee.position, ordering: .releasing)
+            applied.store(ring.record(first &+ done &- 1).pointee.position, ordering: .releasing)
             queue.release(count: chunk, features: features)
         }
         if count > 0 { for learner in learners { learner.prequential.publish() } }
@@ -79,40 +93,44 @@ public final class Trainer: @unchecked Sendable {
 
     @inline(__always)
     private func prefetch(_ index: Int) {
-        let record = queue.record(index)
+        let record = ring.record(index)
         guard record.pointee.kind == .interaction else { return }
-        for learner in learners {
-            learner.model.users.prefetch(record.pointee.user)
-            learner.model.items.prefetch(record.pointee.item)
-        }
+        for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.prefetch(record) } }
     }
 
     @inline(__always)
     private func apply(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
-        let user = record.pointee.user, item = record.pointee.item
-        switch record.pointee.kind {
-        case .interaction:
-            let rule = shared.types.rule(record.pointee.type)
-            let label = rule.pointee.label(value: record.pointee.value, hasValue: record.pointee.hasValue)
-            let weight = rule.pointee.weight * record.pointee.weight
+        guard record.pointee.kind == .interaction else { return applyRare(record, firstFeature: firstFeature) }
+        let rule = rules + Int(record.pointee.type)
+        let label = rule.pointee.label(value: record.pointee.value, hasValue: record.pointee.hasValue)
+        let weight = rule.pointee.weight * record.pointee.weight
+        userItems._withUnsafeGuaranteedRef { userItems in
             if weight > 0 {
-                for learner in learners {
-                    learner.learn(
-                        record, label: label, weight: weight, queue: queue, firstFeature: firstFeature,
-                        userItems: shared.userItems)
+                for number in 0..<learnerCount {
+                    learnerList[number]._withUnsafeGuaranteedRef {
+                        $0.learn(record, label: label, weight: weight, queue: ring, firstFeature: firstFeature, userItems: userItems)
+                    }
                 }
             }
             if rule.pointee.marksSeen {
-                shared.userItems.append(item, user: user)
-                shared.userItems.markSeen(item, user: user)
+                userItems.append(record.pointee.item, user: record.pointee.user)
+                userItems.markSeen(record.pointee.item, user: record.pointee.user)
             }
-            learned.store(learned.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+        }
+        learned.store(learned.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    }
+
+    @inline(never)
+    private func applyRare(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
+        let user = record.pointee.user
+        switch record.pointee.kind {
         case .userAttributes, .itemAttributes:
-            let lists = record.pointee.kind == .userAttributes ? shared.attributes.users : shared.attributes.items
-            lists.set(record.pointee.kind == .userAttributes ? user : item, count: Int(record.pointee.featureCount)) {
-                queue.feature(firstFeature &+ $0)
+            let ofUser = record.pointee.kind == .userAttributes
+            let lists = ofUser ? shared.attributes.users : shared.attributes.items
+            lists.set(ofUser ? user : record.pointee.item, count: Int(record.pointee.featureCount)) {
+                ring.feature(firstFeature &+ $0)
             }
-        case .undo: shared.userItems.remove(item, user: user)
+        case .undo: shared.userItems.remove(record.pointee.item, user: user)
         case .forgetUser:
             shared.userItems.clear(user)
             shared.attributes.users.clear(user)

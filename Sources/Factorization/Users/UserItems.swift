@@ -19,11 +19,14 @@ final class UserItems: @unchecked Sendable {
     /// Items of the seen set at most.
     let seenLimit: Int
     private let rows = SlabStore(rowBytes: MemoryLayout<Row>.stride)
+    /// `rows`, without reference counting.
+    private let view: SlabStore.View
     private let pools: [BlockPool]
 
     init(historyLength: Int, seenLimit: Int, epochs: ReaderEpochs) {
         self.historyLength = historyLength
         self.seenLimit = seenLimit
+        view = rows.view
         pools = (0..<Placement.shardCount).map { _ in BlockPool(epochs: epochs) }
     }
 
@@ -34,7 +37,7 @@ final class UserItems: @unchecked Sendable {
 
     @inline(__always)
     private func row(_ user: UInt32) -> UnsafeMutablePointer<Row> {
-        rows.address(user).assumingMemoryBound(to: Row.self)
+        view.address(user).assumingMemoryBound(to: Row.self)
     }
 
     // MARK: History: [capacity, count, item, item, …] in 32-bit words
@@ -42,14 +45,21 @@ final class UserItems: @unchecked Sendable {
     /// Appends to a user's history; past twice the length, the newest half moves to a fresh block.
     func append(_ item: UInt32, user: UInt32) {
         guard historyLength > 0 else { return }
-        let row = row(user), pool = pools[Placement.shard(user)]
+        let row = row(user)
         let old = WordBlock(bits: row.pointee.history.load(ordering: .relaxed))
+        if let old, old.count < old.capacity { return old.append(item) }
+        append(item, user: user, past: old, pools[Placement.shard(user)])
+    }
+
+    /// The history needs a first or a larger block.
+    @inline(never)
+    private func append(_ item: UInt32, user: UInt32, past old: WordBlock?, _ pool: BlockPool) {
+        let row = row(user)
         guard let old else {
             let block = WordBlock(pool.allocate(4 * 8), capacity: 6)
             block.append(item)
             return row.pointee.history.store(block.bits, ordering: .releasing)
         }
-        if old.count < old.capacity { return old.append(item) }
         // Growing keeps all; at full size only what answers may use moves on.
         let keep = min(old.count, historyLength)
         let capacity = old.capacity < 2 * historyLength ? min(2 * (old.capacity + 2) - 2, 2 * historyLength) : old.capacity
@@ -74,16 +84,25 @@ final class UserItems: @unchecked Sendable {
     /// Adds an item to what the user has seen, unless the set is full.
     func markSeen(_ item: UInt32, user: UInt32) {
         guard seenLimit > 0 else { return }
-        let row = row(user), pool = pools[Placement.shard(user)]
-        guard let set = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed)) else {
+        let row = row(user)
+        let set = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed))
+        if let set, set.contains(item) { return }
+        // Three quarters full at most. The block's sizes are a power of two and the two words before.
+        if let set, set.count < min((set.capacity + 1) / 4 * 3, seenLimit) { return set.insert(item) }
+        markSeen(item, user: user, past: set, pools[Placement.shard(user)])
+    }
+
+    /// The set needs a first or a larger block, or is full.
+    @inline(never)
+    private func markSeen(_ item: UInt32, user: UInt32, past set: WordBlock?, _ pool: BlockPool) {
+        let row = row(user)
+        guard let set else {
             let set = WordBlock(pool.allocate(4 * (8 + 2)), capacity: 7)
             set.insert(item)
             return row.pointee.seen.store(set.bits, ordering: .releasing)
         }
-        if set.contains(item) || set.count >= seenLimit { return }
-        // Three quarters full: double. The block's sizes are a power of two and the two words before.
+        if set.count >= seenLimit { return }
         let slots = set.capacity + 1
-        if set.count < slots / 4 * 3 { return set.insert(item) }
         let grown = WordBlock(pool.allocate(4 * (slots * 2 + 2)), capacity: slots * 2 - 1)
         set.forEach { grown.insert($0) }
         grown.insert(item)

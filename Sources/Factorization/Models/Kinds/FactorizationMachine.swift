@@ -1,6 +1,10 @@
 /// `fm` (Rendle 2010): all pairs of features. The query is p = Σ_a x_a v_a; the side's own pairs,
 /// ½(‖p‖² − Σ_a x_a² ‖v_a‖²) (lemma 3.1), belong to the constant.
 enum FactorizationMachine {
+    static func layout(_ settings: ModelSettings) -> KindLayout {
+        KindLayout(sideRank: settings.rank, itemRank: settings.rank, userRowIsQuery: true)
+    }
+
     static func fold(_ side: UserSide) -> Float {
         let kernels = side.model.kernels, width = side.model.width
         var own: Float = 0
@@ -12,7 +16,7 @@ enum FactorizationMachine {
         return 0.5 * (kernels.dot(side.query, side.query, width) - own)
     }
 
-    /// ∂/∂v_a = x_a Σ e q + Σe · x_a (p − x_a v_a). `side.query` still holds p.
+    /// ∂/∂v_a = x_a G + Σe · x_a (p − x_a v_a). `side.query` still holds p.
     static func backPropagate(
         _ side: UserSide, _ gradient: UnsafePointer<Float>, error: Float, from first: Int, _ stepper: inout RowStepper
     ) {

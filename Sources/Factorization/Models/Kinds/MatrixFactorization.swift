@@ -1,5 +1,9 @@
 /// `mf`: only user-side × item-side pairs count, score = w0 + Σ w x + ⟨p, q⟩ with p = Σ_a x_a v_a. The query is p.
 enum MatrixFactorization {
+    static func layout(_ settings: ModelSettings) -> KindLayout {
+        KindLayout(sideRank: settings.rank, itemRank: settings.rank, userRowIsQuery: true)
+    }
+
     static func fold(_ side: UserSide) -> Float {
         for index in 0..<side.rowCount {
             side.model.kernels.add(side.query, side.rows[index].factors, side.rows[index].x, side.model.width)
@@ -7,7 +11,7 @@ enum MatrixFactorization {
         return 0
     }
 
-    /// ∂/∂v_a = x_a Σ e q.
+    /// ∂/∂v_a = x_a G.
     static func backPropagate(
         _ side: UserSide, _ gradient: UnsafePointer<Float>, error: Float, from first: Int, _ stepper: inout RowStepper
     ) {

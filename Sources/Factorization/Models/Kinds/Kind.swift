@@ -1,0 +1,80 @@
+/// The kinds of model, in one place.
+///
+/// To add a kind: write one file beside this one, with the three functions that `Kinds` names, and one case in
+/// `ModelSettings.Kind` and in each switch below. Nothing else knows kinds: learning, retrieval, snapshots and the daemon
+/// follow. The kind's definition, a plain sum over pairs in double, goes into `Tests/FactorizationTests/Kinds/Definitions.swift`;
+/// the tests beside it then hold, for every kind: steps against differences of that definition, with context and history
+/// and every loss; folded scores against it; a snapshot taken and restored; a small problem learned.
+///
+/// A kind folds the user's side (user, context and history rows, each with its x) into a query and a constant so that
+///
+///     score(item) = constant + w_item + ⟨query, item row⟩
+///
+/// The kernels step item rows against the query, and gather G = Σ e · item row and Σ e over the items of an event, e = ∂ℓ/∂s.
+/// `backPropagate` turns these into the gradient of each row of the side, ∂⟨query, G⟩/∂row + Σe ∂constant/∂row, and steps it.
+enum Kinds {
+    /// Sizes of rows, parameters and scratch.
+    static func layout(_ settings: ModelSettings) -> KindLayout {
+        switch settings.kind {
+        case .mf: MatrixFactorization.layout(settings)
+        case .fm: FactorizationMachine.layout(settings)
+        case .gfm: GeneralizedMachine.layout(settings)
+        case .bilinear: Bilinear.layout(settings)
+        case .hofm: HigherOrderMachine.layout(settings)
+        case .ffm: FieldAwareMachine.layout(settings)
+        }
+    }
+
+    /// Adds to `side.query`, which is zero; answers what the side alone gives beside bias and linear weights.
+    @inline(__always)
+    static func fold(_ side: UserSide) -> Float {
+        switch side.model.settings.kind {
+        case .mf: MatrixFactorization.fold(side)
+        case .fm: FactorizationMachine.fold(side)
+        case .gfm: GeneralizedMachine.fold(side)
+        case .bilinear: Bilinear.fold(side)
+        case .hofm: HigherOrderMachine.fold(side)
+        case .ffm: FieldAwareMachine.fold(side)
+        }
+    }
+
+    /// Steps the rows of the side from the one at `first` on, and the kind's parameters. Follows a `fold` of the same side,
+    /// whose query and scratch still stand.
+    /// - Parameters:
+    ///   - gradient: G, as wide as an item's row.
+    ///   - error: Σ e.
+    @inline(__always)
+    static func backPropagate(
+        _ side: UserSide, _ gradient: UnsafePointer<Float>, error: Float, from first: Int, _ stepper: inout RowStepper
+    ) {
+        switch side.model.settings.kind {
+        case .mf: MatrixFactorization.backPropagate(side, gradient, error: error, from: first, &stepper)
+        case .fm: FactorizationMachine.backPropagate(side, gradient, error: error, from: first, &stepper)
+        case .gfm: GeneralizedMachine.backPropagate(side, gradient, error: error, from: first, &stepper)
+        case .bilinear: Bilinear.backPropagate(side, gradient, error: error, from: first, &stepper)
+        case .hofm: HigherOrderMachine.backPropagate(side, gradient, error: error, from: first, &stepper)
+        case .ffm: FieldAwareMachine.backPropagate(side, gradient, error: error, from: first, &stepper)
+        }
+    }
+}
+
+/// The memory that a kind asks for, a function of the settings.
+struct KindLayout: Equatable {
+    /// Floats in use in a row of a user, a context feature or a history item.
+    var sideRank: Int
+    /// Floats in use in an item's row, and in the query.
+    var itemRank: Int
+    /// Whether the query is the user's row where the side is that row alone; the row then moves with each item.
+    var userRowIsQuery = false
+    /// Whether rows have linear weights.
+    var hasWeights = true
+    /// Global parameters beside w0.
+    var parameters: [ParameterBlock] = []
+    /// Floats of scratch that `fold` and `backPropagate` share, 64-byte aligned.
+    var scratch = 0
+
+    /// Floats of a vector with its padding: a multiple of 8.
+    static func padded(_ floats: Int) -> Int { (floats + 7) & ~7 }
+    var sideWidth: Int { KindLayout.padded(sideRank) }
+    var itemWidth: Int { KindLayout.padded(itemRank) }
+}
