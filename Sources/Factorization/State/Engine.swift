@@ -86,6 +86,13 @@ public final class Engine: Sendable {
         return PrequentialReport(sums, loss: models[model].settings.loss)
     }
 
+    /// Alarms of a model's prequential loss, over all trainers.
+    public func drift(_ model: Int) -> DriftReport {
+        trainers.map { $0.learners[model].prequential.publishedDrift }.reduce(DriftReport(alarms: 0, lastPosition: 0)) {
+            DriftReport(alarms: $0.alarms + $1.alarms, lastPosition: max($0.lastPosition, $1.lastPosition))
+        }
+    }
+
     /// Steps cut by a cap and items rejected for a score that was not finite, of a model.
     public func caps(_ model: Int) -> (clipped: Int, rejected: Int) {
         trainers.reduce((0, 0)) {

@@ -116,7 +116,7 @@ final class Learner {
             stepSum(&pass, count)
         }
         model.stepBias(error: pass.error_sum)
-        prequential.record(items, count: count)
+        prequential.record(items, count: count, position: record.pointee.position)
         if pass.clipped != 0 { clipped.add(Int(pass.clipped), ordering: .relaxed) }
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
     }
@@ -133,7 +133,7 @@ final class Learner {
         stepper.clipped = 0
         setItem(0, record.pointee.item, label: label, weight: weight)
         samplingFree.unsafelyUnwrapped.learn(record, label: label, weight: weight, side: side, stepper: &stepper, items: items)
-        prequential.record(items, count: items[1].factors == nil ? 1 : 2)
+        prequential.record(items, count: items[1].factors == nil ? 1 : 2, position: record.pointee.position)
         if stepper.clipped != 0 { clipped.add(Int(stepper.clipped), ordering: .relaxed) }
         if !items[0].score.isFinite { mend(record, rejected: 1, count: 1) }
     }
