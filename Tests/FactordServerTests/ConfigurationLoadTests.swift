@@ -20,7 +20,7 @@ struct ConfigurationLoadTests {
         #expect(configuration.requests.endpoints == ["tcp://127.0.0.1:5561", "ipc://./factord-state/requests.sock"])
         #expect(configuration.admin.endpoint == "ipc://./factord-state/admin.sock")
         #expect(configuration.state.deadLetters.directory == "./factord-state/dead-letters")
-        #expect(configuration.models[0].negatives.count == 4)
+        #expect(configuration.models[0].negatives.count == 8)
         #expect(configuration.events["*"]?.label == .valueOr(1))
     }
 
@@ -66,15 +66,29 @@ struct ConfigurationLoadTests {
     @Test("Defaults that follow from other keys")
     func dependentDefaults() throws {
         let models = try load(Self.example).models
-        #expect(models[0].negatives.count == 4)
+        #expect(models[0].negatives.count == 8)
         #expect(models[0].initialDeviation == 0.3 / Float(7).squareRoot())
-        #expect(models[0].optimizer.rate == 0.05)
+        #expect(models[0].optimizer.rate == 0.07)
         #expect(models[0].optimizer.rateItem == 0.125)
-        #expect(models[0].optimizer.rateWeight == 0.05)
+        #expect(models[0].optimizer.rateWeight == 1.5 * Float(0.07))
         #expect(models[1].negatives == { var negatives = Configuration.Negatives(count: 0); negatives.verified = false; return negatives }())
         #expect(models[1].optimizer.rateItem == 0.3)
         #expect(models[1].optimizer.rateUser == 0.2)
         #expect(try load("model: {loss: squared, negatives: {count: 3}}").models[0].negatives.count == 3)
+    }
+
+    @Test("Optimizer, history and rates follow from kind, loss and what stands for the unobserved")
+    func modelDefaults() throws {
+        func model(_ yaml: String) throws -> Configuration.Model { try load("model: {\(yaml)}").models[0] }
+        let implicit = try model(""), ratings = try model("loss: squared"), pairs = try model("kind: fm")
+        #expect(implicit.history.length == 20 && implicit.optimizer.kind == .sgd)
+        #expect(ratings.history.length == 0 && ratings.optimizer.kind == .adagrad)
+        #expect(pairs.history.length == 0 && pairs.optimizer.kind == .adagrad)
+        #expect(try model("optimizer: {kind: adagrad}").optimizer == Configuration.Optimizer(kind: .adagrad))
+        let free = try model("unobserved: regularized"), bare = try model("unobserved: regularized, history: {length: 0}")
+        #expect(free.negatives.count == 0 && free.optimizer.rateItem == 0.15 && free.regularization.interactionItem == 4)
+        #expect(bare.optimizer.rateItem == 0.4 && bare.regularization.interactionItem == 1 && bare.history.length == 0)
+        #expect(try model("unobserved: regularized, optimizer: {rate_user: 0.2}").optimizer.rateItem == 0.15)
     }
 
     @Test("What is printed reads back to an equal configuration", arguments: ["", example], [true, false])

@@ -115,7 +115,11 @@ extension Configuration.Model {
                 let loss = node["loss"].flatMap(SettingType<Loss>.choice.read)
                 let rank = node["rank"].flatMap(SettingType<Int>.integer(1...512).read)
                 let name = model.name
-                model = Self(loss: loss ?? model.loss, rank: rank ?? model.rank)
+                model = Self(
+                    loss: loss ?? model.loss, rank: rank ?? model.rank,
+                    kind: node["kind"].flatMap(SettingType<Kind>.choice.read) ?? model.kind,
+                    unobserved: node["unobserved"].flatMap(SettingType<ModelSettings.Unobserved>.choice.read) ?? model.unobserved,
+                    historyLength: node["history"]?["length"].flatMap(SettingType<Int>.integer(0...256).read))
                 model.name = name
             },
             entries: [
@@ -129,7 +133,7 @@ extension Configuration.Model {
                 .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings; bpr and warp rank positives above sampled items."),
                 .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases."),
                 .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
-                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
+                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank, regularized 0.1/√rank", "Standard deviation of the factors of a new row."),
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
                 .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
                 .group("history", \.history, Configuration.HistoryContext.section, "The user's newest items as context of every score."),
@@ -144,17 +148,18 @@ extension Configuration.Optimizer {
         return Section(
             prepare: { optimizer, node in
                 let kind = node["kind"].flatMap(SettingType<Kind>.choice.read)
-                optimizer = Self(kind: kind ?? optimizer.kind, rate: node["rate"].flatMap(SettingType<Float>.number(rates).read))
+                let rate = node["rate"].flatMap(SettingType<Float>.number(rates).read)
+                if kind != nil || rate != nil { optimizer = Self(kind: kind ?? optimizer.kind, rate: rate) }
             },
             entries: [
-                .value("kind", \.kind, .choice, .newModel, "sgd: constant steps; adagrad: steps that shrink with the squared gradients of a row."),
-                .value("rate", \.rate, .number(rates), .live, defaultText: "0.1, sgd 0.05", "Learning rate of every part without its own."),
+                .value("kind", \.kind, .choice, .newModel, defaultText: "sgd, other kinds than mf and squared loss adagrad", "sgd: constant steps; adagrad: steps that shrink with the squared gradients of a row."),
+                .value("rate", \.rate, .number(rates), .live, defaultText: "0.1, sgd 0.07", "Learning rate of every part without its own."),
                 .value("rate_user", \.rateUser, .number(rates), .live, defaultText: "rate", "Learning rate of user factors."),
                 .value("rate_item", \.rateItem, .number(rates), .live, defaultText: "rate", "Learning rate of item factors."),
                 .value("rate_context", \.rateContext, .number(rates), .live, defaultText: "rate", "Learning rate of context factors."),
                 .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of history items."),
                 .value("rate_attribute", \.rateAttribute, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of users' and items' attributes."),
-                .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "2 · rate, sgd rate", "Learning rate of linear weights and the global bias."),
+                .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "2 · rate, sgd 1.5 · rate", "Learning rate of linear weights and the global bias."),
             ])
     }
 }
@@ -162,7 +167,7 @@ extension Configuration.Optimizer {
 extension Configuration.HistoryContext {
     static var section: Section<Self> {
         Section(entries: [
-            .value("length", \.length, .integer(0...256), .newModel, "Newest items taken; 0 for none."),
+            .value("length", \.length, .integer(0...256), .newModel, defaultText: "20, other kinds than mf and squared loss 0", "Newest items taken; 0 for none."),
             .value("decay", \.decay, .number(0.01...1), .newModel, "Weight of an item relative to the one after it."),
         ])
     }
@@ -171,7 +176,7 @@ extension Configuration.HistoryContext {
 extension Configuration.Negatives {
     static var section: Section<Self> {
         Section(entries: [
-            .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .live, defaultText: "4, squared loss 0, warp 16", "Items drawn per positive event."),
+            .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .live, defaultText: "8, squared loss 0, warp 16", "Items drawn per positive event."),
             .value("verified", \.verified, .flag, .live, "Leave out a drawn item that the user has seen."),
         ])
     }
@@ -188,7 +193,7 @@ extension Configuration.Regularization {
             .value("attribute", \.attribute, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of attributes."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
             .value("interaction_user", \.interactionUser, .number(0...1000), .live, "On user × item scores, user side; with unobserved: regularized."),
-            .value("interaction_item", \.interactionItem, .number(0...1000), .live, "On user × item scores, item side; with unobserved: regularized."),
+            .value("interaction_item", \.interactionItem, .number(0...1000), .live, defaultText: "1, with history 4", "On user × item scores, item side; with unobserved: regularized."),
         ])
     }
 }

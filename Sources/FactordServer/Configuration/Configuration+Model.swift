@@ -34,13 +34,41 @@ extension Configuration {
         public var history = HistoryContext()
         public var regularization: Regularization
 
-        /// The defaults for this loss and rank.
-        public init(loss: Loss = .logistic, rank: Int = 32) {
+        /// The defaults for this kind of model.
+        ///
+        /// Implicit feedback (every loss but `squared`) under `mf` takes the user's newest items as context and plain sgd:
+        /// that is what ranked best on MovieLens 1M in every order of the stream (README, "Models"). The other kinds and
+        /// ratings learn by AdaGrad, without history.
+        public init(
+            loss: Loss = .logistic, rank: Int = 32, kind: Kind = .mf,
+            unobserved: ModelSettings.Unobserved = .sampled, historyLength: Int? = nil
+        ) {
             self.loss = loss
             self.rank = rank
-            initialDeviation = 0.3 / Float(max(rank, 1)).squareRoot()
-            negatives = Negatives(count: loss == .squared ? 0 : loss == .warp ? 16 : 4)
+            self.kind = kind
+            self.unobserved = unobserved
+            let isImplicit = loss != .squared && kind == .mf
+            history.length = historyLength ?? (isImplicit ? 20 : 0)
+            let isRegularized = unobserved == .regularized
+            initialDeviation = (isRegularized ? 0.1 : 0.3) / Float(max(rank, 1)).squareRoot()
+            negatives = Negatives(count: loss == .squared || isRegularized ? 0 : loss == .warp ? 16 : 8)
             regularization = Regularization(loss: loss)
+            optimizer = isImplicit ? Optimizer(kind: .sgd) : Optimizer()
+            if isRegularized { settleRegularized() }
+        }
+
+        /// The figures of the sampling-free recipe (MODELS.md of the design, §3).
+        private mutating func settleRegularized() {
+            let hasHistory = history.length > 0
+            optimizer = Optimizer(kind: .sgd, rate: hasHistory ? 0.1 : 0.4)
+            if hasHistory {
+                optimizer.rateItem = 0.15
+                optimizer.rateHistory = 0.05
+                regularization.interactionItem = 4
+            }
+            regularization.user = 0.001
+            regularization.item = 0.001
+            regularization.history = 0.001
         }
     }
 
@@ -68,14 +96,14 @@ extension Configuration {
         /// (a rating's mean, an item's popularity), so AdaGrad moves them twice as fast as factors.
         public init(kind: Kind = .adagrad, rate: Float? = nil) {
             self.kind = kind
-            let rate = rate ?? (kind == .sgd ? 0.05 : 0.1)
+            let rate = rate ?? (kind == .sgd ? 0.07 : 0.1)
             self.rate = rate
             rateUser = rate
             rateItem = rate
             rateContext = rate
             rateHistory = rate
             rateAttribute = rate
-            rateWeight = kind == .sgd ? rate : 2 * rate
+            rateWeight = kind == .sgd ? 1.5 * rate : 2 * rate
         }
     }
 

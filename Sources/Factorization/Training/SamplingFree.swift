@@ -92,10 +92,16 @@ final class SamplingFree {
         kernels.add(q, p, -itemRate * e, width)
         capNorm(q, settings.normCap, &stepper.clipped)
         kernels.copy(row, q, width)
-        model.items.state(item).pointee.updates &+= 1
+        countUpdate(model.items.state(item))
         follow(item, from: before, to: q)
         kernels.rankOne(state.users, 1 - SamplingFree.meanWeight, p, SamplingFree.meanWeight, width)
         sweep(position, record.pointee.catalogue)
+    }
+
+    private func countUpdate(_ state: UnsafeMutablePointer<fk_row_state>) {
+        var value = fk_read_state(state)
+        value.updates &+= 1
+        fk_write_state(state, value)
     }
 
     private func rateOf(_ group: SideRow.Group, _ settings: ModelSettings) -> Float {
