@@ -28,10 +28,10 @@ extension Configuration.Model {
     var settings: ModelSettings {
         let rates = ModelSettings.Groups(
             user: optimizer.rateUser, item: optimizer.rateItem, context: optimizer.rateContext, weight: optimizer.rateWeight,
-            history: optimizer.rateHistory)
+            history: optimizer.rateHistory, attribute: optimizer.rateAttribute)
         let l2 = ModelSettings.Groups(
             user: regularization.user, item: regularization.item, context: regularization.context, weight: regularization.weight,
-            history: regularization.history)
+            history: regularization.history, attribute: regularization.attribute)
         return ModelSettings(
             name: name, kind: kind, rank: rank, loss: loss, optimizer: optimizer.kind, rates: rates,
             globalRate: optimizer.rateWeight, l2: l2, negatives: negatives.count, verifiedNegatives: negatives.verified,

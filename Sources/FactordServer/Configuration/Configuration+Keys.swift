@@ -158,6 +158,7 @@ extension Configuration.Optimizer {
                 .value("rate_item", \.rateItem, .number(rates), .live, defaultText: "rate", "Learning rate of item factors."),
                 .value("rate_context", \.rateContext, .number(rates), .live, defaultText: "rate", "Learning rate of context factors."),
                 .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of history items."),
+                .value("rate_attribute", \.rateAttribute, .number(rates), .live, defaultText: "rate, sgd 0.2 · rate", "Learning rate of the rows of users' and items' attributes."),
                 .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "2 · rate, sgd 1.5 · rate", "Learning rate of linear weights and the global bias."),
             ])
     }
@@ -189,6 +190,7 @@ extension Configuration.Regularization {
             .value("item", \.item, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On item factors."),
             .value("context", \.context, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On context factors."),
             .value("history", \.history, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of history items."),
+            .value("attribute", \.attribute, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of attributes."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
             .value("interaction_user", \.interactionUser, .number(0...1000), .live, "On user × item scores, user side; with unobserved: regularized."),
             .value("interaction_item", \.interactionItem, .number(0...1000), .live, defaultText: "1, with history 4", "On user × item scores, item side; with unobserved: regularized."),

@@ -87,6 +87,8 @@ extension Configuration {
         public var rateContext: Float
         /// Learning rate of the rows of history items.
         public var rateHistory: Float
+        /// Learning rate of the rows of attributes.
+        public var rateAttribute: Float
         /// Learning rate of linear weights and of the global bias.
         public var rateWeight: Float
 
@@ -100,6 +102,8 @@ extension Configuration {
             rateItem = rate
             rateContext = rate
             rateHistory = rate
+            // Many attribute rows add up in one side: plain steps at the full rate overshoot.
+            rateAttribute = kind == .sgd ? 0.2 * rate : rate
             rateWeight = kind == .sgd ? 1.5 * rate : 2 * rate
         }
     }
@@ -130,6 +134,7 @@ extension Configuration {
         public var item: Float
         public var context: Float
         public var history: Float
+        public var attribute: Float
         public var weight: Float = 0.0005
         /// Strengths of the interaction regulariser, where it stands for the unobserved.
         public var interactionUser: Float = 4
@@ -143,6 +148,7 @@ extension Configuration {
             item = isSquared ? 0.03 : 0.0005
             context = isSquared ? 0.03 : 0.0005
             history = isSquared ? 0.03 : 0.0005
+            attribute = isSquared ? 0.03 : 0.0005
         }
     }
 }

@@ -39,6 +39,7 @@ final class SnapshotKeeper: Service {
     private let thread = Lock<SystemThread?>(nil)
     /// Positions at whole seconds, newest last; for the rate.
     private let samples = Lock<[(nanoseconds: Int64, position: UInt64)]>([])
+    private let drift: DriftLog
 
     init(
         engine: Engine, ingest: Ingest, store: sending SnapshotStore, settings: Configuration.Snapshot,
@@ -51,6 +52,7 @@ final class SnapshotKeeper: Service {
         self.lastingSettings = LastingSettings.encode(lastingSettings)
         self.deadLetters = deadLetters
         self.log = log
+        drift = DriftLog(engine: engine, log: log)
         wakeUp = try EventDescriptor()
     }
 
@@ -102,6 +104,7 @@ final class SnapshotKeeper: Service {
         while !isStopping.load(ordering: .acquiring) {
             _ = try? poller.wait(timeoutMilliseconds: 1000)
             sample()
+            drift.look()
             deadLetters.flush()
             guard interval > 0, MonotonicClock.nanoseconds >= next else { continue }
             // Nothing learned since the last one: another would say the same.

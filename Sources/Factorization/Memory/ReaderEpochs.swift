@@ -5,8 +5,8 @@ import Synchronization
 /// Epoch-based reclamation (Fraser 2004): a reader announces the epoch in which it entered; a writer unlinks, opens a new
 /// epoch, and frees once no reader stands in the old one. Readers never wait and never write shared lines but their own.
 public final class ReaderEpochs: Sendable {
-    /// Highest number of reader threads.
-    public static let slotCount = 64
+    /// Highest number of reader threads: 64 trainers and whoever answers.
+    public static let slotCount = 192
     /// One line a reader: 0 outside, else the epoch of entry. Written by its reader, read by writers.
     private let slots: UnsafeMutablePointerBox
     /// The current epoch, from 1; atomic.

@@ -47,6 +47,12 @@ final class FactorTable: Sendable {
         if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, width, 0, 0) }
     }
 
+    /// Puts a row to zero.
+    func clear(_ ordinal: UInt32) {
+        reset(ordinal)
+        fk_first_factors(factors(ordinal), 0, width, 0, 0)
+    }
+
     @inline(__always)
     func factors(_ ordinal: UInt32) -> UnsafeMutablePointer<Float> { rows.factors(ordinal) }
     @inline(__always)

@@ -12,6 +12,11 @@ public final class Model: Sendable {
     let contexts: FactorTable
     /// Rows of items as history context; nil where the model takes none.
     let histories: FactorTable?
+    /// Rows of attributes, by the ordinals of `attributes`.
+    let userAttributes: FactorTable
+    let itemAttributes: FactorTable
+    /// Who has which attributes; shared by all models.
+    let attributes: EntityAttributes
     /// Gram matrices of a model without sampled negatives; nil for the others.
     let samplingFree: SamplingFreeState?
     let kernels: Kernels
@@ -30,7 +35,7 @@ public final class Model: Sendable {
     /// AdaGrad's accumulator of w0, a Float's bits.
     private let globalAccumulator = Atomic<UInt32>(0)
 
-    init(settings: ModelSettings, kernels: Kernels) {
+    init(settings: ModelSettings, kernels: Kernels, attributes: EntityAttributes) {
         precondition(ModelSettings.ranks.contains(settings.rank), "the rank is 1 to 512")
         precondition((0...ModelSettings.mostNegatives).contains(settings.negatives), "negatives are 0 to 256")
         precondition(ModelSettings.orders.contains(settings.order), "the order is 3 to 5")
@@ -43,6 +48,7 @@ public final class Model: Sendable {
             "a model without sampled negatives is of a kind whose query is the sum of the side's rows")
         self.settings = settings
         self.kernels = kernels
+        self.attributes = attributes
         let layout = Kinds.layout(settings)
         self.layout = layout
         parameters = layout.parameters.isEmpty ? nil : Parameters(layout.parameters)
@@ -57,6 +63,8 @@ public final class Model: Sendable {
         items = table(2, rank: layout.itemRank)
         contexts = table(3, rank: layout.sideRank)
         histories = settings.history.length > 0 ? table(4, rank: layout.sideRank) : nil
+        userAttributes = table(5, rank: layout.sideRank)
+        itemAttributes = table(6, rank: layout.itemRank)
         samplingFree = settings.unobserved == .regularized ? SamplingFreeState(width: items.width) : nil
         var sums: [Float] = [0]
         for place in 0..<settings.history.length { sums.append(sums[place] + Float.power(settings.history.decay, place)) }
@@ -65,6 +73,17 @@ public final class Model: Sendable {
 
     /// Floats of an item's row and of the query, with padding.
     var width: Int { items.width }
+
+    /// Whether items' attributes take part: an item's side is then a sum of rows. For the kinds in which it enters a score as
+    /// one, and losses that look at one item at a time.
+    @inline(__always)
+    var takesItemAttributes: Bool {
+        guard settings.unobserved == .sampled && !settings.loss.isPairwise else { return false }
+        return settings.kind == .mf || settings.kind == .fm || settings.kind == .bilinear && !settings.symmetric
+    }
+    /// Whether features of the item's side interact with each other.
+    @inline(__always)
+    var hasItemPairs: Bool { settings.kind == .fm }
 
     /// The global bias w0.
     public var bias: Float { Float(bitPattern: globalBias.load(ordering: .relaxed)) }
@@ -104,6 +123,7 @@ public final class Model: Sendable {
     var groups: [(name: String, side: String, table: FactorTable)] {
         [("users", "users", users), ("items", "items", items), ("contexts", "contexts", contexts)]
             + (histories.map { [("histories", "items", $0)] } ?? [])
+            + [("attributes/users", "userAttributes", userAttributes), ("attributes/items", "itemAttributes", itemAttributes)]
     }
 
     /// Everything that is a row for each ordinal of a side, with its name: what a snapshot holds.
@@ -140,6 +160,28 @@ public final class Model: Sendable {
         items.makeReady(ordinal)
         histories?.makeReady(ordinal)
         samplingFree?.makeReady(ordinal, factors: items.factors(ordinal), kernels: kernels)
+    }
+
+    /// What an item needs that is known by its attributes before anybody touched it: its own row starts at zero, so that
+    /// the attributes alone speak for it.
+    func makeDescribedItemReady(_ ordinal: UInt32) {
+        makeItemReady(ordinal)
+        if takesItemAttributes { items.clear(ordinal) }
+    }
+    /// The same for a user.
+    func makeDescribedUserReady(_ ordinal: UInt32) {
+        users.makeReady(ordinal)
+        users.clear(ordinal)
+    }
+
+    /// The table of a row of the user's side.
+    func table(_ group: SideRow.Group) -> FactorTable {
+        switch group {
+        case .user: users
+        case .context: contexts
+        case .history: histories!
+        case .attribute: userAttributes
+        }
     }
 
     /// Step settings as the kernels take them.

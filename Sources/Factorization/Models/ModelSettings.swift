@@ -45,12 +45,16 @@ public struct ModelSettings: Sendable, Equatable {
         public var weight: Float
         /// The rows of history items.
         public var history: Float
-        public init(user: Float, item: Float, context: Float, weight: Float, history: Float = 0) {
+        /// The rows of attributes, of users and of items.
+        public var attribute: Float
+        /// - Parameter attribute: as for `context` unless given.
+        public init(user: Float, item: Float, context: Float, weight: Float, history: Float = 0, attribute: Float? = nil) {
             self.user = user
             self.item = item
             self.context = context
             self.weight = weight
-        self.history = history
+            self.history = history
+            self.attribute = attribute ?? context
         }
     }
 

@@ -9,6 +9,7 @@ struct RowStepper {
     var user: fk_side
     var context: fk_side
     var history: fk_side
+    var attribute: fk_side
     private var global: fk_side
     /// Norms cut to their cap.
     var clipped: UInt32 = 0
@@ -25,6 +26,9 @@ struct RowStepper {
         context = user
         context.rate = model.settings.rates.context
         context.l2 = model.settings.l2.context
+        attribute = user
+        attribute.rate = model.settings.rates.attribute
+        attribute.l2 = model.settings.l2.attribute
         // The rows of history items have no linear weight.
         history = user
         history.rate = model.settings.rates.history
@@ -53,6 +57,7 @@ struct RowStepper {
         case .user: kernels.step(row.factors, row.accumulators, row.state, gradient, sum, row.x, pair, error, &user, settings, width, &clipped)
         case .context: kernels.step(row.factors, row.accumulators, row.state, gradient, sum, row.x, pair, error, &context, settings, width, &clipped)
         case .history: kernels.step(row.factors, row.accumulators, row.state, gradient, sum, row.x, pair, error, &history, settings, width, &clipped)
+        case .attribute: kernels.step(row.factors, row.accumulators, row.state, gradient, sum, row.x, pair, error, &attribute, settings, width, &clipped)
         }
     }
 }

@@ -2,7 +2,7 @@ import CKernels
 
 /// A row of the user's side of an event: what its feature is worth there and where its floats lie.
 struct SideRow {
-    enum Group: UInt8 { case user, context, history }
+    enum Group: UInt8 { case user, context, history, attribute }
     var group: Group
     /// Ordinal in the group's table.
     var ordinal: UInt32
@@ -13,7 +13,7 @@ struct SideRow {
     var state: UnsafeMutablePointer<fk_row_state>
 }
 
-/// The user's side of a score (user, context, history), folded once: score(item) = constant + w_item + ⟨query, z_item⟩.
+/// The user's side of a score (user, attributes, history, context), folded once: score(item) = constant + w_item + ⟨query, z_item⟩.
 ///
 /// Scratch of one learner or one scorer; reads rows, writes none.
 final class UserSide {
@@ -29,7 +29,7 @@ final class UserSide {
     let parameterGradient: UnsafeMutablePointer<Float>
     private let history: UnsafeMutableBufferPointer<UInt32>
 
-    static let rowLimit = Sequencer.featureLimit + ModelSettings.History.longest + 1
+    static let rowLimit = Sequencer.featureLimit + ModelSettings.History.longest + AttributeLists.longest + 1
 
     init(model: Model) {
         self.model = model
@@ -48,12 +48,15 @@ final class UserSide {
         history.deallocate()
     }
 
-    /// Starts a side: the user's row, unless the user is `Placement.none`, and the user's history.
+    /// Starts a side: the user's row, unless the user is `Placement.none`, and the user's attributes and history.
     @inline(__always)
     func start(user: UInt32, userItems: UserItems) {
         rowCount = 0
         guard user != Placement.none else { return }
         append(.user, 1, model.users, user)
+        if model.attributes.users.has(user), let list = model.attributes.users[user] {
+            for index in 0..<list.count { append(.attribute, list[index].weight, model.userAttributes, list[index].ordinal) }
+        }
         guard let table = model.histories else { return }
         let count = userItems.history(of: user, into: history)
         append(history: UnsafeBufferPointer(rebasing: history[..<count]), of: table)

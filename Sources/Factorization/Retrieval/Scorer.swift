@@ -50,6 +50,7 @@ public final class Scorer {
     private var excludedWords: [Int] = []
     private let scores: UnsafeMutablePointer<Float>
     private let sides: [UserSide]
+    private let attributeScores: [AttributeScores]
     private static let block = 256
 
     /// - Parameter engine: what to answer from; the scorer registers as one of its readers.
@@ -58,6 +59,7 @@ public final class Scorer {
         ticket = engine.epochs.register()
         scores = .allocate(capacity: Scorer.block)
         sides = engine.models.map(UserSide.init)
+        attributeScores = engine.models.map(AttributeScores.init)
     }
 
     deinit {
@@ -84,10 +86,12 @@ public final class Scorer {
     ) -> [Float] {
         let model = engine.models[number], table = model.items
         let (side, constant) = fold(number, user, features)
+        let attributes = attributeScores[number], described = attributes.isNeeded
+        if described { attributes.prepare(side.query) }
         return items.map { item in
             guard item != Placement.none else { return constant }
             model.kernels.scoreRows(side.query, constant, table.factors(item), table.state(item), 1, table.width, scores)
-            return scores[0]
+            return described ? scores[0] + reading { attributes.part(of: item) } : scores[0]
         }
     }
 
@@ -112,17 +116,28 @@ public final class Scorer {
     private func scan(_ number: Int, _ query: RecommendQuery, count: Int) {
         let model = engine.models[number]
         let (side, constant) = fold(number, query.user, query.features)
-        let table = model.items
+        let table = model.items, attributes = attributeScores[number], described = attributes.isNeeded
+        if described { attributes.prepare(side.query) }
         for shard in 0..<Placement.shardCount {
             let rows = Placement.rows(in: shard, of: count)
             var local = 0
             while local < rows {
                 let run = table.run(shard: shard, from: local, limit: min(rows - local, Scorer.block))
                 model.kernels.scoreRows(side.query, constant, run.factors, run.states, run.count, table.width, scores)
+                if described { add(attributes, shard: shard, local: local, count: run.count) }
                 for index in 0..<run.count where scores[index] >= top.threshold {
                     offer(Placement.ordinal(shard: shard, local: local + index), score: scores[index])
                 }
                 local += run.count
+            }
+        }
+    }
+
+    /// Adds to a block's scores what the items' attributes give.
+    private func add(_ attributes: AttributeScores, shard: Int, local: Int, count: Int) {
+        reading {
+            for index in 0..<count {
+                scores[index] += attributes.part(of: Placement.ordinal(shard: shard, local: local + index))
             }
         }
     }

@@ -12,10 +12,10 @@ public final class Sequencer: @unchecked Sendable {
     public enum Refusal: String, Sendable, CaseIterable {
         /// More event types than the registry holds.
         case tooManyTypes = "too_many_types"
-        /// More context fields than the registry holds; the event is taken without the feature.
+        /// More fields than the registry holds; the record is taken without the feature.
         case tooManyFields = "too_many_fields"
-        /// A context feature beyond `featureLimit` of one event, or with an x beyond `largestFeature`; the event is taken
-        /// without it.
+        /// A context feature beyond `featureLimit` of one event, an attribute beyond `AttributeLists.longest`, or one with an x
+        /// beyond `largestFeature`; the record is taken without it.
         case badFeature = "bad_feature"
         /// All ordinals of a table are given out.
         case tableFull = "table_full"
@@ -25,13 +25,13 @@ public final class Sequencer: @unchecked Sendable {
         case missingValue = "missing_value"
     }
 
-    private let shared: SharedState
-    private let models: [Model]
-    private let queues: [TrainerQueue]
+    let shared: SharedState
+    let models: [Model]
+    let queues: [TrainerQueue]
     /// The last position given out; the next event gets one more. Stored by the sequencer when its records are published.
     private let last = Atomic<UInt64>(0)
     /// Sequencer only: the position while a batch is under way.
-    private var position: UInt64 = 0
+    var position: UInt64 = 0
     /// Refusals by `Refusal.allCases`; stored by the sequencer, read by anyone.
     private let refused: UnsafeMutablePointer<Atomic<Int>>
     /// What the last `take` refused, at most `refusalsKept`: the record's index and why. For the caller's dead letters.
@@ -60,7 +60,7 @@ public final class Sequencer: @unchecked Sendable {
     }
 
     @inline(never)
-    private func refuse(_ record: Int, _ reason: Refusal) -> Bool {
+    func refuse(_ record: Int, _ reason: Refusal) -> Bool {
         refused[Refusal.allCases.firstIndex(of: reason)!].add(1, ordering: .relaxed)
         if lastRefusals.count < Sequencer.refusalsKept { lastRefusals.append((record, reason)) }
         return true
@@ -127,8 +127,8 @@ public final class Sequencer: @unchecked Sendable {
             if item != Placement.none { shared.items.setHidden(item, record.kind == .hideItem) }
             return true
         case .undo, .forgetUser: return takeUserRecord(record)
-        case .itemAttributes, .userAttributes, .forgetItem:
-            return refuse(index, .unsupported)
+        case .itemAttributes, .userAttributes: return takeAttributes(record, index, of: batch)
+        case .forgetItem: return refuse(index, .unsupported)
         case .beat: return true
         }
     }
@@ -194,14 +194,21 @@ public final class Sequencer: @unchecked Sendable {
         return true
     }
 
-    private enum Side { case users, items, contexts }
+    enum Side {
+        case users, items, contexts
+        /// Users and items that come with attributes.
+        case describedUsers, describedItems
+        case userAttributes, itemAttributes
+    }
 
     @inline(__always)
-    private func ordinal(of key: Key, in side: Side) -> UInt32 {
+    func ordinal(of key: Key, in side: Side) -> UInt32 {
         let table = switch side {
-        case .users: shared.users
-        case .items: shared.items
+        case .users, .describedUsers: shared.users
+        case .items, .describedItems: shared.items
         case .contexts: shared.contexts
+        case .userAttributes: shared.attributes.users.features
+        case .itemAttributes: shared.attributes.items.features
         }
         let found = table.find(key)
         return found != Placement.none ? found : admit(key, to: table, side)
@@ -217,10 +224,19 @@ public final class Sequencer: @unchecked Sendable {
 
     private func makeReady(_ ordinal: UInt32, _ side: Side, _ key: borrowing Key) {
         switch side {
-        case .users:
+        case .users, .describedUsers:
             shared.userItems.ensure(ordinal)
-            for model in models { model.users.makeReady(ordinal) }
-        case .items: for model in models { model.makeItemReady(ordinal) }
+            shared.attributes.users.ensure(ordinal)
+            for model in models {
+                if side == .users { model.users.makeReady(ordinal) } else { model.makeDescribedUserReady(ordinal) }
+            }
+        case .items, .describedItems:
+            shared.attributes.items.ensure(ordinal)
+            for model in models {
+                if side == .items { model.makeItemReady(ordinal) } else { model.makeDescribedItemReady(ordinal) }
+            }
+        case .userAttributes: for model in models { model.userAttributes.makeReady(ordinal) }
+        case .itemAttributes: for model in models { model.itemAttributes.makeReady(ordinal) }
         case .contexts:
             let field = Int(key.namespace)
             for model in models { model.makeContextReady(ordinal, fieldName: shared.fields.name(UInt16(field))) }
@@ -231,4 +247,9 @@ public final class Sequencer: @unchecked Sendable {
     func restoreUser(_ key: Key) -> UInt32 { admit(key, to: shared.users, .users) }
     func restoreItem(_ key: Key) -> UInt32 { admit(key, to: shared.items, .items) }
     func restoreContext(_ key: Key) -> UInt32 { admit(key, to: shared.contexts, .contexts) }
+    func restoreAttribute(_ key: Key, ofItems: Bool) -> UInt32 {
+        ofItems
+            ? admit(key, to: shared.attributes.items.features, .itemAttributes)
+            : admit(key, to: shared.attributes.users.features, .userAttributes)
+    }
 }

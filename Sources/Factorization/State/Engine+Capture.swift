@@ -16,12 +16,15 @@ extension Engine {
         capture(names: fields.allNames, as: "fields", into: &image)
         for (name, table) in sides { capture(table, as: name, into: &image) }
         captureUserItems(into: &image)
+        captureAttributes(into: &image)
         for model in models { capture(model, into: &image) }
         captureWatermarks(into: &image)
         return image
     }
 
-    var sides: [(name: String, table: EntityTable)] { [("users", users), ("items", items), ("contexts", contexts)] }
+    var sides: [(name: String, table: EntityTable)] {
+        [
+            ("users", users), ("items", items), ("contexts", contexts), ("userAttributes", userAttributes), ("itemAttributes", itemAttributes)] }
 
     /// How many rows the groups of a side have.
     func rowCount(_ side: String) -> Int { sides.first { $0.name == side }!.table.count }

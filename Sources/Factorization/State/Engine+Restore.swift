@@ -15,14 +15,14 @@ extension Engine {
         var counts: [Int] = []
         try read("counts", source) { (reader) throws(StateError) in
             position = try reader.get()
-            for _ in 0..<4 {
+            for _ in 0..<sides.count + 1 {
                 let count = try reader.get(UInt64.self)
                 guard count <= UInt64(Placement.none) else { throw .damaged(section: "counts") }
                 counts.append(Int(count))
             }
         }
-        guard counts[3] == models.count else {
-            throw StateError.changed(key: "models", saved: "\(counts[3]) models", now: "\(models.count)")
+        guard let modelCount = counts.last, modelCount == models.count else {
+            throw StateError.changed(key: "models", saved: "\(counts.last ?? 0) models", now: "\(models.count)")
         }
         for (index, name) in try readNames("fields", source).enumerated() {
             let namespace = name.withUnsafeBytes { fields.namespace(adding: $0) }
@@ -31,13 +31,14 @@ extension Engine {
         guard shared.types.restore(try readNames("types", source)) else { throw StateError.damaged(section: "types") }
         for (index, side) in sides.enumerated() { try restoreIds(side.name, side.table, count: counts[index], source) }
         try restoreUserItems(source)
+        try restoreAttributes(source)
         for model in models { try restore(model, source) }
         try checkWatermarks(source, position: position)
         sequencer.restore(position: position)
         for trainer in trainers { trainer.restore(position: position) }
     }
 
-    private func read(
+    func read(
         _ section: String, _ source: some StateSource, _ body: (inout ByteReader) throws(StateError) -> Void
     ) throws {
         let found = try source.withSection(section) { (bytes) throws(StateError) in
@@ -87,7 +88,8 @@ extension Engine {
                     let ordinal = switch side {
                     case "users": sequencer.restoreUser(key)
                     case "items": sequencer.restoreItem(key)
-                    default: sequencer.restoreContext(key)
+                    case "contexts": sequencer.restoreContext(key)
+                    default: sequencer.restoreAttribute(key, ofItems: side == "itemAttributes")
                     }
                     guard ordinal == UInt32(expected), frequency.isFinite else { throw .damaged(section: section) }
                     table.count(ordinal, by: frequency)

@@ -46,6 +46,9 @@ public final class Engine: Sendable {
     public let users: EntityTable
     public let items: EntityTable
     public let contexts: EntityTable
+    /// Attributes of users and of items, by (field, value).
+    public let userAttributes: EntityTable
+    public let itemAttributes: EntityTable
     /// Names of context fields.
     public let fields: Fields
     let shared: SharedState
@@ -56,7 +59,7 @@ public final class Engine: Sendable {
         self.settings = settings
         let shared = SharedState(settings: settings)
         self.shared = shared
-        models = settings.models.map { Model(settings: $0, kernels: kernels) }
+        models = settings.models.map { Model(settings: $0, kernels: kernels, attributes: shared.attributes) }
         let queues = (0..<settings.trainers).map { _ in TrainerQueue(capacity: settings.queueCapacity) }
         sequencer = Sequencer(shared: shared, models: models, queues: queues)
         let models = models
@@ -66,6 +69,8 @@ public final class Engine: Sendable {
         users = shared.users
         items = shared.items
         contexts = shared.contexts
+        userAttributes = shared.attributes.users.features
+        itemAttributes = shared.attributes.items.features
         fields = shared.fields
     }
 
@@ -81,6 +86,13 @@ public final class Engine: Sendable {
         return PrequentialReport(sums, loss: models[model].settings.loss)
     }
 
+    /// Alarms of a model's prequential loss, over all trainers.
+    public func drift(_ model: Int) -> DriftReport {
+        trainers.map { $0.learners[model].prequential.publishedDrift }.reduce(DriftReport(alarms: 0, lastPosition: 0)) {
+            DriftReport(alarms: $0.alarms + $1.alarms, lastPosition: max($0.lastPosition, $1.lastPosition))
+        }
+    }
+
     /// Steps cut by a cap and items rejected for a score that was not finite, of a model.
     public func caps(_ model: Int) -> (clipped: Int, rejected: Int) {
         trainers.reduce((0, 0)) {
@@ -88,9 +100,13 @@ public final class Engine: Sendable {
         }
     }
 
-    /// Bytes of ids, of users' histories, and of all rows.
+    /// Bytes of ids, of users' histories and everybody's attributes, and of all rows.
     public var bytes: (ids: Int, userItems: Int, rows: Int) {
-        (users.bytes + items.bytes + contexts.bytes, shared.userItems.bytes, models.reduce(0) { $0 + $1.bytes })
+        (
+            sides.reduce(0) { $0 + $1.table.bytes },
+            shared.userItems.bytes + shared.attributes.users.bytes + shared.attributes.items.bytes,
+            models.reduce(0) { $0 + $1.bytes }
+        )
     }
 
     /// Takes a whole batch and applies it on the calling thread: for tests, benchmarks and offline runs, where no other

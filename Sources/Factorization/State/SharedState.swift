@@ -8,6 +8,7 @@ final class SharedState: Sendable {
     let types: EventTypes
     let fields: Fields
     let userItems: UserItems
+    let attributes: EntityAttributes
 
     init(settings: EngineSettings) {
         epochs = ReaderEpochs()
@@ -17,6 +18,7 @@ final class SharedState: Sendable {
         contexts = EntityTable(epochs: epochs)
         types = EventTypes(configured: settings.eventTypes, fallback: settings.otherEvents)
         fields = Fields()
+        attributes = EntityAttributes(epochs: epochs)
         userItems = UserItems(historyLength: settings.historyLength, seenLimit: settings.seenLimit, epochs: epochs)
     }
 }

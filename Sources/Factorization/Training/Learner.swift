@@ -19,6 +19,10 @@ final class Learner {
     private let userRowIsQuery: Bool
     private let isPairwise: Bool
     private let isSamplingFree: Bool
+    private let takesItemAttributes: Bool
+    /// How many have attributes, of either side; the lists' own counts.
+    private let usersWithAttributes: UnsafeMutablePointer<Atomic<Int>>
+    private let itemsWithAttributes: UnsafeMutablePointer<Atomic<Int>>
     let prequential: Prequential
     /// Errors and norms cut by their caps; items whose score was not finite. Written by the trainer, read by anyone.
     let clipped = Atomic<Int>(0)
@@ -27,6 +31,8 @@ final class Learner {
     /// Of items, then the stepper's.
     private let settings: UnsafeMutablePointer<fk_settings>
     var stepper: RowStepper
+    /// For items that have attributes.
+    private let attributed: AttributedPass
     /// For a model without sampled negatives.
     private let samplingFree: SamplingFree?
     let side: UserSide
@@ -51,11 +57,15 @@ final class Learner {
         userRowIsQuery = model.layout.userRowIsQuery && model.histories == nil
         isPairwise = model.settings.loss.isPairwise
         isSamplingFree = model.samplingFree != nil
+        takesItemAttributes = model.takesItemAttributes
+        usersWithAttributes = model.attributes.users.holders
+        itemsWithAttributes = model.attributes.items.holders
         prequential = Prequential(loss: model.settings.loss)
         settings = .allocate(capacity: 3)
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
+        attributed = AttributedPass(model: model, settings: settings)
         samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
         items = .allocate(capacity: model.settings.negatives + 2)
@@ -98,7 +108,7 @@ final class Learner {
         var pass = fk_pass()
         stepper.clipped = 0
         pass.catalogue = record.pointee.catalogue
-        if record.pointee.featureCount == 0 && userRowIsQuery {
+        if record.pointee.featureCount == 0 && userRowIsQuery && !hasAttributes(user) {
             stepAlone(user, &pass, count)
         } else {
             side.start(user: user, userItems: userItems)
@@ -106,7 +116,7 @@ final class Learner {
             stepSum(&pass, count)
         }
         model.stepBias(error: pass.error_sum)
-        prequential.record(items, count: count)
+        prequential.record(items, count: count, position: record.pointee.position)
         if pass.clipped != 0 { clipped.add(Int(pass.clipped), ordering: .relaxed) }
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
     }
@@ -123,7 +133,7 @@ final class Learner {
         stepper.clipped = 0
         setItem(0, record.pointee.item, label: label, weight: weight)
         samplingFree.unsafelyUnwrapped.learn(record, label: label, weight: weight, side: side, stepper: &stepper, items: items)
-        prequential.record(items, count: items[1].factors == nil ? 1 : 2)
+        prequential.record(items, count: items[1].factors == nil ? 1 : 2, position: record.pointee.position)
         if stepper.clipped != 0 { clipped.add(Int(stepper.clipped), ordering: .relaxed) }
         if !items[0].score.isFinite { mend(record, rejected: 1, count: 1) }
     }
@@ -173,11 +183,19 @@ final class Learner {
     /// The items' steps by the model's loss.
     @inline(__always)
     private func run(_ pass: inout fk_pass, _ count: Int) {
-        if isPairwise {
+        if takesItemAttributes && itemsWithAttributes.pointee.load(ordering: .relaxed) != 0 {
+            attributed.run(&pass, items, ordinals, count: count)
+        } else if isPairwise {
             kernels.pairs(&pass, settings, items, count, width)
         } else {
             kernels.pass(&pass, settings, items, count, width)
         }
+    }
+
+    /// Whether attributes stand beside the user's row.
+    @inline(__always)
+    private func hasAttributes(_ user: UInt32) -> Bool {
+        usersWithAttributes.pointee.load(ordering: .relaxed) != 0 && model.attributes.users.has(user)
     }
 
     /// The user's side is the user's row alone: the row itself is the query and moves with each item.
@@ -238,15 +256,20 @@ final class Learner {
     private func mend(_ record: UnsafeMutablePointer<TrainingRecord>, rejected count: Int, count items: Int) {
         rejected.add(count, ordering: .relaxed)
         mend(model.users, record.pointee.user)
-        for index in 0..<items { mend(model.items, ordinals[index]) }
+        for index in 0..<items {
+            mend(model.items, ordinals[index])
+            guard let list = model.attributes.items[ordinals[index]] else { continue }
+            for place in 0..<list.count { mend(model.itemAttributes, list[place].ordinal) }
+        }
         if let parameters = model.parameters {
             let size = model.kernels.dot(parameters.floats(0), parameters.floats(0), parameters.count)
             if !size.isFinite { parameters.reset() }
         }
-        guard record.pointee.featureCount > 0 || model.histories != nil || samplingFree != nil else { return }
+        let stoodAlone = record.pointee.featureCount == 0 && model.histories == nil && !hasAttributes(record.pointee.user)
+        guard !stoodAlone || samplingFree != nil else { return }
         for index in 1..<side.rowCount {
             let row = side.rows[index]
-            mend(row.group == .history ? model.histories! : model.contexts, row.ordinal)
+            mend(model.table(row.group), row.ordinal)
         }
     }
 

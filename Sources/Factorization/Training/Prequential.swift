@@ -37,19 +37,21 @@ final class Prequential: @unchecked Sendable {
     private var sums = Sums()
     private var lowest = Float.infinity
     private var highest = -Float.infinity
-    /// `sums` as last published, eight doubles' bits.
+    /// Watches the loss of every event.
+    private var alarm = DriftAlarm()
+    /// `sums` as last published, eight doubles' bits, then the alarm's count and last position.
     private let shown: UnsafeMutablePointer<Atomic<UInt64>>
 
     init(loss: ModelSettings.Loss) {
         self.loss = loss
-        shown = .allocate(capacity: 8)
-        for index in 0..<8 { (shown + index).initialize(to: Atomic(0)) }
+        shown = .allocate(capacity: 10)
+        for index in 0..<10 { (shown + index).initialize(to: Atomic(0)) }
     }
     deinit { shown.deallocate() }
 
     /// Counts one event: `items[0]` is the event, the rest its negatives; all carry the score from before their step.
     @inline(__always)
-    func record(_ items: UnsafePointer<fk_item>, count: Int) {
+    func record(_ items: UnsafePointer<fk_item>, count: Int, position: UInt64) {
         let score = items[0].score, label = items[0].label
         var loss = 0.0, wins = 0.0, compared = count - 1
         switch self.loss {
@@ -84,6 +86,7 @@ final class Prequential: @unchecked Sendable {
             wins = items[1].score < score ? 1 : items[1].score == score ? 0.5 : 0
         }
         guard loss.isFinite else { return }
+        alarm.record(loss, position: position)
         let comparisons = Double(compared), keep = Prequential.keep
         sums.events += 1
         sums.loss += loss
@@ -106,6 +109,13 @@ final class Prequential: @unchecked Sendable {
                 shown[index].store(value.bitPattern, ordering: .relaxed)
             }
         }
+        shown[9].store(alarm.lastPosition, ordering: .relaxed)
+        shown[8].store(alarm.alarms, ordering: .relaxed)
+    }
+
+    /// The alarm as last published.
+    var publishedDrift: DriftReport {
+        DriftReport(alarms: Int(shown[8].load(ordering: .relaxed)), lastPosition: shown[9].load(ordering: .relaxed))
     }
 
     /// The sums as last published; a field may be an event newer than another.

@@ -109,6 +109,7 @@ final class SamplingFree {
         case .user: settings.rates.user
         case .context: settings.rates.context
         case .history: settings.rates.history
+        case .attribute: settings.rates.attribute
         }
     }
 

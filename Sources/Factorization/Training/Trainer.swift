@@ -9,6 +9,8 @@ public final class Trainer: @unchecked Sendable {
     let queue: TrainerQueue
     let learners: [Learner]
     private let shared: SharedState
+    /// Lists that other trainers replace are read under this.
+    private let ticket: Int
     // The same again for the loop, without reference counting: these objects live as long as the trainer.
     private let learnerList: UnsafeMutablePointer<Unmanaged<Learner>>
     private let learnerCount: Int
@@ -25,6 +27,7 @@ public final class Trainer: @unchecked Sendable {
         self.index = index
         self.queue = queue
         self.shared = shared
+        ticket = shared.epochs.register()
         learners = models.map(Learner.init)
         learnerCount = learners.count
         learnerList = .allocate(capacity: learnerCount)
@@ -64,12 +67,14 @@ public final class Trainer: @unchecked Sendable {
             var features = 0
             let firstFeature = queue.firstFeature
             let chunk = end - done
-            while done < end {
-                if done + Trainer.lookahead < count { prefetch(first &+ done &+ Trainer.lookahead) }
-                let record = ring.record(first &+ done)
-                apply(record, firstFeature: firstFeature &+ features)
-                features += Int(record.pointee.featureCount)
-                done += 1
+            shared.epochs.reading(ticket) {
+                while done < end {
+                    if done + Trainer.lookahead < count { prefetch(first &+ done &+ Trainer.lookahead) }
+                    let record = ring.record(first &+ done)
+                    apply(record, firstFeature: firstFeature &+ features)
+                    features += Int(record.pointee.featureCount)
+                    done += 1
+                }
             }
             // The last record of the chunk is applied: all of this trainer's events up to it are.
             applied.store(ring.record(first &+ done &- 1).pointee.position, ordering: .releasing)
@@ -95,7 +100,7 @@ public final class Trainer: @unchecked Sendable {
 
     @inline(__always)
     private func apply(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
-        guard record.pointee.kind == .interaction else { return applyRare(record) }
+        guard record.pointee.kind == .interaction else { return applyRare(record, firstFeature: firstFeature) }
         let rule = rules + Int(record.pointee.type)
         let label = rule.pointee.label(value: record.pointee.value, hasValue: record.pointee.hasValue)
         let weight = rule.pointee.weight * record.pointee.weight
@@ -116,12 +121,19 @@ public final class Trainer: @unchecked Sendable {
     }
 
     @inline(never)
-    private func applyRare(_ record: UnsafeMutablePointer<TrainingRecord>) {
+    private func applyRare(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
         let user = record.pointee.user
         switch record.pointee.kind {
+        case .userAttributes, .itemAttributes:
+            let ofUser = record.pointee.kind == .userAttributes
+            let lists = ofUser ? shared.attributes.users : shared.attributes.items
+            lists.set(ofUser ? user : record.pointee.item, count: Int(record.pointee.featureCount)) {
+                ring.feature(firstFeature &+ $0)
+            }
         case .undo: shared.userItems.remove(record.pointee.item, user: user)
         case .forgetUser:
             shared.userItems.clear(user)
+            shared.attributes.users.clear(user)
             for learner in learners { learner.forget(user: user) }
         default: break
         }

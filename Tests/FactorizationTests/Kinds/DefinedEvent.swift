@@ -172,6 +172,7 @@ struct DefinedEvent {
             case .user: (settings.rates.user, settings.l2.user)
             case .context: (settings.rates.context, settings.l2.context)
             case .history: (settings.rates.history, settings.l2.history)
+            case .attribute: (settings.rates.attribute, settings.l2.attribute)
             }
         rows[a].stepFactors(zip(gradient, rows[a].v).map { $0 + Double(l2) * $1 }, rate: rate, settings.optimizer)
     }

@@ -43,7 +43,7 @@ struct BatchBuilder {
 
     func key(_ id: Int64) -> Key { Key(integer: id, hashing: hashing) }
 
-    private func text(_ string: String) -> TextRange {
+    func text(_ string: String) -> TextRange {
         var string = string
         return string.withUTF8 { batch.copyText(UnsafeRawBufferPointer($0))! }
     }
@@ -96,4 +96,35 @@ func randomEvents(_ count: Int, users: Int = 20, items: Int = 30, context: Int =
         return TestEvent(
             user: Int64(dice.below(users)), item: Int64(dice.below(items)), value: Float(dice.real(values)), context: features)
     }
+}
+
+extension BatchBuilder {
+    /// An upsert of an item's or a user's attributes.
+    func append(attributes: [TestFeature], user: Int64? = nil, item: Int64? = nil) {
+        let first = batch.featureCount
+        for attribute in attributes {
+            #expect(
+                batch.append(
+                    FeatureEntry(field: text(attribute.field), value: key(attribute.value), weight: attribute.weight)))
+        }
+        #expect(
+            batch.append(
+                EventRecord(
+                    kind: user == nil ? .itemAttributes : .userAttributes, user: key(user ?? 0), item: key(item ?? 0),
+                    firstFeature: UInt32(first), featureCount: UInt16(attributes.count))))
+    }
+}
+
+extension Engine {
+    /// Upserts the attributes of one entity.
+    func describe(user: Int64? = nil, item: Int64? = nil, _ attributes: [TestFeature]) {
+        let builder = BatchBuilder(self)
+        builder.append(attributes: attributes, user: user, item: item)
+        learnNow(builder.batch)
+    }
+
+    /// An entity's attributes as they are held.
+    func attributes(user: UInt32) -> [ResolvedFeature] { attributes(shared.attributes.users[user]) }
+    func attributes(item: UInt32) -> [ResolvedFeature] { attributes(shared.attributes.items[item]) }
+    private func attributes(_ list: AttributeList?) -> [ResolvedFeature] { list.map { list in (0..<list.count).map { list[$0] } } ?? [] }
 }

@@ -2,13 +2,17 @@
 /// and a pair counts ⟨v_{i,f(j)}, v_{j,f(i)}⟩ x_i x_j.
 ///
 /// Fields: user; history, where the model takes one; the context fields named in the settings; one for all other context
-/// fields; item, the last. A row of the user's side has a block for every field, an item's row one for every field but its
-/// own. With S_f = Σ_{a in field f} x_a row_a the query's block f is S_f's block `item`, and the side's own pairs are
+/// fields and the user's attributes; item, the last. A row of the user's side has a block for every field, an item's row one
+/// for every field but its own. With S_f = Σ_{a in field f} x_a row_a the query's block f is S_f's block `item`, and the side's own pairs are
 /// ½(Σ_{f,g} ⟨S_f[g], S_g[f]⟩ − Σ_a x_a² ‖v_{a,f(a)}‖²), in O(nnz·F·k + F²·k). Scratch: S_f for each field, then a gradient.
 enum FieldAwareMachine {
     /// Number of fields, the item's included.
     static func fieldCount(_ settings: ModelSettings) -> Int { firstContextField(settings) + settings.fields.count + 2 }
     private static func firstContextField(_ settings: ModelSettings) -> Int { settings.history.length > 0 ? 2 : 1 }
+
+    /// The field of all that has none of its own.
+    @inline(__always)
+    static func otherField(_ settings: ModelSettings) -> Int { firstContextField(settings) + settings.fields.count }
 
     /// The field of a context feature by the name of its field.
     static func contextField(_ name: [UInt8], _ settings: ModelSettings) -> Int {
@@ -27,6 +31,7 @@ enum FieldAwareMachine {
         case .user: 0
         case .history: 1
         case .context: model.contextField(row.ordinal)
+        case .attribute: otherField(model.settings)
         }
     }
 

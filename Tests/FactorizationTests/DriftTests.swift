@@ -1,0 +1,61 @@
+import Testing
+
+@testable import Factorization
+
+@Suite struct DriftTests {
+    /// Losses as skewed as log losses are: exponential, of a given mean.
+    private func loss(_ mean: Double, _ dice: inout Dice) -> Double {
+        let word = Double(dice.next() >> 11) / Double(1 << 53)
+        // −ln(1 − u) by its series would do; the mean of a few squares is as skewed and needs no logarithm.
+        return mean * 3 * word * word
+    }
+
+    @Test func aSteadyOrFallingLossIsNoAlarm() {
+        for seed in 0..<4 {
+            var dice = Dice(seed), steady = DriftAlarm(), falling = DriftAlarm()
+            for position in 1...UInt64(400_000) {
+                steady.record(loss(1, &dice), position: position)
+                falling.record(loss(0.5 + 0.5 / (1 + Double(position) / 50_000), &dice), position: position)
+            }
+            #expect(steady.alarms == 0 && falling.alarms == 0)
+        }
+    }
+
+    @Test func aRiseIsNoticedOnceAndSoon() {
+        for seed in 0..<20 {
+            var dice = Dice(seed), alarm = DriftAlarm()
+            let change: UInt64 = 60_000
+            for position in 1...UInt64(200_000) {
+                alarm.record(loss(position < change ? 1 : 1.3, &dice), position: position)
+            }
+            // 1.3 in place of 1 is more than four deviations of a batch's mean.
+            #expect(alarm.alarms == 1 && alarm.lastPosition >= change && alarm.lastPosition < change + 8 * 256, "\(alarm.lastPosition)")
+        }
+    }
+
+    @Test func oneBadBatchAndALossThatNeverVariesAreNoAlarm() {
+        var dice = Dice(3), alarm = DriftAlarm(), flat = DriftAlarm()
+        for position in 1...UInt64(100_000) {
+            alarm.record(position / 256 == 200 ? 50 : loss(1, &dice), position: position)
+            flat.record(0.25, position: position)
+        }
+        #expect(alarm.alarms == 0 && flat.alarms == 0)
+    }
+
+    /// Tastes that flip: the model's own losses raise the alarm, and the report names the place.
+    @Test func aModelReportsTheFlipOfATaste() {
+        let engine = Engine(settings: EngineSettings(models: [ModelSettings(rank: 8, negatives: 2)]))
+        var dice = Dice(5)
+        func events(_ flipped: Int) -> [TestEvent] {
+            (0..<20_000).map { _ in
+                let user = dice.below(50)
+                return TestEvent(user: Int64(user), item: Int64(dice.below(30) * 2 + (user + flipped) % 2))
+            }
+        }
+        for _ in 0..<2 { engine.learn(events(0)) }
+        #expect(engine.drift(0) == DriftReport(alarms: 0, lastPosition: 0))
+        engine.learn(events(1))
+        let drift = engine.drift(0)
+        #expect(drift.alarms >= 1 && drift.lastPosition > 40_000 && drift.lastPosition <= 60_000)
+    }
+}
