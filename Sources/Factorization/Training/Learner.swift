@@ -8,42 +8,42 @@ import Synchronization
 /// What every event needs lies here as plain words (rows, kernels, numbers), so that a step counts no references.
 final class Learner {
     let model: Model
-    private let kernels: Kernels
-    private let userRows: FactorRows
-    private let itemRows: FactorRows
-    private let negatives: Int
-    private let verifiesNegatives: Bool
-    private let seed: UInt64
-    private let width: Int
+    let kernels: Kernels
+    let userRows: FactorRows
+    let itemRows: FactorRows
+    let negatives: Int
+    let verifiesNegatives: Bool
+    let seed: UInt64
+    let width: Int
     /// Whether the user's row alone is the query of an event without context.
-    private let userRowIsQuery: Bool
-    private let isPairwise: Bool
-    private let isSamplingFree: Bool
-    private let takesItemAttributes: Bool
+    let userRowIsQuery: Bool
+    let isPairwise: Bool
+    let isSamplingFree: Bool
+    let takesItemAttributes: Bool
     /// How many have attributes, of either side; the lists' own counts.
-    private let usersWithAttributes: UnsafeMutablePointer<Atomic<Int>>
-    private let itemsWithAttributes: UnsafeMutablePointer<Atomic<Int>>
+    let usersWithAttributes: UnsafeMutablePointer<Atomic<Int>>
+    let itemsWithAttributes: UnsafeMutablePointer<Atomic<Int>>
     let prequential: Prequential
     /// Errors and norms cut by their caps; items whose score was not finite. Written by the trainer, read by anyone.
     let clipped = Atomic<Int>(0)
     let rejected = Atomic<Int>(0)
 
     /// Of items, then the stepper's.
-    private let settings: UnsafeMutablePointer<fk_settings>
+    let settings: UnsafeMutablePointer<fk_settings>
     var stepper: RowStepper
     /// For items that have attributes.
-    private let attributed: AttributedPass
+    let attributed: AttributedPass
     /// For a model without sampled negatives.
-    private let samplingFree: SamplingFree?
+    let samplingFree: SamplingFree?
     let side: UserSide
     /// Whether the user's row moves within a pass when other rows stand beside it.
-    private let movesUser: Bool
+    let movesUser: Bool
     /// The event's item and its negatives.
-    private let items: UnsafeMutablePointer<fk_item>
-    private let ordinals: UnsafeMutablePointer<UInt32>
+    let items: UnsafeMutablePointer<fk_item>
+    let ordinals: UnsafeMutablePointer<UInt32>
     /// The query as it moves through a pass, and the sum of error × item factors.
-    private let moving: UnsafeMutablePointer<Float>
-    private let gradient: UnsafeMutablePointer<Float>
+    let moving: UnsafeMutablePointer<Float>
+    let gradient: UnsafeMutablePointer<Float>
 
     init(model: Model) {
         self.model = model
@@ -121,68 +121,17 @@ final class Learner {
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
     }
 
-    /// Scores and learns one interaction of a model without sampled negatives. One draw from the catalogue is scored beside
-    /// it, for the prequential comparison only.
-    private func learnSamplingFree(
-        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue.View, firstFeature: Int,
-        userItems: UserItems
-    ) {
-        side.start(user: record.pointee.user, userItems: userItems)
-        for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
-        _ = side.fold()
-        stepper.clipped = 0
-        setItem(0, record.pointee.item, label: label, weight: weight)
-        samplingFree.unsafelyUnwrapped.learn(record, label: label, weight: weight, side: side, stepper: &stepper, items: items)
-        prequential.record(items, count: items[1].factors == nil ? 1 : 2, position: record.pointee.position)
-        if stepper.clipped != 0 { clipped.add(Int(stepper.clipped), ordering: .relaxed) }
-        if !items[0].score.isFinite { mend(record, rejected: 1, count: 1) }
-    }
-
-    /// Asks for the rows that an event will touch: the user's, the item's, and those of the negatives that will be drawn.
     @inline(__always)
-    func prefetch(_ record: UnsafeMutablePointer<TrainingRecord>) {
-        userRows.prefetch(record.pointee.user)
-        itemRows.prefetch(record.pointee.item)
-        guard negatives > 0 else { return }
-        let base = mix64(seed ^ record.pointee.position), catalogue = UInt64(record.pointee.catalogue)
-        for draw in 0..<negatives { itemRows.prefetch(Learner.draw(base, draw, of: catalogue)) }
-    }
-
-    /// One draw from a catalogue: a function of the event's word and the number of the draw.
-    @inline(__always)
-    private static func draw(_ base: UInt64, _ draw: Int, of catalogue: UInt64) -> UInt32 {
-        UInt32(truncatingIfNeeded: ((mix64(base &+ UInt64(draw)) >> 32) &* catalogue) >> 32)
-    }
-
-    @inline(__always)
-    private func setItem(_ index: Int, _ ordinal: UInt32, label: Float, weight: Float) {
+    func setItem(_ index: Int, _ ordinal: UInt32, label: Float, weight: Float) {
         ordinals[index] = ordinal
         items[index] = fk_item(
             factors: itemRows.factors(ordinal), accumulators: itemRows.accumulators(ordinal), state: itemRows.state(ordinal),
             label: label, weight: weight, score: 0)
     }
 
-    /// Draws uniformly from the catalogue as it was at the event's position: a function of seed, position and catalogue,
-    /// so that a replay draws the same. A draw that hits the event's item, or (verified) one that the user has seen, is
-    /// skipped. Answers how many remain.
-    @inline(__always)
-    private func drawNegatives(of record: UnsafeMutablePointer<TrainingRecord>, weight: Float, userItems: UserItems) -> Int {
-        let catalogue = UInt64(record.pointee.catalogue)
-        let base = mix64(seed ^ record.pointee.position)
-        var drawn = 0
-        for draw in 0..<negatives {
-            let ordinal = Learner.draw(base, draw, of: catalogue)
-            if ordinal == record.pointee.item { continue }
-            if verifiesNegatives && userItems.hasSeen(ordinal, user: record.pointee.user) { continue }
-            drawn += 1
-            setItem(drawn, ordinal, label: 0, weight: weight)
-        }
-        return drawn
-    }
-
     /// The items' steps by the model's loss.
     @inline(__always)
-    private func run(_ pass: inout fk_pass, _ count: Int) {
+    func run(_ pass: inout fk_pass, _ count: Int) {
         if takesItemAttributes && itemsWithAttributes.pointee.load(ordering: .relaxed) != 0 {
             attributed.run(&pass, items, ordinals, count: count)
         } else if isPairwise {
@@ -194,13 +143,13 @@ final class Learner {
 
     /// Whether attributes stand beside the user's row.
     @inline(__always)
-    private func hasAttributes(_ user: UInt32) -> Bool {
+    func hasAttributes(_ user: UInt32) -> Bool {
         usersWithAttributes.pointee.load(ordering: .relaxed) != 0 && model.attributes.users.has(user)
     }
 
     /// The user's side is the user's row alone: the row itself is the query and moves with each item.
     @inline(__always)
-    private func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
+    func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
         let state = userRows.state(user)
         pass.query = userRows.factors(user)
         pass.query_accumulators = userRows.accumulators(user)
@@ -218,7 +167,7 @@ final class Learner {
     ///
     /// With `mf` under plain sgd the user's own row moves with each item as above, which is the same formula with fresher
     /// values; elsewhere the user's row waits like the others.
-    private func stepSum(_ pass: inout fk_pass, _ count: Int) {
+    func stepSum(_ pass: inout fk_pass, _ count: Int) {
 
         pass.constant = side.fold()
         gradient.update(repeating: 0, count: width)
@@ -241,7 +190,7 @@ final class Learner {
     }
 
     /// Gives the user's row what the query has moved by in `count` steps, and its l2 and linear weight their steps.
-    private func moveUser(_ pass: inout fk_pass, _ count: Int) {
+    func moveUser(_ pass: inout fk_pass, _ count: Int) {
         let row = side.rows[0].factors
         kernels.add(moving, side.query, -1, width)
         kernels.add(row, row, -settings.pointee.query.rate * settings.pointee.query.l2 * Float(count), width)
@@ -249,36 +198,4 @@ final class Learner {
         var weights = settings.pointee.query
         kernels.step(nil, nil, side.rows[0].state, nil, nil, 1, 0, pass.error_sum, &weights, settings, 0, &pass.clipped)
     }
-
-    /// A score was not finite, so some row of the event is bad: rows that hold such a value go back to their first values
-    /// rather than spread it.
-    @inline(never)
-    private func mend(_ record: UnsafeMutablePointer<TrainingRecord>, rejected count: Int, count items: Int) {
-        rejected.add(count, ordering: .relaxed)
-        mend(model.users, record.pointee.user)
-        for index in 0..<items {
-            mend(model.items, ordinals[index])
-            guard let list = model.attributes.items[ordinals[index]] else { continue }
-            for place in 0..<list.count { mend(model.itemAttributes, list[place].ordinal) }
-        }
-        if let parameters = model.parameters {
-            let size = model.kernels.dot(parameters.floats(0), parameters.floats(0), parameters.count)
-            if !size.isFinite { parameters.reset() }
-        }
-        let stoodAlone = record.pointee.featureCount == 0 && model.histories == nil && !hasAttributes(record.pointee.user)
-        guard !stoodAlone || samplingFree != nil else { return }
-        for index in 1..<side.rowCount {
-            let row = side.rows[index]
-            mend(model.table(row.group), row.ordinal)
-        }
-    }
-
-    private func mend(_ table: FactorTable, _ ordinal: UInt32) {
-        let row = table.factors(ordinal), state = fk_read_state(table.state(ordinal))
-        let size = model.kernels.dot(row, row, table.width)
-        if !(size.isFinite && state.weight.isFinite) { table.reset(ordinal) }
-    }
-
-    /// Puts a user's row back to its first values.
-    func forget(user: UInt32) { model.users.reset(user) }
 }
