@@ -4,25 +4,31 @@
 #include <stdint.h>
 #include <string.h>
 
-/* exp(x) with a relative error below 3e-7 on [-87, 88], clamped outside: 2^n * 2^f, |f| <= 1/2, by a polynomial
- * (the Cephes coefficients for expf). NaN gives a clamp bound; callers test finiteness before. */
-static inline __attribute__((always_inline)) float fk_exp(float x) {
-    x = x > -87.0f ? x : -87.0f;  /* also for NaN, whose conversion below would be undefined */
-    x = x < 88.0f ? x : 88.0f;
-    float n = __builtin_rintf(x * 1.44269504088896341f);
-    float r = x - n * 0.693359375f;
-    r += n * 2.12194440e-4f;
-    float y = 1.9875691500e-4f;
-    y = y * r + 1.3981999507e-3f;
-    y = y * r + 8.3334519073e-3f;
-    y = y * r + 4.1665795894e-2f;
-    y = y * r + 1.6666665459e-1f;
-    y = y * r + 5.0000001201e-1f;
-    y = y * r * r + r + 1.0f;
-    uint32_t bits = (uint32_t)((int32_t)n + 127) << 23;
+/* exp(x) with a relative error below 3e-7 for |x| <= 87; of no meaning beyond. 2^n * 2^f, |f| <= 1/2, by a polynomial (the
+ * Cephes coefficients for expf) whose halves are summed side by side, since whoever asks waits for the answer: a step
+ * cannot begin before it. n is rounded by adding 1.5 * 2^23, in whose lowest bits it then stands. */
+static inline __attribute__((always_inline)) float fk_exp_near(float x) {
+    const float shifted = x * 1.44269504088896341f + 12582912.0f;
+    const float n = shifted - 12582912.0f;
+    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    const float r2 = r * r;
+    const float low = 1.6666665459e-1f * r + 5.0000001201e-1f;
+    const float middle = 8.3334519073e-3f * r + 4.1665795894e-2f;
+    const float high = 1.9875691500e-4f * r + 1.3981999507e-3f;
+    const float y = ((high * r2 + middle) * r2 + low) * r2 + (r + 1.0f);
+    uint32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits << 23) + 0x3F800000u;  /* what the sum holds above n is shifted out */
     float scale;
     memcpy(&scale, &bits, sizeof scale);
     return y * scale;
+}
+
+/* The same for every x: clamped to [-87, 87]. NaN gives a bound; callers test finiteness before. */
+static inline __attribute__((always_inline)) float fk_exp(float x) {
+    x = x > -87.0f ? x : -87.0f;  /* also for NaN */
+    x = x < 87.0f ? x : 87.0f;
+    return fk_exp_near(x);
 }
 
 /* Four numbers that go through one square root and one division together. */
@@ -31,10 +37,9 @@ typedef float fk_four __attribute__((vector_size(16)));
 typedef float fk_eight __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float fk_sixteen __attribute__((vector_size(64), aligned(4), may_alias));
 
+/* 1 / (1 + exp(-x)), relative error below 4e-7 down to exp(-87). */
 static inline __attribute__((always_inline)) float fk_logistic(float x) {
-    float e = fk_exp(x < 0 ? x : -x);
-    float p = 1.0f / (1.0f + e);
-    return x < 0 ? e * p : p;
+    return 1.0f / (1.0f + fk_exp(-x));
 }
 
 static inline __attribute__((always_inline)) int fk_is_finite(float x) {

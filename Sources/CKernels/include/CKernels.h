@@ -85,6 +85,24 @@ typedef struct {
     uint32_t rejected;          ///< out, added to: items whose score was not finite or whose error was no number; not stepped
 } fk_pass;
 
+/// An event of a run: its user's row, and how many of the run's items are its own.
+typedef struct {
+    float *query;
+    fk_row_state *state;
+    uint32_t count;
+} fk_event;
+
+/// A run of events, each the user's row against its items: positives and negatives.
+typedef struct {
+    float bias;              ///< w0 without the changes of the last three events
+    float pending[3];        ///< those changes, oldest first: w0 is the sum of all four
+    float bias_rate;
+    float bias_accumulator;  ///< AdaGrad: sum of squared gradients of w0
+    uint32_t ahead;          ///< events ahead of which rows are asked for
+    uint32_t clipped;        ///< out, added to: as in fk_pass
+    uint32_t rejected;
+} fk_run;
+
 typedef struct {
     const char *name;
 
@@ -100,6 +118,10 @@ typedef struct {
     /// The same for the pairwise losses: items[0] is the positive, the rest its negatives in the order of their draw. A
     /// score that was not needed stays as it was. What the items have in common cancels, so `error_sum` stays 0.
     void (*pairs)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
+
+    /// Learns a run of events, pointwise losses, sgd or AdaGrad per row. `items` are those of all events in order.
+    void (*train)(fk_run *run, const fk_settings *settings, const fk_event *events, fk_item *items, size_t count,
+                  size_t width);
 
     /// Steps one row of a side that is a sum of rows: gradient = x * g + pair * x * (sum - x * row) + l2 * row for the
     /// factors, x * error + weight_l2 * weight for the weight. `sum` may be NULL where `pair` is 0. With width 0 only the
