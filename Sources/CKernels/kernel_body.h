@@ -378,6 +378,7 @@ const fk_kernels FK_NAME(kernels) = {
     .pass = FK_NAME(pass),
     .pairs = FK_NAME(pairs),
     .train = FK_NAME(train),
+    .log_losses = FK_NAME(log_losses),
     .step = FK_NAME(step),
     .score_rows = FK_NAME(score_rows),
     .copy = FK_NAME(copy),

@@ -78,16 +78,13 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
     float bias = run->bias, first = run->pending[0], second = run->pending[1], third = run->pending[2];
     float bias_accumulator = run->bias_accumulator;
     fk_item *item = items, *next = items;
-    size_t ahead = 0;
-    for (; ahead < count && ahead < run->ahead; ++ahead) {
-        FK_NAME(fetch)(events + ahead, next, width);
-        next += events[ahead].count;
-    }
+    size_t ahead = run->fetched;
+    for (size_t index = 0; index < ahead; ++index) next += events[index].count;
+    const size_t placed = run->placed, distance = run->distance;
     for (size_t index = 0; index < count; ++index) {
-        if (ahead < count) {
+        for (const size_t end = index + distance < placed ? index + distance : placed; ahead < end; ++ahead) {
             FK_NAME(fetch)(events + ahead, next, width);
             next += events[ahead].count;
-            ++ahead;
         }
         const fk_event *event = events + index;
         float *restrict p = event->query;
@@ -171,6 +168,7 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
         second = third;
         third = -eta_b * error_sum;
     }
+    run->fetched = (uint32_t)(ahead > count ? ahead - count : 0);
     run->bias = bias;
     run->bias_accumulator = bias_accumulator;
     run->pending[0] = first;

@@ -98,7 +98,9 @@ typedef struct {
     float pending[3];        ///< those changes, oldest first: w0 is the sum of all four
     float bias_rate;
     float bias_accumulator;  ///< AdaGrad: sum of squared gradients of w0
-    uint32_t ahead;          ///< events ahead of which rows are asked for
+    uint32_t placed;         ///< events that lie ready, those of this call first
+    uint32_t distance;       ///< rows are asked for so many events ahead of their step
+    uint32_t fetched;        ///< events whose rows were asked for before this call; out: of those that follow its own
     uint32_t clipped;        ///< out, added to: as in fk_pass
     uint32_t rejected;
 } fk_run;
@@ -119,9 +121,13 @@ typedef struct {
     /// score that was not needed stays as it was. What the items have in common cancels, so `error_sum` stays 0.
     void (*pairs)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
 
-    /// Learns a run of events, pointwise losses, sgd or AdaGrad per row. `items` are those of all events in order.
+    /// Learns `count` events of a run, for pointwise losses and sgd or AdaGrad per row. `items` are those of all events in
+    /// order; each gets the score from before its step.
     void (*train)(fk_run *run, const fk_settings *settings, const fk_event *events, fk_item *items, size_t count,
                   size_t width);
+
+    /// out[i] = the log loss of items[i]: ln(1 + exp(score)) - label * score.
+    void (*log_losses)(const fk_item *items, size_t count, float *out);
 
     /// Steps one row of a side that is a sum of rows: gradient = x * g + pair * x * (sum - x * row) + l2 * row for the
     /// factors, x * error + weight_l2 * weight for the weight. `sum` may be NULL where `pair` is 0. With width 0 only the

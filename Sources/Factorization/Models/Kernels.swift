@@ -13,6 +13,9 @@ public struct Kernels: @unchecked Sendable {
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
     let pairs: @convention(c) (
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
+    let train: @convention(c) (
+        UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_event>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
+    let logLosses: @convention(c) (UnsafePointer<fk_item>?, Int, UnsafeMutablePointer<Float>?) -> Void
     let step: @convention(c) (
         UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?,
         UnsafePointer<Float>?, UnsafePointer<Float>?, Float, Float, Float, UnsafePointer<fk_side>?,
@@ -35,6 +38,8 @@ public struct Kernels: @unchecked Sendable {
         add = table.pointee.add
         pass = table.pointee.pass
         pairs = table.pointee.pairs
+        train = table.pointee.train
+        logLosses = table.pointee.log_losses
         step = table.pointee.step
         scoreRows = table.pointee.score_rows
         copy = table.pointee.copy

@@ -38,9 +38,12 @@ final class Learner {
     let side: UserSide
     /// Whether the user's row moves within a pass when other rows stand beside it.
     let movesUser: Bool
-    /// The event's item and its negatives.
-    let items: UnsafeMutablePointer<fk_item>
-    let ordinals: UnsafeMutablePointer<UInt32>
+    /// Events that are learned together.
+    let takesRuns: Bool
+    var run: EventRun
+    /// The item and the negatives of the event in hand: the next free places of `run`.
+    var items: UnsafeMutablePointer<fk_item>
+    var ordinals: UnsafeMutablePointer<UInt32>
     /// The query as it moves through a pass, and the sum of error × item factors.
     let moving: UnsafeMutablePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
@@ -68,17 +71,18 @@ final class Learner {
         attributed = AttributedPass(model: model, settings: settings)
         samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
-        items = .allocate(capacity: model.settings.negatives + 2)
-        items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
-        ordinals = .allocate(capacity: model.settings.negatives + 1)
+        takesRuns = Learner.takesRuns(model)
+        run = EventRun(width: model.width)
+        run.restore(model, late: nil)
+        items = run.items
+        ordinals = run.ordinals
         moving = .allocate(capacity: model.width)
         gradient = .allocate(capacity: model.width)
     }
 
     deinit {
         settings.deallocate()
-        items.deallocate()
-        ordinals.deallocate()
+        run.deallocate()
         moving.deallocate()
         gradient.deallocate()
     }

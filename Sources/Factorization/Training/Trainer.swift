@@ -76,8 +76,8 @@ public final class Trainer: @unchecked Sendable {
                     done += 1
                 }
             }
-            // The last record of the chunk is applied: all of this trainer's events up to it are.
-            applied.store(ring.record(first &+ done &- 1).pointee.position, ordering: .releasing)
+            if done == count { for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.finishRun() } } }
+            applied.store(appliedPosition(through: ring.record(first &+ done &- 1).pointee.position), ordering: .releasing)
             queue.release(count: chunk, features: features)
         }
         if count > 0 { for learner in learners { learner.prequential.publish() } }
@@ -86,6 +86,18 @@ public final class Trainer: @unchecked Sendable {
             applied.store(max(issued, applied.load(ordering: .relaxed)), ordering: .sequentiallyConsistent)
         }
         return count
+    }
+
+    /// Every event up to here is applied, when the last record handed to the learners is that at `position`: what waits in a
+    /// run is not.
+    private func appliedPosition(through position: UInt64) -> UInt64 {
+        var applied = position
+        for number in 0..<learnerCount {
+            learnerList[number]._withUnsafeGuaranteedRef {
+                if !$0.run.isEmpty { applied = min(applied, $0.run.firstPosition - 1) }
+            }
+        }
+        return applied
     }
 
     /// Announces that the thread is about to sleep; false when it has to look again.
@@ -108,7 +120,12 @@ public final class Trainer: @unchecked Sendable {
             if weight > 0 {
                 for number in 0..<learnerCount {
                     learnerList[number]._withUnsafeGuaranteedRef {
-                        $0.learn(record, label: label, weight: weight, queue: ring, firstFeature: firstFeature, userItems: userItems)
+                        if $0.joinsRun(record) {
+                            $0.place(record, label: label, weight: weight, userItems: userItems)
+                        } else {
+                            $0.finishRun()
+                            $0.learn(record, label: label, weight: weight, queue: ring, firstFeature: firstFeature, userItems: userItems)
+                        }
                     }
                 }
             }
@@ -122,6 +139,7 @@ public final class Trainer: @unchecked Sendable {
 
     @inline(never)
     private func applyRare(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
+        for learner in learners { learner.finishRun() }
         let user = record.pointee.user
         switch record.pointee.kind {
         case .userAttributes, .itemAttributes:
