@@ -9,7 +9,7 @@ extension Learner {
             && model.settings.optimizer != .adagradCoordinate
     }
 
-    /// Whether this event goes into the run.
+    /// Whether this event goes into the run.pointee.
     @inline(__always)
     func joinsRun(_ record: UnsafeMutablePointer<TrainingRecord>) -> Bool {
         takesRuns && record.pointee.featureCount == 0 && !hasAttributes(record.pointee.user)
@@ -19,50 +19,45 @@ extension Learner {
     /// Adds an event to the run; learns from it once the run is long enough or `finishRun` asks.
     @inline(__always)
     func place(_ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, userItems: UserItems) {
-        items = run.items + run.itemCount
-        ordinals = run.ordinals + run.itemCount
+        items = run.pointee.items + run.pointee.itemCount
+        ordinals = run.pointee.ordinals + run.pointee.itemCount
         setItem(0, record.pointee.item, label: label, weight: weight)
         var count = 1
         if negatives > 0 && label > 0 { count &+= drawNegatives(of: record, weight: weight, userItems: userItems) }
         let user = record.pointee.user
-        run.place(
+        run.pointee.place(
             query: userRows.factors(user), state: userRows.state(user), user: user, position: record.pointee.position, itemCount: count)
-        if run.isFull { learnRun(keepsTail: true) }
+        if run.pointee.isFull { learnRun(keepsTail: true) }
     }
 
     /// Learns every event that was placed.
     @inline(__always)
     func finishRun() {
-        if !run.isEmpty { learnRun(keepsTail: false) }
+        if !run.pointee.isEmpty { learnRun(keepsTail: false) }
     }
 
     @inline(never)
     private func learnRun(keepsTail: Bool) {
-        let learned = run.learn(model, settings, keepsTail: keepsTail)
-        var first = 0
-        for index in 0..<learned {
-            let event = run.event(index)
-            prequential.record(run.items + first, count: event.itemCount, position: event.position)
-            first &+= event.itemCount
-        }
-        if run.state.clipped != 0 { clipped.add(Int(run.state.clipped), ordering: .relaxed) }
-        if run.state.rejected != 0 { mendRun(learned) }
-        run.drop(learned, items: first)
-        items = run.items
-        ordinals = run.ordinals
+        let learned = run.pointee.learn(model, settings, keepsTail: keepsTail)
+        let first = prequential.record(run.pointee, count: learned)
+        if run.pointee.state.clipped != 0 { clipped.add(Int(run.pointee.state.clipped), ordering: .relaxed) }
+        if run.pointee.state.rejected != 0 { mendRun(learned) }
+        run.pointee.drop(learned, items: first)
+        items = run.pointee.items
+        ordinals = run.pointee.ordinals
     }
 
     /// Some of the events just learned had a score that was not finite.
     @inline(never)
     private func mendRun(_ learned: Int) {
-        rejected.add(Int(run.state.rejected), ordering: .relaxed)
+        rejected.add(Int(run.pointee.state.rejected), ordering: .relaxed)
         var first = 0
         for index in 0..<learned {
-            let event = run.event(index)
-            let isBad = (first..<first + event.itemCount).contains { !run.items[$0].score.isFinite }
+            let event = run.pointee.event(index)
+            let isBad = (first..<first + event.itemCount).contains { !run.pointee.items[$0].score.isFinite }
             if isBad {
                 mend(model.users, event.user)
-                for item in first..<first + event.itemCount { mend(model.items, run.ordinals[item]) }
+                for item in first..<first + event.itemCount { mend(model.items, run.pointee.ordinals[item]) }
             }
             first += event.itemCount
         }

@@ -40,7 +40,8 @@ final class Learner {
     let movesUser: Bool
     /// Events that are learned together.
     let takesRuns: Bool
-    var run: EventRun
+    /// Behind a pointer, so that an access needs no check of exclusivity.
+    let run: UnsafeMutablePointer<EventRun>
     /// The item and the negatives of the event in hand: the next free places of `run`.
     var items: UnsafeMutablePointer<fk_item>
     var ordinals: UnsafeMutablePointer<UInt32>
@@ -63,7 +64,7 @@ final class Learner {
         takesItemAttributes = model.takesItemAttributes
         usersWithAttributes = model.attributes.users.holders
         itemsWithAttributes = model.attributes.items.holders
-        prequential = Prequential(loss: model.settings.loss)
+        prequential = Prequential(loss: model.settings.loss, kernels: model.kernels)
         settings = .allocate(capacity: 3)
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
@@ -72,16 +73,18 @@ final class Learner {
         samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
         takesRuns = Learner.takesRuns(model)
-        run = EventRun(width: model.width)
-        run.restore(model, late: nil)
-        items = run.items
-        ordinals = run.ordinals
+        run = .allocate(capacity: 1)
+        run.initialize(to: EventRun(width: model.width))
+        run.pointee.restore(model, late: nil)
+        items = run.pointee.items
+        ordinals = run.pointee.ordinals
         moving = .allocate(capacity: model.width)
         gradient = .allocate(capacity: model.width)
     }
 
     deinit {
         settings.deallocate()
+        run.pointee.deallocate()
         run.deallocate()
         moving.deallocate()
         gradient.deallocate()

@@ -94,7 +94,7 @@ public final class Trainer: @unchecked Sendable {
         var applied = position
         for number in 0..<learnerCount {
             learnerList[number]._withUnsafeGuaranteedRef {
-                if !$0.run.isEmpty { applied = min(applied, $0.run.firstPosition - 1) }
+                if !$0.run.pointee.isEmpty { applied = min(applied, $0.run.pointee.firstPosition - 1) }
             }
         }
         return applied
