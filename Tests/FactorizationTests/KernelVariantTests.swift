@@ -20,7 +20,7 @@ import Testing
         var own = fk_row_state(weight: -0.2, weight_accumulator: 0.4, factor_accumulator: 0.3, updates: 2)
         let side = fk_side(rate: 0.1, l2: 0.01, weight_rate: 0.05, weight_l2: 0.02)
         var settings = fk_settings(
-            item: side, query: side, loss: loss, optimizer: optimizer, inverse_rank: 1 / Float(width), error_cap: 100, norm_cap: 1.2)
+            item: side, query: side, loss: loss, optimizer: optimizer, inverse_rank: 1 / Float(width), error_cap: 100, norm_cap: 1.2, options: fk_options())
         var clipped: UInt32 = 0
         var out = [Float](repeating: 0, count: count)
         rows.withUnsafeMutableBufferPointer { rows in
@@ -34,6 +34,7 @@ import Testing
                                         fk_item(
                                             factors: rows.baseAddress! + $0 * width,
                                             accumulators: accumulators.baseAddress! + $0 * width, state: states.baseAddress! + $0,
+                                            linear: fk_linear(),
                                             label: Float($0 % 2), weight: 1.5, score: 0)
                                     }
                                     var pass = fk_pass()
@@ -48,7 +49,7 @@ import Testing
                                     out += items.map(\.score) + [pass.error_sum, pass.error_square_sum, pass.constant, Float(pass.clipped)]
                                     var side = side
                                     kernels.step(
-                                        rows.baseAddress, accumulators.baseAddress, states.baseAddress, gradient.baseAddress,
+                                        rows.baseAddress, accumulators.baseAddress, states.baseAddress, fk_linear(), gradient.baseAddress,
                                         query.baseAddress, 0.7, 0.3, 0.2, &side, &settings, width, &clipped)
                                     kernels.scoreRows(query.baseAddress, 0.4, rows.baseAddress, states.baseAddress, count, width, &out)
                                     kernels.add(gradient.baseAddress, rows.baseAddress! + width, 0.6, width)
