@@ -24,7 +24,7 @@ extension Engine {
     static func scattered(_ settings: ModelSettings, _ kernels: Kernels = .best, seed: Int = 1) -> Engine {
         let engine = Engine(settings: EngineSettings(models: [settings], queueCapacity: 64, historyLength: 8), kernels: kernels)
         engine.learn(
-            (0..<48).map { (n: Int64) in
+            (0..<64).map { (n: Int64) in
                 let context = (0..<3).map { TestFeature(field: "f\($0)", value: (n >> (2 * $0)) % 4) }
                 return TestEvent(user: n % 4, item: n / 4 % 12, value: 1, weight: 0.1, context: n % 3 == 0 ? [] : context)
             })
@@ -87,7 +87,7 @@ func proofEvents(_ count: Int, context: Int, seed: Int) -> [TestEvent] {
     var events = randomEvents(count, users: 4, items: 12, context: context, values: 0.2...1, seed: seed)
     for index in events.indices {
         events[index].weight = 0.5 + Float(index % 3)
-        events[index].item = Int64((index + seed) % 8)
+        events[index].item = Int64(4 + (index + seed) % 8)
     }
     return events
 }
