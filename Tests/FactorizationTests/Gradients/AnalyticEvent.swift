@@ -8,12 +8,19 @@ enum Regularizer: CaseIterable, Sendable {
     case none
     /// ½ λ ‖v‖² by group, ½ λ w².
     case l2
+    /// λ₁ |w| + ½ λ₂ w² on linear weights. The product's weights do not follow its slope but minimise the sum of all that were
+    /// (OptimizerStepTests).
+    case ftrl
 
     /// Puts the product under this regulariser alone.
     func apply(to settings: inout ModelSettings) {
         switch self {
         case .none: settings.l2 = .init(user: 0, item: 0, context: 0, weight: 0)
         case .l2: settings.l2 = .init(user: 0.2, item: 0.3, context: 0.4, weight: 0.5, history: 0.1, attribute: 0.6)
+        case .ftrl:
+            Regularizer.l2.apply(to: &settings)
+            settings.l2.weight = 0
+            settings.steps.ftrl = OptimizerCase.ftrl
         }
     }
 
@@ -29,6 +36,11 @@ enum Regularizer: CaseIterable, Sendable {
             }
             for row in event.items.values { sum += Double(l2.item) / 2 * dot(row.v, row.v) + Double(l2.weight) / 2 * row.w * row.w }
             return sum
+        case .ftrl:
+            let ftrl = OptimizerCase.ftrl
+            return (event.rows + event.items.values).reduce(Regularizer.l2.penalty(event)) {
+                $0 + Double(ftrl.l1) * abs($1.w) + Double(ftrl.l2) / 2 * $1.w * $1.w
+            }
         }
     }
 
@@ -40,6 +52,11 @@ enum Regularizer: CaseIterable, Sendable {
             let l2 = event.settings.l2
             for (a, row) in event.rows.enumerated() { gradient.rows[a].add(row, Double(l2[event.groups[a]]), Double(l2.weight)) }
             for (item, row) in event.items { gradient.items[item]!.add(row, Double(l2.item), Double(l2.weight)) }
+        case .ftrl:
+            Regularizer.l2.add(event, to: &gradient)
+            func slope(_ w: Double) -> Double { Double(OptimizerCase.ftrl.l1) * (w < 0 ? -1 : w > 0 ? 1 : 0) + Double(OptimizerCase.ftrl.l2) * w }
+            for (a, row) in event.rows.enumerated() { gradient.rows[a].w += slope(row.w) }
+            for (item, row) in event.items { gradient.items[item]!.w += slope(row.w) }
         }
     }
 }

@@ -23,6 +23,7 @@ struct OptimizerCase: CustomStringConvertible, Sendable {
         OptimizerCase(description: "adagrad half-life ftrl", optimizer: .adagrad, steps: .init(halfLife: 2.5, ftrl: ftrl)),
         OptimizerCase(description: "coordinate ftrl sparse", optimizer: .adagradCoordinate, steps: .init(ftrl: sparse)),
         OptimizerCase(description: "sgd ftrl sparse", optimizer: .sgd, steps: .init(ftrl: sparse)),
+        OptimizerCase(description: "adagrad half-life ftrl sparse", optimizer: .adagrad, steps: .init(halfLife: 2.5, ftrl: sparse)),
     ]
 
     func apply(to settings: inout ModelSettings) {
