@@ -32,7 +32,7 @@ enum Regularizer: CaseIterable, Sendable {
             let l2 = event.settings.l2
             var sum = 0.0
             for (row, group) in zip(event.rows, event.groups) {
-                sum += Double(l2[group]) / 2 * dot(row.v, row.v) + Double(l2.weight) / 2 * row.w * row.w
+                sum += Double(l2.of(group)) / 2 * dot(row.v, row.v) + Double(l2.weight) / 2 * row.w * row.w
             }
             for row in event.items.values { sum += Double(l2.item) / 2 * dot(row.v, row.v) + Double(l2.weight) / 2 * row.w * row.w }
             return sum
@@ -50,7 +50,7 @@ enum Regularizer: CaseIterable, Sendable {
         case .none: return
         case .l2:
             let l2 = event.settings.l2
-            for (a, row) in event.rows.enumerated() { gradient.rows[a].add(row, Double(l2[event.groups[a]]), Double(l2.weight)) }
+            for (a, row) in event.rows.enumerated() { gradient.rows[a].add(row, Double(l2.of(event.groups[a])), Double(l2.weight)) }
             for (item, row) in event.items { gradient.items[item]!.add(row, Double(l2.item), Double(l2.weight)) }
         case .ftrl:
             Regularizer.l2.add(event, to: &gradient)
@@ -63,7 +63,7 @@ enum Regularizer: CaseIterable, Sendable {
 
 extension ModelSettings.Groups {
     /// The figure of a row of the user's side.
-    subscript(group: SideRow.Group) -> Float {
+    func of(_ group: SideRow.Group) -> Float {
         switch group {
         case .user: user
         case .context: context

@@ -77,11 +77,16 @@ private func bilinear(_ settings: ModelSettings, _ features: [DefinedFeature], _
     return (out, own)
 }
 
+/// All sets of `size` numbers below `count`.
+private func choices(of count: Int, size: Int) -> [[Int]] {
+    size == 0 ? [[]] : (0..<count).flatMap { last in choices(of: last, size: size - 1).map { $0 + [last] } }
+}
+
 /// ∂/∂v_i,f: over all sets that hold i, x_i times the product of the others' x v.
 private func sets(_ ranks: [Int], _ features: [DefinedFeature]) -> [[Double]] {
     var out = zeros(features), offset = 0
     for (place, rank) in ranks.enumerated() {
-        for set in subsets(of: features.count, size: place + 2) {
+        for set in choices(of: features.count, size: place + 2) {
             for f in offset..<offset + rank {
                 for i in set {
                     out[i][f] += set.reduce(features[i].x) { $0 * ($1 == i ? 1 : features[$1].x * features[$1].v[f]) }

@@ -99,7 +99,7 @@ import Testing
         expect("bias", [before.bias], [after.bias], rate: settings.globalRate, [gradient.bias])
         for a in before.rows.indices {
             let group = before.groups[a], name = "\(group) row \(a)"
-            expect(name, before.rows[a].v, after.rows[a].v, rate: settings.rates[group], gradient.rows[a].v)
+            expect(name, before.rows[a].v, after.rows[a].v, rate: settings.rates.of(group), gradient.rows[a].v)
             guard hasSlopedWeights && group != .history else { continue }
             expect(name + " weight", [before.rows[a].w], [after.rows[a].w], rate: settings.rates.weight, [gradient.rows[a].w])
         }

@@ -47,7 +47,7 @@ import Testing
             next += 1
         }
         for (a, group) in proof.before.groups.enumerated() {
-            step(gradient.rows[a], hasWeight: group != .history, rate: settings.rates[group], l2: settings.l2[group])
+            step(gradient.rows[a], hasWeight: group != .history, rate: settings.rates.of(group), l2: settings.l2.of(group))
         }
         for item in proof.unit.items { step(gradient.items[item]!, hasWeight: true, rate: settings.rates.item, l2: settings.l2.item) }
         for g in gradient.parameters { step(RowGradient(v: g), hasWeight: false, rate: settings.globalRate, l2: 0) }
