@@ -17,7 +17,7 @@ public struct Kernels: @unchecked Sendable {
         UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_event>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
     let logLosses: @convention(c) (UnsafePointer<fk_item>?, Int, UnsafeMutablePointer<Float>?) -> Void
     let step: @convention(c) (
-        UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?,
+        UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?, fk_linear,
         UnsafePointer<Float>?, UnsafePointer<Float>?, Float, Float, Float, UnsafePointer<fk_side>?,
         UnsafePointer<fk_settings>?, Int, UnsafeMutablePointer<UInt32>?) -> Void
     let scoreRows: @convention(c) (

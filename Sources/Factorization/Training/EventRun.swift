@@ -75,7 +75,7 @@ struct EventRun {
         state.bias_rate = model.settings.globalRate
         state.rejected = 0
         state.clipped = 0
-        let (bias, accumulator) = model.globalState
+        let (bias, accumulator, _) = model.globalState
         // What others changed meanwhile; exactly nothing with one trainer.
         state.bias += bias - leftBias
         state.bias_accumulator += accumulator - leftAccumulator
@@ -122,7 +122,7 @@ struct EventRun {
     /// Goes on from a model's restored w0. Before any thread starts.
     /// - Parameter late: as captured by as many trainers; nil where their number changed, and nothing waits.
     mutating func restore(_ model: Model, late: [Float]?) {
-        let (bias, accumulator) = model.globalState
+        let (bias, accumulator, _) = model.globalState
         self.late = late ?? [bias, 0, 0, 0]
         state.bias_accumulator = accumulator
         leftBias = bias

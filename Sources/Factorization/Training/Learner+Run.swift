@@ -6,7 +6,7 @@ extension Learner {
     /// Whether the model learns such events in runs at all.
     static func takesRuns(_ model: Model) -> Bool {
         model.layout.userRowIsQuery && model.histories == nil && model.samplingFree == nil && !model.settings.loss.isPairwise
-            && model.settings.optimizer != .adagradCoordinate
+            && model.settings.optimizer != .adagradCoordinate && model.kernelOptions.special == 0
     }
 
     /// Whether this event goes into the run.pointee.
