@@ -74,11 +74,11 @@ import Testing
         let settings = settings(), rank = settings.rank
         let engine = Engine(settings: EngineSettings(models: [settings], queueCapacity: 64))
         engine.learn(events(2000, seed: 3))
-        let model = engine.models[0], state = model.samplingFree!
+        let model = engine.models[0], state = model.grams!
         for event in events(200, seed: 77) {
             let user = engine.user(event.user), item = engine.item(event.item), n = Double(engine.items.count)
             var q = vector(model.items.factors(item), rank), p = vector(model.users.factors(user), rank)
-            let gram = matrix(state.gram, state.width, rank), mean = matrix(state.users, state.width, rank)
+            let gram = matrix(state.items, state.width, rank), mean = matrix(state.queries, state.width, rank)
             let position = engine.sequencer.lastPosition + 1
             let slept = Double(position - state.settledAt(item).pointee.load(ordering: .relaxed))
             let old = q
@@ -106,7 +106,7 @@ import Testing
 
     @Test func gramStaysExact() {
         let engine = Engine(settings: EngineSettings(models: [settings(history: 5)], queueCapacity: 64))
-        let model = engine.models[0], state = model.samplingFree!, width = state.width
+        let model = engine.models[0], state = model.grams!, width = state.width
         for round in 0..<5 {
             engine.learn(events(1500, seed: UInt64(round)))
             var exact = [Float](repeating: 0, count: width * width)
@@ -115,7 +115,7 @@ import Testing
             }
             let size = exact.reduce(0) { $0 + $1 * $1 }.squareRoot()
             var square: Float = 0
-            for index in 0..<(width * width) { square += (exact[index] - state.gram[index]) * (exact[index] - state.gram[index]) }
+            for index in 0..<(width * width) { square += (exact[index] - state.items[index]) * (exact[index] - state.items[index]) }
             let error = square.squareRoot()
             #expect(error <= 1e-5 * size, "round \(round): \(error) of \(size)")
         }

@@ -192,8 +192,8 @@ extension Configuration.Regularization {
             .value("history", \.history, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of history items."),
             .value("attribute", \.attribute, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of attributes."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
-            .value("interaction_user", \.interactionUser, .number(0...1000), .live, "On user × item scores, user side; with unobserved: regularized."),
-            .value("interaction_item", \.interactionItem, .number(0...1000), .live, defaultText: "1, with history 4", "On user × item scores, item side; with unobserved: regularized."),
+            .value("interaction_user", \.interactionUser, .number(0...1000), .restart, defaultText: "0, regularized 4", "On the scores of all user × item pairs, user side; 0 for none."),
+            .value("interaction_item", \.interactionItem, .number(0...1000), .restart, defaultText: "0, regularized 1, with history 4", "On the scores of all user × item pairs, item side; 0 for none."),
         ])
     }
 }
