@@ -133,7 +133,7 @@ extension Configuration.Model {
                 .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings; bpr and warp rank positives above sampled items."),
                 .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases."),
                 .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
-                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank, regularized 0.1/√rank", "Standard deviation of the factors of a new row."),
+                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
                 .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
                 .group("history", \.history, Configuration.HistoryContext.section, "The user's newest items as context of every score."),

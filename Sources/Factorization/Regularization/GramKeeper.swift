@@ -20,6 +20,8 @@ final class GramKeeper {
     private static let meanWeight: Float = 1e-3
     /// Products with a matrix in one solve at most.
     private static let steps: CInt = 6
+    /// Squared residual at which a solve for a row is good enough, relative to the row's square.
+    static let enough: Float = 1e-6
     /// Events in which the sweep walks the whole catalogue at most, and events for one item of it at most.
     private static let longestRound: UInt64 = 100_000
     private static let eventsPerItem: UInt64 = 4
@@ -41,38 +43,41 @@ final class GramKeeper {
     }
 
     /// x ← (I + a G)⁻¹ x.
+    /// - Parameter enough: squared residual, relative to x's.
     @inline(__always)
-    func solveItems(_ x: UnsafeMutablePointer<Float>, _ a: Float) { kernels.solve(x, state.items, a, GramKeeper.steps, scratch, width) }
+    func solveItems(_ x: UnsafeMutablePointer<Float>, _ a: Float, enough: Float = GramKeeper.enough) {
+        kernels.solve(x, state.items, a, GramKeeper.steps, enough, scratch, width)
+    }
 
     /// Brings an item up to `position`: what the regulariser did to it while nobody touched it,
-    /// z ← (I + η γ (D/n) C)⁻¹ z with D the events since it was last settled, n the catalogue and η the rate of z.
-    func settle(_ item: UInt32, _ position: UInt64, _ catalogue: UInt32) {
+    /// z ← (I + η γ (D/n) C)⁻¹ z with D the events since it was last settled, n the catalogue and η the rate of z. G does not
+    /// follow yet: that is left to `follow`, once for this and for what the event does to the item.
+    /// - Parameter known: receives the item's vector as G has it.
+    func settle(_ item: UInt32, _ position: UInt64, _ catalogue: UInt32, known: UnsafeMutablePointer<Float>) {
+        ItemSide.vector(model, item, into: known)
         let settledAt = state.settledAt(item)
         let last = settledAt.pointee.load(ordering: .relaxed)
         // Of several trainers one settles the item; to the others it is settled.
         guard position > last, settledAt.pointee.compareExchange(expected: last, desired: position, ordering: .relaxed).exchanged else { return }
-        ItemSide.vector(model, item, into: before)
         // An item that was never visited is not in G yet.
-        if last == 0 {
-            if isFinite(before) { kernels.rankOne(state.items, 1, before, 1, width) }
-            return
-        }
+        if last == 0 { return known.update(repeating: 0, count: width) }
         let rate = ItemSide.rate(model, item)
         let strength = rate * model.settings.interaction.item * Float(position - last) / Float(catalogue)
         guard strength > 0 else { return }
-        kernels.copy(z, before, width)
-        kernels.solve(z, state.queries, strength, GramKeeper.steps, scratch, width)
+        kernels.copy(z, known, width)
+        kernels.solve(z, state.queries, strength, GramKeeper.steps, GramKeeper.enough, scratch, width)
         guard isFinite(z) else { return }
-        follow(item, from: before, to: z)
-        kernels.add(z, before, -1, width)
+        kernels.add(z, known, -1, width)
         ItemSide.move(model, item, by: z, rate: rate)
     }
 
-    /// Lets G follow an item's changed vector, and the sum of the sweep if it has passed the item in this round.
-    @inline(__always)
-    func follow(_ item: UInt32, from old: UnsafePointer<Float>, to new: UnsafePointer<Float>) {
-        kernels.rankTwo(state.items, new, old, width)
-        if item < state.cursor.load(ordering: .relaxed) { kernels.rankTwo(state.next, new, old, width) }
+    /// Lets G follow an item to where it is now, and the sum of the sweep if it has passed the item in this round.
+    /// - Parameter known: the item's vector as G has it.
+    func follow(_ item: UInt32, from known: UnsafePointer<Float>) {
+        ItemSide.vector(model, item, into: z)
+        guard isFinite(known) && isFinite(z) else { return }
+        kernels.rankTwo(state.items, z, known, width)
+        if item < state.cursor.load(ordering: .relaxed) { kernels.rankTwo(state.next, z, known, width) }
     }
 
     /// C ← (1 − β) C + β p pᵀ.
@@ -111,9 +116,9 @@ final class GramKeeper {
             state.cursor.store(0, ordering: .relaxed)
             return
         }
-        settle(item, position, catalogue)
+        settle(item, position, catalogue, known: before)
+        follow(item, from: before)
         guard state.cursor.compareExchange(expected: item, desired: item + 1, ordering: .relaxed).exchanged else { return }
-        ItemSide.vector(model, item, into: z)
         if isFinite(z) { kernels.rankOne(state.next, 1, z, 1, width) }
     }
 }

@@ -18,9 +18,10 @@ final class InteractionRegularizer {
     private let query: UnsafeMutablePointer<Float>
     private let solved: UnsafeMutablePointer<Float>
     /// The vectors of the event's items as G knows them, one after the other.
-    private let before: UnsafeMutablePointer<Float>
-    private let after: UnsafeMutablePointer<Float>
+    private let known: UnsafeMutablePointer<Float>
     private var hasQuery = false
+    /// Squared residual of a solve relative to the query's square: tight, since the gradient is the small difference of the two.
+    private static let enough: Float = 1e-10
 
     init(model: Model, state: GramState) {
         self.model = model
@@ -29,18 +30,16 @@ final class InteractionRegularizer {
         width = state.width
         query = Parameters.floats(width)
         solved = Parameters.floats(width)
-        after = Parameters.floats(width)
-        before = Parameters.floats((model.settings.negatives + 1) * width)
+        known = Parameters.floats((model.settings.negatives + 1) * width)
     }
 
-    deinit { for vector in [query, solved, after, before] { vector.deallocate() } }
+    deinit { for vector in [query, solved, known] { vector.deallocate() } }
 
     /// Settles the items of an event, before any of them is scored.
     func begin(_ record: UnsafeMutablePointer<TrainingRecord>, _ ordinals: UnsafePointer<UInt32>, count: Int) {
         hasQuery = false
         for index in 0..<count {
-            keeper.settle(ordinals[index], record.pointee.position, record.pointee.catalogue)
-            ItemSide.vector(model, ordinals[index], into: before + index * width)
+            keeper.settle(ordinals[index], record.pointee.position, record.pointee.catalogue, known: known + index * width)
         }
     }
 
@@ -55,7 +54,7 @@ final class InteractionRegularizer {
         let strength = rate * model.settings.interaction.user / Float(catalogue)
         guard strength > 0 else { return }
         kernels.copy(solved, query, width)
-        keeper.solveItems(solved, strength)
+        keeper.solveItems(solved, strength, enough: InteractionRegularizer.enough)
         guard keeper.isFinite(solved) else { return }
         kernels.add(gradient, query, 1 / rate, width)
         kernels.add(gradient, solved, -1 / rate, width)
@@ -64,9 +63,7 @@ final class InteractionRegularizer {
     /// Lets G and C follow the event, once its items have their steps and bad rows are mended.
     func finish(_ record: UnsafeMutablePointer<TrainingRecord>, _ ordinals: UnsafePointer<UInt32>, count: Int) {
         for index in 0..<count where !hasEarlier(index, ordinals) {
-            let old = before + index * width
-            ItemSide.vector(model, ordinals[index], into: after)
-            if keeper.isFinite(old) && keeper.isFinite(after) { keeper.follow(ordinals[index], from: old, to: after) }
+            keeper.follow(ordinals[index], from: known + index * width)
         }
         if hasQuery { keeper.observe(query: query) }
         keeper.sweep(record.pointee.position, record.pointee.catalogue)

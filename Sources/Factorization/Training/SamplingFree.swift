@@ -22,6 +22,8 @@ final class SamplingFree {
     private let p: UnsafeMutablePointer<Float>
     private let q: UnsafeMutablePointer<Float>
     private let before: UnsafeMutablePointer<Float>
+    /// The item's vector as G has it.
+    private let known: UnsafeMutablePointer<Float>
     private let gradient: UnsafeMutablePointer<Float>
 
     init(model: Model, state: GramState) {
@@ -31,11 +33,12 @@ final class SamplingFree {
         p = Parameters.floats(width)
         q = Parameters.floats(width)
         before = Parameters.floats(width)
+        known = Parameters.floats(width)
         gradient = Parameters.floats(width)
     }
 
     deinit {
-        for vector in [p, q, before, gradient] { vector.deallocate() }
+        for vector in [p, q, before, known, gradient] { vector.deallocate() }
     }
 
     /// - Parameters:
@@ -45,7 +48,10 @@ final class SamplingFree {
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, side: UserSide, stepper: inout RowStepper,
         items: UnsafeMutablePointer<fk_item>
     ) {
+        let item = record.pointee.item
+        keeper.settle(item, record.pointee.position, record.pointee.catalogue, known: known)
         step(record, label: label, weight: weight, side: side, stepper: &stepper, items: items)
+        keeper.follow(item, from: known)
         keeper.sweep(record.pointee.position, record.pointee.catalogue)
     }
 
@@ -54,10 +60,9 @@ final class SamplingFree {
         items: UnsafeMutablePointer<fk_item>
     ) {
         let kernels = model.kernels, settings = model.settings
-        let position = record.pointee.position, item = record.pointee.item, catalogue = record.pointee.catalogue
+        let item = record.pointee.item
         let row = model.items.factors(item)
 
-        keeper.settle(item, position, catalogue)
         score(record, side, items)
         guard items[0].score.isFinite else { return }
         kernels.copy(q, row, width)
@@ -67,7 +72,7 @@ final class SamplingFree {
         // The rate of p: how far p moves for one unit of gradient on it, through all the rows that it is the sum of.
         var rate: Float = 0
         for index in 0..<side.rowCount { rate += settings.rates[side.rows[index].group] * side.rows[index].x * side.rows[index].x }
-        keeper.solveItems(p, rate * settings.interaction.user / Float(catalogue))
+        keeper.solveItems(p, rate * settings.interaction.user / Float(record.pointee.catalogue))
 
         let itemRate = settings.rates.item
         let size = kernels.dot(p, p, width), itemSize = kernels.dot(q, q, width)
@@ -88,7 +93,6 @@ final class SamplingFree {
         capNorm(q, settings.normCap, &stepper.clipped)
         kernels.copy(row, q, width)
         countUpdate(model.items.state(item))
-        keeper.follow(item, from: before, to: q)
         keeper.observe(query: p)
     }
 

@@ -15,7 +15,7 @@ import Testing
         var queries = Gram(rank: test.model.layout.itemRank), vectors = queries, sum = 0.0
         for item in items { vectors.add(test.z(item)) }
         for event in InteractionCase.events(20, from: 500) {
-            queries.add(test.vector(test.side(event).query))
+            queries.add(test.query(event).p)
             var defined = DefinedEvent(test.engine, user: test.engine.user(event.user), context: test.context(event), items: items)
             for item in items {
                 let whole = defined.score(item)
@@ -48,7 +48,6 @@ import Testing
     private func expectSame(_ got: ReferenceRow, _ want: ReferenceRow, before: ReferenceRow, _ what: String) {
         let step = zip(want.v, before.v).map { abs($0 - $1) }.max()!
         for f in got.v.indices {
-            // A solve stops at a thousandth of its right side; with these strengths far below it.
             #expect(abs(got.v[f] - want.v[f]) <= 2e-3 * step + 3e-7 * (abs(want.v[f]) + 0.1), "\(what), factor \(f), step \(step)")
         }
     }
@@ -63,10 +62,7 @@ import Testing
             var moved = 0.0
             for event in InteractionCase.events(4, context: context, weight: InteractionCase.nothing, from: 900) {
                 let user = engine.user(event.user), item = engine.item(event.item), features = test.context(event)
-                let side = test.side(event), rates = settings.rates
-                var rows: Float = 0
-                for index in 0..<side.rowCount { rows += rates[side.rows[index].group] * side.rows[index].x * side.rows[index].x }
-                let rate = Double(Kinds.queryRate(side, rows: rows)), p = test.vector(side.query)
+                let (p, rate) = test.query(event), rates = settings.rates
                 let solved = InteractionCase.solve(test.matrix(test.grams.items), rate * 3 / Double(engine.items.count), p)
                 let g = zip(p, solved).map { ($0 - $1) / rate }
                 let before = DefinedEvent(engine, user: user, context: features, items: [item])
@@ -132,7 +128,7 @@ import Testing
             test.engine.learn(InteractionCase.events(600))
             var queries = Gram(rank: test.model.layout.itemRank), vectors = queries
             for item in 0..<UInt32(test.engine.items.count) { vectors.add(test.z(item)) }
-            for event in InteractionCase.events(30, from: 700) { queries.add(test.vector(test.side(event).query)) }
+            for event in InteractionCase.events(30, from: 700) { queries.add(test.query(event).p) }
             return InteractionPenalty.value(queries, vectors, strength: 1)
         }
         let without = size(0.0001), with = size(2), strong = size(20)

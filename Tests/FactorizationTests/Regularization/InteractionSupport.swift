@@ -41,12 +41,20 @@ struct InteractionCase {
     }
 
     /// The user's side of an event, folded.
-    func side(_ event: TestEvent) -> UserSide {
+    private func side(_ event: TestEvent) -> UserSide {
         let side = UserSide(model: model)
         side.start(user: engine.user(event.user), userItems: engine.shared.userItems)
         for feature in event.context { side.append(ResolvedFeature(ordinal: engine.context(feature), weight: feature.weight)) }
         _ = side.fold()
         return side
+    }
+
+    /// The query of an event, and its rate.
+    func query(_ event: TestEvent) -> (p: [Double], rate: Double) {
+        let side = side(event), rates = model.settings.rates
+        var rows: Float = 0
+        for index in 0..<side.rowCount { rows += rates[side.rows[index].group] * side.rows[index].x * side.rows[index].x }
+        return withExtendedLifetime(side) { (vector(side.query), Double(Kinds.queryRate(side, rows: rows))) }
     }
 
     func vector(_ floats: UnsafePointer<Float>) -> [Double] { (0..<model.layout.itemRank).map { Double(floats[$0]) } }
