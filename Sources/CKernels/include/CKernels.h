@@ -78,7 +78,9 @@ typedef struct {
     float constant;             ///< what every score of this pass has in common; moves by constant_rate * error
     float constant_rate;
     uint32_t catalogue;         ///< items in all, from which warp estimates a rank
-    uint32_t pairs;             ///< out: pairs stepped, of a pairwise loss
+    uint32_t tried;             ///< of a pairwise loss: negatives that the positive has met before this call
+    uint32_t pairs;             ///< out, added to: pairs stepped, of a pairwise loss
+    float pair_error;           ///< out: error of the last pair stepped, by the positive's score
     float error_sum;            ///< out: sum of errors
     float error_square_sum;     ///< out: sum of squared errors
     uint32_t clipped;           ///< out, added to: errors or norms cut
@@ -108,9 +110,9 @@ typedef struct {
                  float pair, float error, const fk_side *side, const fk_settings *settings, size_t width,
                  uint32_t *clipped);
 
-    /// out[i] = constant + states[i].weight + <query, rows[i]> for `count` rows that lie one after the other.
+    /// out[i] = constant + states[i].weight + <query, rows[i]> for `count` rows, each `stride` floats after the last.
     void (*score_rows)(const float *query, float constant, const float *rows, const fk_row_state *states, size_t count,
-                       size_t width, float *out);
+                       size_t width, size_t stride, float *out);
 
     /// Copies count floats of rows that trainers may be writing.
     void (*copy)(float *to, const float *from, size_t count);

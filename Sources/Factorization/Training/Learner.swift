@@ -19,7 +19,6 @@ final class Learner {
     let userRowIsQuery: Bool
     let isPairwise: Bool
     let isSamplingFree: Bool
-    let takesItemAttributes: Bool
     /// How many have attributes, of either side; the lists' own counts.
     let usersWithAttributes: UnsafeMutablePointer<Atomic<Int>>
     let itemsWithAttributes: UnsafeMutablePointer<Atomic<Int>>
@@ -57,7 +56,6 @@ final class Learner {
         userRowIsQuery = model.layout.userRowIsQuery && model.histories == nil
         isPairwise = model.settings.loss.isPairwise
         isSamplingFree = model.samplingFree != nil
-        takesItemAttributes = model.takesItemAttributes
         usersWithAttributes = model.attributes.users.holders
         itemsWithAttributes = model.attributes.items.holders
         prequential = Prequential(loss: model.settings.loss)
@@ -65,14 +63,14 @@ final class Learner {
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
-        attributed = AttributedPass(model: model, settings: settings)
+        attributed = AttributedPass(model: model, settings: settings, parameterGradient: side.parameterGradient)
         samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
         ordinals = .allocate(capacity: model.settings.negatives + 1)
         moving = .allocate(capacity: model.width)
-        gradient = .allocate(capacity: model.width)
+        gradient = .allocate(capacity: model.layout.queryWidth)
     }
 
     deinit {
@@ -130,10 +128,15 @@ final class Learner {
     }
 
     /// The items' steps by the model's loss.
+    /// - Parameter describesItems: whether any item may have attributes.
     @inline(__always)
-    func run(_ pass: inout fk_pass, _ count: Int) {
-        if takesItemAttributes && itemsWithAttributes.pointee.load(ordering: .relaxed) != 0 {
-            attributed.run(&pass, items, ordinals, count: count)
+    func run(_ pass: inout fk_pass, _ count: Int, describesItems: Bool) {
+        if describesItems {
+            if isPairwise {
+                attributed.runPairs(&pass, items, ordinals, count: count)
+            } else {
+                attributed.run(&pass, items, ordinals, count: count)
+            }
         } else if isPairwise {
             kernels.pairs(&pass, settings, items, count, width)
         } else {
@@ -156,7 +159,7 @@ final class Learner {
         pass.query_state = state
         pass.query_l2 = settings.pointee.query.l2
         pass.constant = model.bias + fk_read_state(state).weight
-        run(&pass, count)
+        run(&pass, count, describesItems: itemsWithAttributes.pointee.load(ordering: .relaxed) != 0)
         if isPairwise && pass.pairs == 0 { return }
         var side = settings.pointee.query
         kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
@@ -168,9 +171,9 @@ final class Learner {
     /// With `mf` under plain sgd the user's own row moves with each item as above, which is the same formula with fresher
     /// values; elsewhere the user's row waits like the others.
     func stepSum(_ pass: inout fk_pass, _ count: Int) {
-
         pass.constant = side.fold()
-        gradient.update(repeating: 0, count: width)
+        gradient.update(repeating: 0, count: side.meetsAttributes ? model.layout.queryWidth : width)
+        if let parameters = model.parameters { side.parameterGradient.update(repeating: 0, count: parameters.count) }
         pass.gradient = gradient
         if movesUser {
             moving.update(from: side.query, count: width)
@@ -179,7 +182,7 @@ final class Learner {
         } else {
             pass.query = side.query
         }
-        run(&pass, count)
+        run(&pass, count, describesItems: side.meetsAttributes)
         if isPairwise && pass.pairs == 0 { return }
         // No item was stepped: a row of the side is bad and must not reach the others.
         if pass.rejected != 0 && pass.error_square_sum == 0 { return }
