@@ -126,9 +126,9 @@ typedef struct {
     /// M += x xᵀ - y yᵀ: what a Gram matrix does when a row changes from y to x.
     void (*rank_two)(float *m, const float *x, const float *y, size_t width);
 
-    /// x = (I + a M)⁻¹ x for a positive semidefinite M, by conjugate gradients: at most `steps` products with M. `scratch`
-    /// holds 3 * width floats.
-    void (*solve)(float *x, const float *m, float a, int steps, float *scratch, size_t width);
+    /// x = (I + a M)⁻¹ x for a positive semidefinite M, by conjugate gradients: at most `steps` products with M, until the
+    /// residual's squared norm is within `enough` of the right side's. `scratch` holds 3 * width floats.
+    void (*solve)(float *x, const float *m, float a, int steps, float enough, float *scratch, size_t width);
 } fk_kernels;
 
 enum { fk_variant_portable = 0, fk_variant_avx2 = 1, fk_variant_avx512 = 2, fk_variant_count = 3 };

@@ -133,7 +133,7 @@ extension Configuration.Model {
                 .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings; bpr and warp rank positives above sampled items."),
                 .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases."),
                 .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
-                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank, regularized 0.1/√rank", "Standard deviation of the factors of a new row."),
+                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
                 .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
                 .group("history", \.history, Configuration.HistoryContext.section, "The user's newest items as context of every score."),
@@ -192,8 +192,8 @@ extension Configuration.Regularization {
             .value("history", \.history, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of history items."),
             .value("attribute", \.attribute, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of attributes."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
-            .value("interaction_user", \.interactionUser, .number(0...1000), .live, "On user × item scores, user side; with unobserved: regularized."),
-            .value("interaction_item", \.interactionItem, .number(0...1000), .live, defaultText: "1, with history 4", "On user × item scores, item side; with unobserved: regularized."),
+            .value("interaction_user", \.interactionUser, .number(0...1000), .restart, defaultText: "0, regularized 4", "On the scores of all user × item pairs, user side; 0 for none."),
+            .value("interaction_item", \.interactionItem, .number(0...1000), .restart, defaultText: "0, regularized 1, with history 4", "On the scores of all user × item pairs, item side; 0 for none."),
         ])
     }
 }

@@ -15,7 +15,7 @@ final class AttributeScores {
 
     init(model: Model) {
         self.model = model
-        isSum = model.layout.itemSideIsSum || model.samplingFree != nil
+        isSum = model.layout.itemSideIsSum || model.settings.unobserved == .regularized
         side = ItemSide(model: model)
     }
 

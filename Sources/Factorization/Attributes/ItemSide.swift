@@ -64,7 +64,7 @@ final class ItemSide {
     /// Fills `z`; answers b. Without sampled negatives only pairs across the sides count, and b is 0.
     func fold() -> Float {
         z.update(repeating: 0, count: model.layout.queryWidth)
-        if model.samplingFree != nil {
+        if model.settings.unobserved == .regularized {
             addRows()
             return 0
         }

@@ -25,7 +25,7 @@ public struct Kernels: @unchecked Sendable {
     let rankOne: @convention(c) (UnsafeMutablePointer<Float>?, Float, UnsafePointer<Float>?, Float, Int) -> Void
     let rankTwo: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let solve: @convention(c) (
-        UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, CInt, UnsafeMutablePointer<Float>?, Int) -> Void
+        UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, CInt, Float, UnsafeMutablePointer<Float>?, Int) -> Void
 
     /// The kernels of `variant`, or nil where this processor lacks it.
     public init?(_ variant: Variant) {

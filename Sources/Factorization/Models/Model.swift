@@ -17,8 +17,8 @@ public final class Model: Sendable {
     let itemAttributes: FactorTable
     /// Who has which attributes; shared by all models.
     let attributes: EntityAttributes
-    /// Gram matrices of a model without sampled negatives; nil for the others.
-    let samplingFree: SamplingFreeState?
+    /// Gram matrices of a model with the interaction regulariser; nil for the others.
+    let grams: GramState?
     let kernels: Kernels
     /// Sizes that the kind asks for.
     let layout: KindLayout
@@ -65,7 +65,7 @@ public final class Model: Sendable {
         histories = settings.history.length > 0 ? table(4, rank: layout.sideRank) : nil
         userAttributes = table(5, rank: layout.sideRank)
         itemAttributes = table(6, rank: layout.itemRank, tail: layout.itemOwnRank)
-        samplingFree = settings.unobserved == .regularized ? SamplingFreeState(width: items.width) : nil
+        grams = settings.isInteracting ? GramState(width: items.width) : nil
         var sums: [Float] = [0]
         for place in 0..<settings.history.length { sums.append(sums[place] + Float.power(settings.history.decay, place)) }
         historyScales = sums.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
@@ -118,12 +118,15 @@ public final class Model: Sendable {
     /// Everything that is a row for each ordinal of a side, with its name: what a snapshot holds.
     var stores: [(name: String, side: String, store: SlabStore)] {
         groups.flatMap { group in group.table.stores.map { ("\(group.name)/\($0.name)", group.side, $0.store) } }
-            + (samplingFree.map { [("items/settled", "items", $0.settled)] } ?? [])
+            + (grams.map { [(Model.settledStore, "items", $0.settled)] } ?? [])
     }
 
-    /// Bytes of rows and optimiser state.
+    /// Name of the store that only a model with the interaction regulariser has.
+    static let settledStore = "items/settled"
+
+    /// Bytes of rows, optimiser state and matrices.
     public var bytes: Int {
-        stores.reduce((parameters?.count ?? 0) * 8 + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
+        stores.reduce((parameters?.count ?? 0) * 8 + (grams?.bytes ?? 0) + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
             $0 + $1.store.mappedBytes.load(ordering: .relaxed)
         }
     }
@@ -148,7 +151,7 @@ public final class Model: Sendable {
     func makeItemReady(_ ordinal: UInt32) {
         items.makeReady(ordinal)
         histories?.makeReady(ordinal)
-        samplingFree?.makeReady(ordinal, factors: items.factors(ordinal), kernels: kernels)
+        grams?.makeReady(ordinal)
     }
 
     /// What an item needs that is known by its attributes before anybody touched it: its own row starts at zero, so that

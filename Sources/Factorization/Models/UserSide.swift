@@ -98,3 +98,16 @@ final class UserSide {
         return constant + Kinds.fold(self)
     }
 }
+
+extension ModelSettings.Groups {
+    /// The number of a group of the user's side.
+    @inline(__always)
+    subscript(group: SideRow.Group) -> Float {
+        switch group {
+        case .user: user
+        case .context: context
+        case .history: history
+        case .attribute: attribute
+        }
+    }
+}

@@ -104,10 +104,9 @@ extension Engine {
             parameters.write(&writer, model.kernels)
             image.add("\(prefix)/parameters", writer.bytes)
         }
-        if let state = model.samplingFree {
+        if let grams = model.grams {
             var writer = ByteWriter()
-            writer.put(state.cursor.load(ordering: .relaxed))
-            for matrix in state.matrices { for index in 0..<state.width * state.width { writer.put(matrix[index]) } }
+            grams.write(&writer)
             image.add("\(prefix)/gram", writer.bytes)
         }
         for (name, side, store) in model.stores {

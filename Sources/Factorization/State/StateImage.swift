@@ -14,7 +14,7 @@ import CKernels
 /// | `attributes/SIDE/N` | users or items N·65,536…: per entity: count u32, then count × (attribute u32, x f32) |
 /// | `model/NAME/global` | bias f32, accumulator f32, rank u32, then kind, optimizer, unobserved, history and the kind's own settings each as length u32 and bytes |
 /// | `model/NAME/parameters` | kinds with global parameters: count u32, count × value f32, count × accumulator f32, per block a row's state |
-/// | `model/NAME/gram` | sampling-free models: cursor u32, then three width × width matrices of f32 |
+/// | `model/NAME/gram` | models with the interaction regulariser: cursor u32, then three width × width matrices of f32 |
 /// | `model/NAME/GROUP/STORE/SHARD/N` | raw rows of one shard, N-th slab |
 /// | `watermarks` | shards u32, then per shard the applied position u64 |
 ///

@@ -19,7 +19,7 @@ extension Learner {
             if !size.isFinite { parameters.reset() }
         }
         let stoodAlone = record.pointee.featureCount == 0 && model.histories == nil && !hasAttributes(record.pointee.user)
-        guard !stoodAlone || samplingFree != nil else { return }
+        guard !stoodAlone || isSamplingFree else { return }
         for index in 1..<side.rowCount {
             let row = side.rows[index]
             mend(model.table(row.group), row.ordinal)

@@ -19,6 +19,8 @@ final class Learner {
     let userRowIsQuery: Bool
     let isPairwise: Bool
     let isSamplingFree: Bool
+    /// Whether the interaction regulariser stands beside sampled negatives.
+    let isInteracting: Bool
     /// How many have attributes, of either side; the lists' own counts.
     let usersWithAttributes: UnsafeMutablePointer<Atomic<Int>>
     let itemsWithAttributes: UnsafeMutablePointer<Atomic<Int>>
@@ -34,6 +36,8 @@ final class Learner {
     let attributed: AttributedPass
     /// For a model without sampled negatives.
     let samplingFree: SamplingFree?
+    /// For a model with the interaction regulariser beside them.
+    let interaction: InteractionRegularizer?
     let side: UserSide
     /// Whether the user's row moves within a pass when other rows stand beside it.
     let movesUser: Bool
@@ -55,7 +59,8 @@ final class Learner {
         width = model.width
         userRowIsQuery = model.layout.userRowIsQuery && model.histories == nil
         isPairwise = model.settings.loss.isPairwise
-        isSamplingFree = model.samplingFree != nil
+        isSamplingFree = model.settings.unobserved == .regularized
+        isInteracting = !isSamplingFree && model.grams != nil
         usersWithAttributes = model.attributes.users.holders
         itemsWithAttributes = model.attributes.items.holders
         prequential = Prequential(loss: model.settings.loss)
@@ -64,7 +69,8 @@ final class Learner {
         stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
         attributed = AttributedPass(model: model, settings: settings, parameterGradient: side.parameterGradient)
-        samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
+        samplingFree = isSamplingFree ? SamplingFree(model: model, state: model.grams!) : nil
+        interaction = isInteracting ? InteractionRegularizer(model: model, state: model.grams!) : nil
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
@@ -106,6 +112,7 @@ final class Learner {
         var pass = fk_pass()
         stepper.clipped = 0
         pass.catalogue = record.pointee.catalogue
+        if isInteracting { interaction.unsafelyUnwrapped.begin(record, ordinals, count: count) }
         if record.pointee.featureCount == 0 && userRowIsQuery && !hasAttributes(user) {
             stepAlone(user, &pass, count)
         } else {
@@ -117,6 +124,7 @@ final class Learner {
         prequential.record(items, count: count, position: record.pointee.position)
         if pass.clipped != 0 { clipped.add(Int(pass.clipped), ordering: .relaxed) }
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
+        if isInteracting { interaction.unsafelyUnwrapped.finish(record, ordinals, count: count) }
     }
 
     @inline(__always)
@@ -154,6 +162,7 @@ final class Learner {
     @inline(__always)
     func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
         let state = userRows.state(user)
+        if isInteracting { regularizeAlone(user, &pass) }
         pass.query = userRows.factors(user)
         pass.query_accumulators = userRows.accumulators(user)
         pass.query_state = state
@@ -174,16 +183,18 @@ final class Learner {
         pass.constant = side.fold()
         gradient.update(repeating: 0, count: side.meetsAttributes ? model.layout.queryWidth : width)
         if let parameters = model.parameters { side.parameterGradient.update(repeating: 0, count: parameters.count) }
+        if isInteracting { regularizeSum(catalogue: pass.catalogue) }
         pass.gradient = gradient
         if movesUser {
             moving.update(from: side.query, count: width)
+            if isInteracting { kernels.add(moving, gradient, -settings.pointee.query.rate, width) }
             pass.query = moving
             pass.query_state = side.rows[0].state
         } else {
             pass.query = side.query
         }
         run(&pass, count, describesItems: side.meetsAttributes)
-        if isPairwise && pass.pairs == 0 { return }
+        if isPairwise && pass.pairs == 0 && !isInteracting { return }
         // No item was stepped: a row of the side is bad and must not reach the others.
         if pass.rejected != 0 && pass.error_square_sum == 0 { return }
         if movesUser { moveUser(&pass, isPairwise ? Int(pass.pairs) : count) }
