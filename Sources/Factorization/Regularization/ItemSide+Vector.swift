@@ -51,7 +51,9 @@ extension ItemSide {
     private static func rate(_ table: FactorTable, _ ordinal: UInt32, _ rate: Float, _ model: Model) -> Float {
         guard model.settings.optimizer != .sgd else { return rate }
         var sum = fk_read_state(table.state(ordinal)).factor_accumulator
-        if let accumulators = table.accumulators(ordinal) { sum = (model.kernels.dot(accumulators, accumulators, table.width) / Float(table.rank)).squareRoot() }
+        if let accumulators = table.accumulators(ordinal) {
+            sum = (model.kernels.dot(accumulators, accumulators, table.width) / Float(table.rank)).squareRoot()
+        }
         return sum > 0 ? rate / sum.squareRoot() : rate
     }
 }
