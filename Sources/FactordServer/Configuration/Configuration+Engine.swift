@@ -6,6 +6,9 @@ extension Configuration {
         var settings = EngineSettings(
             models: models.map(\.settings), trainers: threads.trainers, historyLength: history.length,
             seenLimit: history.seenLimit)
+        settings.popularityHalfLife = popularity.halfLife
+        settings.replayCapacity = replay.capacity
+        settings.replaysPerEvent = replay.perEvent
         for (name, event) in events where name != "*" { settings.eventTypes[name] = event.rule }
         settings.otherEvents = (events["*"] ?? Event()).rule
         return settings
@@ -32,7 +35,7 @@ extension Configuration.Model {
         let l2 = ModelSettings.Groups(
             user: regularization.user, item: regularization.item, context: regularization.context, weight: regularization.weight,
             history: regularization.history, attribute: regularization.attribute)
-        return ModelSettings(
+        var settings = ModelSettings(
             name: name, kind: kind, rank: rank, loss: loss, optimizer: optimizer.kind, rates: rates,
             globalRate: optimizer.rateWeight, l2: l2, negatives: negatives.count, verifiedNegatives: negatives.verified,
             unobserved: unobserved,
@@ -40,5 +43,7 @@ extension Configuration.Model {
             history: ModelSettings.History(length: history.length, decay: history.decay),
             deviation: initialDeviation, seed: seed,
             symmetric: symmetric, order: order, ranks: ranks, fields: fields)
+        settings.popularityExponent = negatives.popularityExponent
+        return settings
     }
 }
