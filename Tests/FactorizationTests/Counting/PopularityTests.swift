@@ -20,15 +20,20 @@ import Testing
         let halfLife = 1000, items = 40
         let shared = shared(halfLife: halfLife, items: items)
         var dice = Dice(seed), expected = [Double](repeating: 0, count: items), rebases = Set<UInt64>()
-        let fade = pow(2, -1 / Double(halfLife))
+        var last = [UInt64](repeating: 0, count: items)
+        func settle(_ item: Int, _ position: UInt64) {
+            expected[item] *= pow(2, -Double(position - last[item]) / Double(halfLife))
+            last[item] = position
+        }
         for position in 1...UInt64(200_000) {
             let item = min(dice.below(items), dice.below(items))
-            for index in 0..<items { expected[index] *= fade }
+            settle(item, position)
             expected[item] += 1
             shared.items.count(UInt32(item), by: shared.increment(at: position))
             let rebased = rebases.insert(shared.decay.shown.bits >> 32).inserted
             guard rebased || position % 7919 == 0 else { continue }
             shared.decay.publish()
+            for index in 0..<items { settle(index, position) }
             let counts = (0..<items).map { Double(shared.items.frequency(UInt32($0))) }
             for (count, truth) in zip(counts, expected) { #expect(abs(count - truth) <= 1e-5 * truth, "\(position)") }
             let order = (0..<items).sorted { expected[$0] > expected[$1] }
