@@ -4,7 +4,8 @@ extension Trainer {
     /// Learns past interactions of the event's shard again, then shows the event to the reservoir.
     ///
     /// Each is learned like the event itself, with the negatives and the catalogue of the present position, without context
-    /// features, without a say in prequential metrics, and without its own item in the user's history. Models without
+    /// features, without a say in prequential metrics, and without its own item in the user's history (which is the present
+    /// one: that is why replay harms models that take history as context). Models without
     /// sampled negatives take no part: their steps are weighed by how often a user comes.
     @inline(never)
     func replay(_ reservoir: ReplayReservoir, beside record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float) {

@@ -28,8 +28,9 @@ import Testing
         let engine = filled(loss, trainers: 1), other = Engine(settings: settings(loss, trainers: 1))
         try other.restore(from: MemoryState(engine))
         #expect(other.prequential(0) == engine.prequential(0) && other.drift(0) == engine.drift(0))
-        // A pairwise loss has nothing to say of an event without a negative.
-        #expect(engine.prequential(0).events > (loss == .warp ? 50_000 : 59_999) && engine.drift(0).alarms > 0)
+        // A pairwise loss has nothing to say of an event whose negatives were all seen before.
+        #expect(engine.prequential(0).events > 0)
+        #expect(loss == .warp || engine.prequential(0).events == 60_000 && engine.drift(0).alarms > 0)
         let more = randomEvents(700, seed: 1)
         engine.learn(more)
         other.learn(more)
