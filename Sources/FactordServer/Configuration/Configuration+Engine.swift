@@ -44,6 +44,7 @@ extension Configuration.Model {
             deviation: initialDeviation, seed: seed,
             symmetric: symmetric, order: order, ranks: ranks, fields: fields)
         settings.popularityExponent = negatives.popularityExponent
+        settings.steps = optimizer.steps
         return settings
     }
 }

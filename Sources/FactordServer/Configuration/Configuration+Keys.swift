@@ -162,6 +162,15 @@ extension Configuration.Optimizer {
                 .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of history items."),
                 .value("rate_attribute", \.rateAttribute, .number(rates), .live, defaultText: "rate, sgd 0.2 · rate", "Learning rate of the rows of users' and items' attributes."),
                 .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "2 · rate, sgd 1.5 · rate", "Learning rate of linear weights and the global bias."),
+                .value("schedule", \.schedule, .choice, .live, "sgd: constant rates, or inverse-time: rate / (1 + updates of the row / horizon)."),
+                .value("horizon", \.horizon, .number(1...1_000_000), .live, "Updates of a row after which inverse-time has halved its rate."),
+                .value("half_life", \.halfLife, .number(0...1e6), .live, "adagrad: updates of a row after which a squared gradient counts half; 0 for never."),
+                .value("weights", \.weights, .choice, .newModel, "Linear weights: same, by the optimizer's kind; ftrl, held at zero by L1 until enough speaks for them."),
+                .value("ftrl_alpha", \.ftrlAlpha, .number(0.001...10), .live, "ftrl: learning rate, alpha / (beta + √(sum of squared gradients))."),
+                .value("ftrl_beta", \.ftrlBeta, .number(0...1000), .live, "ftrl: damps the first steps."),
+                .value("ftrl_l1", \.ftrlL1, .number(0...1e6), .live, "ftrl: a weight is zero while its sum of gradients is within this."),
+                .value("ftrl_l2", \.ftrlL2, .number(0...1e6), .live, "ftrl: squared penalty on weights, in place of regularization.weight."),
+                .value("sparse_factors", \.sparseFactors, .flag, .newModel, "ftrl: rows whose weight is zero keep no factors."),
             ])
     }
 }

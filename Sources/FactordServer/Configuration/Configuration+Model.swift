@@ -91,6 +91,18 @@ extension Configuration {
         public var rateAttribute: Float
         /// Learning rate of linear weights and of the global bias.
         public var rateWeight: Float
+        /// sgd: how a row's rate goes with its updates, and the updates after which inverse-time has halved it.
+        public var schedule = Schedule.constant
+        public var horizon: Float = 1000
+        /// AdaGrad: updates of a row after which a squared gradient counts half; 0 for never.
+        public var halfLife: Float = 0
+        /// What moves linear weights, and the figures of ftrl (`ModelSettings.Ftrl`).
+        public var weights = Weights.same
+        public var ftrlAlpha: Float = 0.1
+        public var ftrlBeta: Float = 1
+        public var ftrlL1: Float = 1
+        public var ftrlL2: Float = 0
+        public var sparseFactors = false
 
         /// The defaults for this kind. Linear weights and bias have a single coordinate each and sit far from their start
         /// (a rating's mean, an item's popularity), so AdaGrad moves them twice as fast as factors.

@@ -20,6 +20,8 @@ public final class Model: Sendable {
     /// Gram matrices of a model without sampled negatives; nil for the others.
     let samplingFree: SamplingFreeState?
     let kernels: Kernels
+    /// What a step leaves of an accumulator.
+    let accumulatorKeep: Float
     /// Sizes that the kind asks for.
     let layout: KindLayout
     /// The kind's global parameters, where it has any.
@@ -31,9 +33,11 @@ public final class Model: Sendable {
     /// s of a history of n items, for n up to its length.
     let historyScales: [Float]
     /// w0, a Float's bits.
-    private let globalBias = Atomic<UInt32>(0)
+    let globalBias = Atomic<UInt32>(0)
     /// AdaGrad's accumulator of w0, a Float's bits.
-    private let globalAccumulator = Atomic<UInt32>(0)
+    let globalAccumulator = Atomic<UInt32>(0)
+    /// Steps of w0; counted where a schedule asks for them.
+    let globalUpdates = Atomic<UInt32>(0)
 
     init(settings: ModelSettings, kernels: Kernels, attributes: EntityAttributes) {
         precondition(ModelSettings.ranks.contains(settings.rank), "the rank is 1 to 512")
@@ -51,18 +55,20 @@ public final class Model: Sendable {
         self.attributes = attributes
         let layout = Kinds.layout(settings)
         self.layout = layout
+        accumulatorKeep = settings.optimizer == .sgd ? 1 : settings.steps.keep
         parameters = layout.parameters.isEmpty ? nil : Parameters(layout.parameters)
         orderRanks = settings.kind == .hofm ? HigherOrderMachine.ranks(settings) : []
         contextFields = settings.kind == .ffm ? SlabStore(rowBytes: 4) : nil
-        func table(_ group: UInt64, rank: Int) -> FactorTable {
+        let ftrl = settings.weightFtrl
+        func table(_ group: UInt64, rank: Int, hasWeights: Bool = true) -> FactorTable {
             FactorTable(
-                rank: rank, perCoordinate: settings.optimizer == .adagradCoordinate,
+                rank: rank, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
                 seed: mix64(settings.seed &+ group), deviation: settings.deviation)
         }
         users = table(1, rank: layout.sideRank)
         items = table(2, rank: layout.itemRank)
         contexts = table(3, rank: layout.sideRank)
-        histories = settings.history.length > 0 ? table(4, rank: layout.sideRank) : nil
+        histories = settings.history.length > 0 ? table(4, rank: layout.sideRank, hasWeights: false) : nil
         userAttributes = table(5, rank: layout.sideRank)
         itemAttributes = table(6, rank: layout.itemRank)
         samplingFree = settings.unobserved == .regularized ? SamplingFreeState(width: items.width) : nil
@@ -84,40 +90,6 @@ public final class Model: Sendable {
     /// Whether features of the item's side interact with each other.
     @inline(__always)
     var hasItemPairs: Bool { settings.kind == .fm }
-
-    /// The global bias w0.
-    public var bias: Float { Float(bitPattern: globalBias.load(ordering: .relaxed)) }
-
-    /// Moves w0 against the error of one event.
-    @inline(__always)
-    func stepBias(error: Float) {
-        var rate = settings.globalRate
-        if settings.optimizer != .sgd {
-            let sum = Model.add(error * error, to: globalAccumulator)
-            rate /= sum.squareRoot() + 1e-12
-        }
-        _ = Model.add(-rate * error, to: globalBias)
-    }
-
-    @inline(__always)
-    private static func add(_ amount: Float, to word: borrowing Atomic<UInt32>) -> Float {
-        var bits = word.load(ordering: .relaxed)
-        while true {
-            let sum = Float(bitPattern: bits) + amount
-            let (exchanged, original) = word.weakCompareExchange(expected: bits, desired: sum.bitPattern, ordering: .relaxed)
-            if exchanged { return sum }
-            bits = original
-        }
-    }
-
-    /// Bias and accumulator, as a snapshot holds them.
-    var globalState: (bias: Float, accumulator: Float) {
-        get { (bias, Float(bitPattern: globalAccumulator.load(ordering: .relaxed))) }
-    }
-    func restoreGlobalState(bias: Float, accumulator: Float) {
-        globalBias.store(bias.bitPattern, ordering: .relaxed)
-        globalAccumulator.store(accumulator.bitPattern, ordering: .relaxed)
-    }
 
     /// The groups by name, and the side whose ordinals number their rows: what a snapshot holds.
     var groups: [(name: String, side: String, table: FactorTable)] {
@@ -206,6 +178,6 @@ public final class Model: Sendable {
                 }
             }(),
             inverse_rank: 1 / Float(layout.itemRank), error_cap: settings.errorCap,
-            norm_cap: settings.normCap * settings.normCap)
+            norm_cap: settings.normCap * settings.normCap, options: kernelOptions)
     }
 }

@@ -104,6 +104,8 @@ public struct ModelSettings: Sendable, Equatable {
     public var fields: [String]
     public var loss: Loss
     public var optimizer: Optimizer
+    /// Schedule, half-life, and what moves linear weights.
+    public var steps = Steps()
     /// Learning rates.
     public var rates: Groups
     /// Learning rate of the global bias w0 and of other global parameters.
@@ -168,6 +170,8 @@ public struct ModelSettings: Sendable, Equatable {
             ("kind", kind.rawValue),
             // Row and coordinate accumulators differ in shape; plain sgd lives with the row form.
             ("optimizer.kind", optimizer == .adagradCoordinate ? optimizer.rawValue : "sgd or adagrad"),
+            ("optimizer.weights", weightFtrl == nil ? "same" : "ftrl"),
+            ("optimizer.sparse_factors", weightFtrl?.sparseFactors == true ? "true" : "false"),
             ("unobserved", unobserved.rawValue),
             ("history.length", history.length > 0 ? "above 0" : "0"),
         ] + kindIdentity

@@ -11,6 +11,7 @@ struct SideRow {
     var factors: UnsafeMutablePointer<Float>
     var accumulators: UnsafeMutablePointer<Float>?
     var state: UnsafeMutablePointer<fk_row_state>
+    var linear: fk_linear
 }
 
 /// The user's side of a score (user, attributes, history, context), folded once: score(item) = constant + w_item + ⟨query, z_item⟩.
@@ -93,7 +94,7 @@ final class UserSide {
         (rows + rowCount).initialize(
             to: SideRow(
                 group: group, ordinal: ordinal, x: x, factors: table.factors(ordinal), accumulators: table.accumulators(ordinal),
-                state: table.state(ordinal)))
+                state: table.state(ordinal), linear: table.linear(ordinal)))
         rowCount += 1
     }
 

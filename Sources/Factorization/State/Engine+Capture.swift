@@ -96,6 +96,7 @@ extension Engine {
         let global = model.globalState
         writer.put(global.bias)
         writer.put(global.accumulator)
+        writer.put(global.updates)
         writer.put(UInt32(model.settings.rank))
         for name in model.settings.identity.map(\.value) {
             writer.put(UInt32(name.utf8.count))

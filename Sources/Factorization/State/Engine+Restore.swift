@@ -127,7 +127,8 @@ extension Engine {
     private func restore(_ model: Model, _ source: some StateSource) throws {
         let prefix = "model/\(model.settings.name)"
         try read("\(prefix)/global", source) { (reader) throws(StateError) in
-            model.restoreGlobalState(bias: try reader.getFloat(), accumulator: try reader.getFloat())
+            model.restoreGlobalState(
+                bias: try reader.getFloat(), accumulator: try reader.getFloat(), updates: try reader.get())
             let settings = model.settings, rank = try reader.get(UInt32.self)
             try Engine.expectSame("models.\(settings.name).rank", saved: "\(rank)", now: "\(settings.rank)")
             for (key, now) in settings.identity {

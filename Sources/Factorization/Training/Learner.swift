@@ -130,7 +130,7 @@ final class Learner {
         ordinals[index] = ordinal
         items[index] = fk_item(
             factors: itemRows.factors(ordinal), accumulators: itemRows.accumulators(ordinal), state: itemRows.state(ordinal),
-            label: label, weight: weight, score: 0)
+            linear: itemRows.linear(ordinal), label: label, weight: weight, score: 0)
     }
 
     /// The items' steps by the model's loss.
@@ -163,7 +163,9 @@ final class Learner {
         run(&pass, count)
         if isPairwise && pass.pairs == 0 { return }
         var side = settings.pointee.query
-        kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
+        kernels.step(
+            pass.query, pass.query_accumulators, state, userRows.linear(user), nil, nil, 1, 0, pass.error_sum, &side, settings, 0,
+            &pass.clipped)
     }
 
     /// The user's side is a sum of rows. The query is folded once; what the pass says of it gathers and is handed to each
@@ -191,15 +193,5 @@ final class Learner {
         let first = movesUser ? 1 : 0
         Kinds.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
         pass.clipped += stepper.clipped
-    }
-
-    /// Gives the user's row what the query has moved by in `count` steps, and its l2 and linear weight their steps.
-    func moveUser(_ pass: inout fk_pass, _ count: Int) {
-        let row = side.rows[0].factors
-        kernels.add(moving, side.query, -1, width)
-        kernels.add(row, row, -settings.pointee.query.rate * settings.pointee.query.l2 * Float(count), width)
-        kernels.add(row, moving, 1, width)
-        var weights = settings.pointee.query
-        kernels.step(nil, nil, side.rows[0].state, nil, nil, 1, 0, pass.error_sum, &weights, settings, 0, &pass.clipped)
     }
 }
