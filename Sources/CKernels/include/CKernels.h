@@ -186,4 +186,7 @@ void fk_write_state(fk_row_state *state, fk_row_state value);
 float fk_softplus(float x);
 float fk_sigmoid(float x);
 
+/// base to the power of exponent, base > 0.
+double fk_power(double base, double exponent);
+
 #endif

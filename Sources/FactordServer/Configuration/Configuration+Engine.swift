@@ -6,6 +6,9 @@ extension Configuration {
         var settings = EngineSettings(
             models: models.map(\.settings), trainers: threads.trainers, historyLength: history.length,
             seenLimit: history.seenLimit)
+        settings.popularityHalfLife = popularity.halfLife
+        settings.replayCapacity = replay.capacity
+        settings.replaysPerEvent = replay.perEvent
         for (name, event) in events where name != "*" { settings.eventTypes[name] = event.rule }
         settings.otherEvents = (events["*"] ?? Event()).rule
         return settings
@@ -40,6 +43,7 @@ extension Configuration.Model {
             history: ModelSettings.History(length: history.length, decay: history.decay),
             deviation: initialDeviation, seed: seed,
             symmetric: symmetric, order: order, ranks: ranks, fields: fields)
+        settings.popularityExponent = negatives.popularityExponent
         settings.steps = optimizer.steps
         return settings
     }

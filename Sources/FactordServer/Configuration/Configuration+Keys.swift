@@ -22,6 +22,8 @@ extension Configuration {
                 "What an event of each type teaches; \"*\" stands for all types not listed."),
             .group("threads", \.threads, Threads.section, "How many threads do what."),
             .group("history", \.history, History.section, "What is remembered of each user."),
+            .group("popularity", \.popularity, Popularity.section, "How often users and items come: the fallback's order, and the weight of negatives."),
+            .group("replay", \.replay, Replay.section, "Past interactions that are learned again."),
             .group("log", \.log, Log.section, "What the daemon says, on standard error."),
             .value(
                 "insecure", \.insecure, .flag, .restart,
@@ -187,6 +189,7 @@ extension Configuration.Negatives {
         Section(entries: [
             .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .live, defaultText: "8, squared loss 0, warp 16", "Items drawn per positive event."),
             .value("verified", \.verified, .flag, .live, "Leave out a drawn item that the user has seen."),
+            .value("popularity_exponent", \.popularityExponent, .number(0...2), .live, "Draw items by their popularity to this power; 0 draws all alike."),
         ])
     }
 }
@@ -234,6 +237,23 @@ extension Configuration.History {
         Section(entries: [
             .value("length", \.length, .integer(0...4096), .newModel, "Newest items kept per user."),
             .value("seen_limit", \.seenLimit, .integer(0...1_000_000), .newModel, "Items that a user's seen set holds at most."),
+        ])
+    }
+}
+
+extension Configuration.Popularity {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("half_life", \.halfLife, .integer(0...1_000_000_000_000), .live, "Events after which an interaction counts half; 0 for never, else 1000 or more."),
+        ])
+    }
+}
+
+extension Configuration.Replay {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("capacity", \.capacity, .integer(0...1_000_000_000), .restart, "Past interactions kept as a uniform sample, 20 bytes each; 0 for none."),
+            .value("per_event", \.perEvent, .integer(0...16), .live, "How many of them are learned again with each event."),
         ])
     }
 }

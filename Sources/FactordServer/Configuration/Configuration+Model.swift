@@ -128,6 +128,8 @@ extension Configuration {
         public var count: Int
         /// Whether a drawn item that the user has seen is left out instead of being taught as negative.
         public var verified = true
+        /// Items are drawn by their popularity to this power; 0 draws all alike.
+        public var popularityExponent: Float = 0
 
         public init(count: Int) { self.count = count }
     }

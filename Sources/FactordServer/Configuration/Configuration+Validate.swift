@@ -15,6 +15,9 @@ extension Configuration {
                 "requests.max_body", "\(requests.maxBody) is more than requests.max_message (\(requests.maxMessage)), which drops the client first")
         }
         if state.directory.contains("{state}") { reader.fault("state.directory", "cannot contain {state}, which stands for it") }
+        if (1..<Configuration.Popularity.shortestHalfLife).contains(popularity.halfLife) {
+            reader.fault("popularity.half_life", "is \(popularity.halfLife); take \(Configuration.Popularity.shortestHalfLife) or more, or 0 for counts that never fade")
+        }
         for type in events.keys.sorted() where type.isEmpty || type.utf8.count > 64 {
             reader.fault("events.\(type)", "an event type has 1 to 64 bytes")
         }

@@ -37,6 +37,7 @@ final class StatsReport: Sendable {
         writeStreams(&writer)
         writeTrainers(&writer)
         writeModels(&writer)
+        writeReplay(&writer)
         writeTables(&writer)
         writeSnapshot(&writer)
         writeRequests(&writer)
@@ -151,6 +152,17 @@ final class StatsReport: Sendable {
         writer.value(metric)
         field("value", value, &writer)
         field("recent", recent, &writer)
+        writer.endObject()
+    }
+
+    private func writeReplay(_ writer: inout JSONWriter) {
+        let replay = engine.replay
+        writer.key("replay")
+        writer.beginObject()
+        field("capacity", replay.capacity, &writer)
+        field("held", replay.held, &writer)
+        field("replay_count", replay.replayed, &writer)
+        field("bytes", replay.bytes, &writer)
         writer.endObject()
     }
 

@@ -119,6 +119,8 @@ public struct ModelSettings: Sendable, Equatable {
     public var negatives: Int
     /// Whether a drawn item that the user has seen is left out.
     public var verifiedNegatives: Bool
+    /// Negatives are drawn by popularity to this power, 0…2; 0 for uniformly.
+    public var popularityExponent: Float = 0
     /// What stands for the items that a user did not touch.
     public var unobserved: Unobserved
     public var interaction: Interaction

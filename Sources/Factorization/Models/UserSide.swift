@@ -74,6 +74,16 @@ final class UserSide {
         }
     }
 
+    /// Takes an item out of the history: a past interaction that is learned again must not be told by itself.
+    func leaveOut(history item: UInt32) {
+        var kept = 0
+        for index in 0..<rowCount where rows[index].group != .history || rows[index].ordinal != item {
+            rows[kept] = rows[index]
+            kept += 1
+        }
+        rowCount = kept
+    }
+
     /// Adds a context feature.
     @inline(__always)
     func append(_ feature: ResolvedFeature) {

@@ -11,6 +11,8 @@ extension Engine {
         precondition(appliedPosition == sequencer.lastPosition, "a state is captured when all trainers are idle")
         var image = StateImage()
         image.position = sequencer.lastPosition
+        // The increment as of the image's position, however long the last count is past.
+        _ = shared.increment(at: image.position)
         captureCounts(into: &image)
         capture(names: shared.types.allNames, as: "types", into: &image)
         capture(names: fields.allNames, as: "fields", into: &image)
@@ -18,6 +20,7 @@ extension Engine {
         captureUserItems(into: &image)
         captureAttributes(into: &image)
         for model in models { capture(model, into: &image) }
+        captureCounting(into: &image)
         captureWatermarks(into: &image)
         return image
     }
@@ -55,7 +58,7 @@ extension Engine {
                 writer.put(UInt8(key.isText ? 2 : 1))
                 writer.put(key.namespace)
                 writer.put(UInt8(table.isHidden(UInt32(ordinal)) ? 1 : 0))
-                writer.put(table.frequency(UInt32(ordinal)))
+                writer.put(table.storedFrequency(UInt32(ordinal)))
                 if key.isText {
                     writer.put(key.length)
                     writer.put(key.text)

@@ -33,6 +33,7 @@ extension Engine {
         try restoreUserItems(source)
         try restoreAttributes(source)
         for model in models { try restore(model, position: position, source) }
+        try restoreCounting(source, position: position)
         try checkWatermarks(source, position: position)
         sequencer.restore(position: position)
         for trainer in trainers { trainer.restore(position: position) }
@@ -91,7 +92,7 @@ extension Engine {
                     case "contexts": sequencer.restoreContext(key)
                     default: sequencer.restoreAttribute(key, ofItems: side == "itemAttributes")
                     }
-                    guard ordinal == UInt32(expected), frequency.isFinite else { throw .damaged(section: section) }
+                    guard ordinal == UInt32(expected), frequency.isFinite, frequency >= 0 else { throw .damaged(section: section) }
                     table.count(ordinal, by: frequency)
                     if hidden != 0 { table.setHidden(ordinal, true) }
                 }

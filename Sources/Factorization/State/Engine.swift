@@ -13,6 +13,11 @@ public struct EngineSettings: Sendable {
     /// Newest items kept in order for each user, and items remembered as seen.
     public var historyLength: Int
     public var seenLimit: Int
+    /// Events after which an interaction counts half in the frequencies of users and items; 0 for never, else 1000 at least.
+    public var popularityHalfLife = 0
+    /// Past interactions kept to be learned again, of all user shards together; 0 for none. And how many with each event.
+    public var replayCapacity = 0
+    public var replaysPerEvent = 1
     /// Keys the hashing of ids; does not influence what is learned.
     public var hashSeed: UInt64
 
@@ -63,7 +68,9 @@ public final class Engine: Sendable {
         let queues = (0..<settings.trainers).map { _ in TrainerQueue(capacity: settings.queueCapacity) }
         sequencer = Sequencer(shared: shared, models: models, queues: queues)
         let models = models
-        trainers = queues.enumerated().map { Trainer(index: $0, queue: $1, models: models, shared: shared) }
+        trainers = queues.enumerated().map {
+            Trainer(index: $0, queue: $1, models: models, shared: shared, replaysPerEvent: settings.replaysPerEvent)
+        }
         epochs = shared.epochs
         hashing = shared.hashing
         users = shared.users
@@ -98,6 +105,14 @@ public final class Engine: Sendable {
         trainers.reduce((0, 0)) {
             ($0.0 + $1.learners[model].clipped.load(ordering: .relaxed), $0.1 + $1.learners[model].rejected.load(ordering: .relaxed))
         }
+    }
+
+    /// What the replay reservoir holds and has taught, over all trainers.
+    public var replay: ReplayReport {
+        let reservoir = shared.replay
+        return ReplayReport(
+            capacity: (reservoir?.places ?? 0) * Placement.shardCount, held: reservoir?.held ?? 0,
+            replayed: trainers.reduce(0) { $0 + $1.replayed.load(ordering: .relaxed) }, bytes: reservoir?.bytes ?? 0)
     }
 
     /// Bytes of ids, of users' histories and everybody's attributes, and of all rows.

@@ -13,7 +13,7 @@ final class Learner {
     let itemRows: FactorRows
     let negatives: Int
     let verifiesNegatives: Bool
-    let seed: UInt64
+    var draws: NegativeDraws
     let width: Int
     /// Whether the user's row alone is the query of an event without context.
     let userRowIsQuery: Bool
@@ -55,7 +55,7 @@ final class Learner {
         itemRows = model.items.rows
         negatives = model.settings.negatives
         verifiesNegatives = model.settings.verifiedNegatives
-        seed = model.settings.seed
+        draws = NegativeDraws(seed: model.settings.seed)
         width = model.width
         userRowIsQuery = model.layout.userRowIsQuery && model.histories == nil
         isPairwise = model.settings.loss.isPairwise
@@ -92,12 +92,14 @@ final class Learner {
     ///   - label: what the score is to become.
     ///   - weight: importance, the event type's times the record's.
     ///   - firstFeature: where the record's features start in `queue`.
+    ///   - replay: the word of draws of a past interaction that is learned again; nil for an event of the stream.
     @inline(__always)
     func learn(
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue.View, firstFeature: Int,
-        userItems: UserItems
+        userItems: UserItems, replay: UInt64? = nil
     ) {
         if isSamplingFree {
+            guard replay == nil else { return }
             return learnSamplingFree(
                 record, label: label, weight: weight, queue: queue, firstFeature: firstFeature, userItems: userItems)
         }
@@ -105,7 +107,8 @@ final class Learner {
         setItem(0, record.pointee.item, label: label, weight: weight)
         var count = 1
         if negatives > 0 && label > 0 {
-            count += drawNegatives(of: record, weight: weight, userItems: userItems)
+            let word = replay ?? draws.word(at: record.pointee.position)
+            count += drawNegatives(of: record, word, weight: weight, userItems: userItems)
         }
         // A pairwise loss has nothing to say of an item without a negative beside it.
         if isPairwise && count == 1 { return }
@@ -118,10 +121,11 @@ final class Learner {
         } else {
             side.start(user: user, userItems: userItems)
             for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
+            if replay != nil { side.leaveOut(history: record.pointee.item) }
             stepSum(&pass, count)
         }
         model.stepBias(error: pass.error_sum)
-        prequential.record(items, count: count, position: record.pointee.position)
+        if replay == nil { prequential.record(items, count: count, position: record.pointee.position) }
         if pass.clipped != 0 { clipped.add(Int(pass.clipped), ordering: .relaxed) }
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
         if isInteracting { interaction.unsafelyUnwrapped.finish(record, ordinals, count: count) }

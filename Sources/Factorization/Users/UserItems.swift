@@ -124,21 +124,29 @@ final class UserItems: @unchecked Sendable {
         return set.count < seenLimit
     }
 
-    /// Takes an item out of history and seen. Rewrites both blocks: for the rare record, not for the stream.
-    func remove(_ item: UInt32, user: UInt32) {
+    /// Takes the newest occurrence of an item out of the history, and the item out of the seen set unless the history still
+    /// holds another. An item that the history no longer holds goes out of the seen set alone. Rewrites both blocks: for the
+    /// rare record, not for the stream.
+    func undo(_ item: UInt32, user: UInt32) {
         let row = row(user), pool = pools[Placement.shard(user)]
+        var remains = false
         if let old = WordBlock(bits: row.pointee.history.load(ordering: .relaxed)) {
             let block = WordBlock(pool.allocate(4 * (old.capacity + 2)), capacity: old.capacity)
-            for index in 0..<old.count where old[index] != item { block.append(old[index]) }
+            // What lies beyond the history's length may be there or not: it does not come back.
+            let kept = max(0, old.count - historyLength)..<old.count
+            let undone = kept.last { old[$0] == item }
+            for index in kept where index != undone {
+                block.append(old[index])
+                if old[index] == item { remains = true }
+            }
             row.pointee.history.store(block.bits, ordering: .releasing)
             pool.retire(old.address, bytes: 4 * (old.capacity + 2))
         }
-        if let old = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed)) {
-            let set = WordBlock(pool.allocate(4 * (old.capacity + 3)), capacity: old.capacity)
-            old.forEach { if $0 != item { set.insert($0) } }
-            row.pointee.seen.store(set.bits, ordering: .releasing)
-            pool.retire(old.address, bytes: 4 * (old.capacity + 3))
-        }
+        guard !remains, let old = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed)) else { return }
+        let set = WordBlock(pool.allocate(4 * (old.capacity + 3)), capacity: old.capacity)
+        old.forEach { if $0 != item { set.insert($0) } }
+        row.pointee.seen.store(set.bits, ordering: .releasing)
+        pool.retire(old.address, bytes: 4 * (old.capacity + 3))
     }
 
     /// Drops all that is held of a user.
