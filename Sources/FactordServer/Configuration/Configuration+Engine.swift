@@ -4,8 +4,9 @@ extension Configuration {
     /// The engine that this configuration asks for.
     public var engineSettings: EngineSettings {
         var settings = EngineSettings(
-            models: models.map(\.settings), trainers: threads.trainers, historyLength: history.length,
+            models: models.map(\.settings), trainers: threads.trainers, historyLength: history.held,
             seenLimit: history.seenLimit)
+        settings.historyBudget = memory.histories.bytes
         for (name, event) in events where name != "*" { settings.eventTypes[name] = event.rule }
         settings.otherEvents = (events["*"] ?? Event()).rule
         return settings
@@ -32,7 +33,7 @@ extension Configuration.Model {
         let l2 = ModelSettings.Groups(
             user: regularization.user, item: regularization.item, context: regularization.context, weight: regularization.weight,
             history: regularization.history, attribute: regularization.attribute)
-        return ModelSettings(
+        var made = ModelSettings(
             name: name, kind: kind, rank: rank, loss: loss, optimizer: optimizer.kind, rates: rates,
             globalRate: optimizer.rateWeight, l2: l2, negatives: negatives.count, verifiedNegatives: negatives.verified,
             unobserved: unobserved,
@@ -40,5 +41,8 @@ extension Configuration.Model {
             history: ModelSettings.History(length: history.length, decay: history.decay),
             deviation: initialDeviation, seed: seed,
             symmetric: symmetric, order: order, ranks: ranks, fields: fields)
+        made.refolding = ModelSettings.Refolding(after: refolding.after, items: refolding.items, rate: refolding.rate)
+        made.halfLife = forgetting.halfLife
+        return made
     }
 }

@@ -14,17 +14,20 @@ final class FactorTable: Sendable {
     private let factorRows: SlabStore
     private let stateRows: SlabStore
     private let accumulatorRows: SlabStore?
+    /// When rows were last touched; nil where nothing asks.
+    let stamps: RowStamps?
     private let seed: UInt64
     private let deviation: Float
     /// The rows as the hot path holds them.
     let rows: FactorRows
 
-    init(rank: Int, perCoordinate: Bool, seed: UInt64, deviation: Float) {
+    init(rank: Int, perCoordinate: Bool, seed: UInt64, deviation: Float, stamped: Bool = false) {
         self.rank = rank
         width = (rank + 7) & ~7
         factorRows = SlabStore(rowBytes: width * 4)
         stateRows = SlabStore(rowBytes: MemoryLayout<fk_row_state>.stride)
         accumulatorRows = perCoordinate ? SlabStore(rowBytes: width * 4) : nil
+        stamps = stamped ? RowStamps() : nil
         self.seed = seed
         self.deviation = deviation
         rows = FactorRows(
@@ -37,6 +40,7 @@ final class FactorTable: Sendable {
         factorRows.ensure(ordinal)
         stateRows.ensure(ordinal)
         accumulatorRows?.ensure(ordinal)
+        stamps?.store.ensure(ordinal)
         reset(ordinal)
     }
 
@@ -45,6 +49,7 @@ final class FactorTable: Sendable {
         fk_first_factors(factors(ordinal), rank, width, seed ^ mix64(UInt64(ordinal)), deviation)
         fk_write_state(state(ordinal), fk_row_state())
         if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, width, 0, 0) }
+        stamps?.reset(ordinal)
     }
 
     /// Puts a row to zero.
@@ -76,8 +81,10 @@ final class FactorTable: Sendable {
     var stores: [(name: String, store: SlabStore)] {
         var all = [("factors", factorRows), ("states", stateRows)]
         if let accumulatorRows { all.append(("accumulators", accumulatorRows)) }
+        if let stamps { all.append((FactorTable.stampStore, stamps.store)) }
         return all
     }
+    static let stampStore = "stamps"
 
     var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes.load(ordering: .relaxed) } }
 }

@@ -19,6 +19,8 @@ public final class Model: Sendable {
     let attributes: EntityAttributes
     /// Gram matrices of a model without sampled negatives; nil for the others.
     let samplingFree: SamplingFreeState?
+    /// How rows fade.
+    let halfLife: HalfLife
     let kernels: Kernels
     /// Sizes that the kind asks for.
     let layout: KindLayout
@@ -49,17 +51,18 @@ public final class Model: Sendable {
         self.settings = settings
         self.kernels = kernels
         self.attributes = attributes
+        halfLife = HalfLife(events: settings.halfLife)
         let layout = Kinds.layout(settings)
         self.layout = layout
         parameters = layout.parameters.isEmpty ? nil : Parameters(layout.parameters)
         orderRanks = settings.kind == .hofm ? HigherOrderMachine.ranks(settings) : []
         contextFields = settings.kind == .ffm ? SlabStore(rowBytes: 4) : nil
-        func table(_ group: UInt64, rank: Int) -> FactorTable {
+        func table(_ group: UInt64, rank: Int, stamped: Bool = settings.halfLife > 0) -> FactorTable {
             FactorTable(
                 rank: rank, perCoordinate: settings.optimizer == .adagradCoordinate,
-                seed: mix64(settings.seed &+ group), deviation: settings.deviation)
+                seed: mix64(settings.seed &+ group), deviation: settings.deviation, stamped: stamped)
         }
-        users = table(1, rank: layout.sideRank)
+        users = table(1, rank: layout.sideRank, stamped: settings.halfLife > 0 || settings.refolding.after > 0)
         items = table(2, rank: layout.itemRank)
         contexts = table(3, rank: layout.sideRank)
         histories = settings.history.length > 0 ? table(4, rank: layout.sideRank) : nil

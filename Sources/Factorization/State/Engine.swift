@@ -10,9 +10,11 @@ public struct EngineSettings: Sendable {
     public var trainers: Int
     /// Records that wait for a trainer at most; a power of two.
     public var queueCapacity: Int
-    /// Newest items kept in order for each user, and items remembered as seen.
+    /// Newest items held in order for each user, and items remembered as seen.
     public var historyLength: Int
     public var seenLimit: Int
+    /// Bytes that both may take for all users.
+    public var historyBudget = 256 << 20
     /// Keys the hashing of ids; does not influence what is learned.
     public var hashSeed: UInt64
 
@@ -98,6 +100,14 @@ public final class Engine: Sendable {
         trainers.reduce((0, 0)) {
             ($0.0 + $1.learners[model].clipped.load(ordering: .relaxed), $0.1 + $1.learners[model].rejected.load(ordering: .relaxed))
         }
+    }
+
+    /// Bytes of users' histories and seen sets in use, of which the budget speaks, and items left out for want of it.
+    public var histories: (held: Int, dropped: Int) { (shared.userItems.held, shared.userItems.dropped) }
+
+    /// Users' rows that were stale and were folded anew, lastingly, of a model.
+    public func refolded(_ model: Int) -> Int {
+        trainers.reduce(0) { $0 + $1.learners[model].refolded.load(ordering: .relaxed) }
     }
 
     /// Bytes of ids, of users' histories and everybody's attributes, and of all rows.

@@ -19,6 +19,7 @@ final class SharedState: Sendable {
         types = EventTypes(configured: settings.eventTypes, fallback: settings.otherEvents)
         fields = Fields()
         attributes = EntityAttributes(epochs: epochs)
-        userItems = UserItems(historyLength: settings.historyLength, seenLimit: settings.seenLimit, epochs: epochs)
+        userItems = UserItems(
+            historyLength: settings.historyLength, seenLimit: settings.seenLimit, budget: settings.historyBudget, epochs: epochs)
     }
 }

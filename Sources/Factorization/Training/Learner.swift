@@ -36,6 +36,15 @@ final class Learner {
     /// For a model without sampled negatives.
     let samplingFree: SamplingFree?
     let side: UserSide
+    /// For users whose row has slept; nil where the option is off.
+    let refolding: Refolding?
+    /// Whether users' rows bear stamps, and whether rows fade.
+    let stampsUsers: Bool
+    let fades: Bool
+    /// What the sweep visits.
+    let sweptTables: [FactorTable]
+    /// Rows of users folded anew, lastingly.
+    let refolded = Atomic<Int>(0)
     /// Whether the user's row moves within a pass when other rows stand beside it.
     let movesUser: Bool
     /// The event's item and its negatives.
@@ -45,7 +54,8 @@ final class Learner {
     let moving: UnsafeMutablePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
 
-    init(model: Model) {
+    /// - Parameter held: items that a user's history can hold.
+    init(model: Model, held: Int) {
         self.model = model
         kernels = model.kernels
         userRows = model.users.rows
@@ -65,6 +75,11 @@ final class Learner {
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
+        refolding = Refolding(model: model, held: held)
+        stampsUsers = model.users.stamps != nil
+        fades = model.settings.halfLife > 0
+        // The rows of a model without sampled negatives are visited by the sweep of its own.
+        sweptTables = ([model.samplingFree == nil ? model.items : nil, model.histories, model.itemAttributes]).compactMap(\.self)
         attributed = AttributedPass(model: model, settings: settings)
         samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
@@ -105,6 +120,8 @@ final class Learner {
         }
         // A pairwise loss has nothing to say of an item without a negative beside it.
         if isPairwise && count == 1 { return }
+        if fades { wakeItems(record.pointee.position, count: count) }
+        if stampsUsers { wakeUser(record, userItems: userItems) }
         var pass = fk_pass()
         stepper.clipped = 0
         pass.catalogue = record.pointee.catalogue
@@ -113,6 +130,7 @@ final class Learner {
         } else {
             side.start(user: user, userItems: userItems)
             for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
+            if fades { wakeSide(record.pointee.position) }
             stepSum(&pass, count)
         }
         model.stepBias(error: pass.error_sum)

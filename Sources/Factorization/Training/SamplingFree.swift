@@ -28,7 +28,7 @@ final class SamplingFree {
     /// Weight β of a new event in C.
     private static let meanWeight: Float = 1e-3
     /// Products with a Gram matrix in one solve at most.
-    private static let steps: CInt = 6
+    static let steps: CInt = 6
     /// Events in which the sweep walks the whole catalogue at most, and events for one item of it at most.
     private static let longestRound: UInt64 = 100_000
     private static let eventsPerItem: UInt64 = 4
@@ -133,6 +133,11 @@ final class SamplingFree {
         let last = settledAt.pointee.load(ordering: .relaxed)
         settledAt.pointee.store(position, ordering: .relaxed)
         let row = model.items.factors(item), kernels = model.kernels
+        var factor: Float = 1
+        if let stamps = model.items.stamps {
+            let now = model.halfLife.stamp(position)
+            factor = model.halfLife.factor(from: stamps.touch(item, now: now), to: now)
+        }
         // A row that was never visited is not in G yet.
         if last == 0 { return kernels.rankOne(state.gram, 1, row, 1, width) }
         guard position > last else { return }
@@ -140,6 +145,7 @@ final class SamplingFree {
         kernels.copy(before, row, width)
         let strength = model.settings.rates.item * model.settings.interaction.item * Float(position - last) / catalogue
         kernels.solve(q, state.users, strength, SamplingFree.steps, scratch, width)
+        if factor != 1 { kernels.add(q, q, factor - 1, width) }
         kernels.copy(row, q, width)
         follow(item, from: before, to: q)
     }
