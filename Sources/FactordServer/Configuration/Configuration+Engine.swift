@@ -41,7 +41,8 @@ extension Configuration.Model {
             history: ModelSettings.History(length: history.length, decay: history.decay),
             deviation: initialDeviation, seed: seed,
             symmetric: symmetric, order: order, ranks: ranks, fields: fields)
-        made.refolding = ModelSettings.Refolding(after: refolding.after, items: refolding.items, rate: refolding.rate)
+        made.refolding = ModelSettings.Refolding(
+            after: refolding.after, items: refolding.items, rate: refolding.rate, isLasting: refolding.lasting)
         made.halfLife = forgetting.halfLife
         return made
     }

@@ -183,6 +183,7 @@ extension Configuration.Refolding {
         Section(entries: [
             .value("after", \.after, .integer(0...UInt64.max >> 1), .live, defaultText: "50000 where possible", "Events since a user's last one after which the row is stale; 0 for never. For kind mf, with unobserved: regularized or loss logistic and sgd."),
             .value("items", \.items, .integer(1...4096), .live, "Newest held items that the pass walks over."),
+            .value("lasting", \.lasting, .flag, .live, "Whether the user's next event also folds the stored row; that costs a pass for each event of a stale user. Answers fold either way."),
             .value("rate", \.rate, .number(0...10), .live, defaultText: "0.05, regularized 0.4, with history 0.1", "Learning rate of the pass."),
         ])
     }

@@ -129,6 +129,8 @@ extension Configuration {
         public var items = 100
         /// Learning rate of the pass.
         public var rate: Float
+        /// Whether the user's next event also folds the stored row.
+        public var lasting = false
 
         /// The defaults, as measured on MovieLens 1M (README, "Models").
         public init(isOn: Bool = false, isRegularized: Bool = false, hasHistory: Bool = false) {

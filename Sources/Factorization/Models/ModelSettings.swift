@@ -98,7 +98,10 @@ public struct ModelSettings: Sendable, Equatable {
         public var items: Int
         /// Learning rate of the pass.
         public var rate: Float
-        public init(after: UInt64 = 0, items: Int = 100, rate: Float = 0.1) {
+        /// Whether the user's next event also folds the stored row; otherwise answers alone do, in scratch.
+        public var isLasting: Bool
+        public init(after: UInt64 = 0, items: Int = 100, rate: Float = 0.1, isLasting: Bool = false) {
+            self.isLasting = isLasting
             self.after = after
             self.items = items
             self.rate = rate

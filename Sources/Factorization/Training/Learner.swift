@@ -36,7 +36,7 @@ final class Learner {
     /// For a model without sampled negatives.
     let samplingFree: SamplingFree?
     let side: UserSide
-    /// For users whose row has slept; nil where the option is off.
+    /// For users whose row has slept; nil where that is not to last.
     let refolding: Refolding?
     /// Whether users' rows bear stamps, and whether rows fade.
     let stampsUsers: Bool
@@ -75,7 +75,7 @@ final class Learner {
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
-        refolding = Refolding(model: model, held: held)
+        refolding = model.settings.refolding.isLasting ? Refolding(model: model, held: held) : nil
         stampsUsers = model.users.stamps != nil
         fades = model.settings.halfLife > 0
         // The rows of a model without sampled negatives are visited by the sweep of its own.

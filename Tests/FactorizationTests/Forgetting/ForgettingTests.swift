@@ -154,7 +154,7 @@ import Testing
         var model = settings(halfLife: 3000, history: 4, learns: true)
         model.unobserved = unobserved
         model.negatives = unobserved == .sampled ? 2 : 0
-        model.refolding = .init(after: 60, items: 8, rate: 0.05)
+        model.refolding = .init(after: 60, items: 8, rate: 0.05, isLasting: true)
         var settings = EngineSettings(models: [model], queueCapacity: 64, historyLength: 12)
         settings.historyBudget = 64 * 1024
         let whole = Engine(settings: settings), first = Engine(settings: settings), second = Engine(settings: settings)

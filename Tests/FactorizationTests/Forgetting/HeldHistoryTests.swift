@@ -114,4 +114,3 @@ import Testing
         #expect(wrong.load(ordering: .relaxed) == 0 && items.held <= 64 * 400)
     }
 }
-

@@ -12,7 +12,7 @@ import Testing
             rank: 6, optimizer: .sgd, rates: .init(user: userRate, item: 0.15, context: 0.1, weight: 0.1, history: 0.1),
             l2: .init(user: 0.01, item: 0.001, context: 0.001, weight: 0.001), negatives: unobserved == .sampled ? 3 : 0,
             unobserved: unobserved, interaction: .init(user: 4, item: 2), history: .init(length: history), deviation: 0.3)
-        settings.refolding = .init(after: 200, items: 8, rate: 0.12)
+        settings.refolding = .init(after: 200, items: 8, rate: 0.12, isLasting: true)
         return settings
     }
 
@@ -149,6 +149,21 @@ import Testing
         }
         let off = Engine(settings: EngineSettings(models: [ModelSettings()]))
         #expect(off.models[0].users.stamps == nil && Refolding(model: off.models[0], held: 10) == nil)
+    }
+
+    /// Without lasting folds an event learns from the row as it lies, and only answers fold.
+    @Test func withoutLastingOnlyAnswersFold() {
+        var answering = settings()
+        answering.refolding.isLasting = false
+        let engine = slept(answering), user = engine.user(1), row = vector(engine.models[0].users, user)
+        let plain = slept({ var settings = settings(); settings.refolding.after = 0; return settings }())
+        let items: [UInt32] = [0, 1, 2, 3]
+        #expect(vector(plain.models[0].users, plain.user(1)) == row)
+        let folded = Scorer(engine: engine).score(user: user, items: items), asStored = Scorer(engine: plain).score(user: user, items: items)
+        #expect(zip(folded, asStored).map { abs($0 - $1) }.max()! > 1e-3)
+        for other in [engine, plain] { other.learn([TestEvent(user: 1, item: 4)]) }
+        #expect(vector(engine.models[0].users, user) == vector(plain.models[0].users, user) && engine.refolded(0) == 0)
+        #expect(Scorer(engine: engine).score(user: user, items: items) == Scorer(engine: plain).score(user: user, items: items))
     }
 
     @Test func nobodyKnownAndNothingHeld() {
