@@ -24,6 +24,7 @@ extension Configuration {
             .group("history", \.history, History.section, "What is remembered of each user."),
             .group("popularity", \.popularity, Popularity.section, "How often users and items come: the fallback's order, and the weight of negatives."),
             .group("replay", \.replay, Replay.section, "Past interactions that are learned again."),
+            .group("memory", \.memory, Memory.section, "How much memory what may take."),
             .group("log", \.log, Log.section, "What the daemon says, on standard error."),
             .value(
                 "insecure", \.insecure, .flag, .restart,
@@ -123,6 +124,8 @@ extension Configuration.Model {
                     unobserved: node["unobserved"].flatMap(SettingType<ModelSettings.Unobserved>.choice.read) ?? model.unobserved,
                     historyLength: node["history"]?["length"].flatMap(SettingType<Int>.integer(0...256).read))
                 model.name = name
+                let optimizer = node["optimizer"]?["kind"].flatMap(SettingType<ModelSettings.Optimizer>.choice.read)
+                if let optimizer, optimizer != .sgd, model.unobserved == .sampled { model.refolding.after = 0 }
             },
             entries: [
                 .value("name", \.name, .name, .newModel, "Stands in requests, counters and snapshots."),
@@ -139,6 +142,8 @@ extension Configuration.Model {
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
                 .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
                 .group("history", \.history, Configuration.HistoryContext.section, "The user's newest items as context of every score."),
+                .group("refolding", \.refolding, Configuration.Refolding.section, "Users' rows that have slept are brought up to date from the held history."),
+                .group("forgetting", \.forgetting, Configuration.Forgetting.section, "How what is old loses weight."),
                 .group("regularization", \.regularization, Configuration.Regularization.section, "Strengths of the squared penalty."),
             ])
     }
@@ -180,6 +185,25 @@ extension Configuration.HistoryContext {
         Section(entries: [
             .value("length", \.length, .integer(0...256), .newModel, defaultText: "20, other kinds than mf and squared loss 0", "Newest items taken; 0 for none."),
             .value("decay", \.decay, .number(0.01...1), .newModel, "Weight of an item relative to the one after it."),
+        ])
+    }
+}
+
+extension Configuration.Refolding {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("after", \.after, .integer(0...UInt64.max >> 1), .live, defaultText: "50000 where possible", "Events since a user's last one after which the row is stale; 0 for never. For kind mf, with unobserved: regularized or loss logistic and sgd."),
+            .value("items", \.items, .integer(1...4096), .live, "Newest held items that the pass walks over."),
+            .value("lasting", \.lasting, .flag, .live, "Whether the user's next event also folds the stored row; that costs a pass for each event of a stale user. Answers fold either way."),
+            .value("rate", \.rate, .number(0...10), .live, defaultText: "0.05, regularized 0.4, with history 0.1", "Learning rate of the pass."),
+        ])
+    }
+}
+
+extension Configuration.Forgetting {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("half_life", \.halfLife, .integer(0...1 << 48), .live, "Events in which an untouched row loses half of its size; 0 for never."),
         ])
     }
 }
@@ -235,7 +259,7 @@ extension Configuration.Threads {
 extension Configuration.History {
     static var section: Section<Self> {
         Section(entries: [
-            .value("length", \.length, .integer(0...4096), .newModel, "Newest items kept per user."),
+            .value("held", \.held, .integer(0...4096), .restart, "Newest items held per user, in order: for history as context and for refolding."),
             .value("seen_limit", \.seenLimit, .integer(0...1_000_000), .newModel, "Items that a user's seen set holds at most."),
         ])
     }
@@ -254,6 +278,14 @@ extension Configuration.Replay {
         Section(entries: [
             .value("capacity", \.capacity, .integer(0...1_000_000_000), .restart, "Past interactions kept as a uniform sample, 20 bytes each; 0 for none."),
             .value("per_event", \.perEvent, .integer(0...16), .live, "How many of them are learned again with each event."),
+        ])
+    }
+}
+
+extension Configuration.Memory {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("histories", \.histories, .size(ByteSize(mebibytes: 1)...ByteSize(mebibytes: 1 << 22)), .restart, "All users' held items and seen sets; near it, full ones keep their newest half, and sets take no more."),
         ])
     }
 }

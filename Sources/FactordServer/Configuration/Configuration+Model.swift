@@ -32,6 +32,8 @@ extension Configuration {
         public var optimizer = Optimizer()
         public var negatives: Negatives
         public var history = HistoryContext()
+        public var refolding = Refolding()
+        public var forgetting = Forgetting()
         public var regularization: Regularization
 
         /// The defaults for this kind of model.
@@ -55,6 +57,7 @@ extension Configuration {
             regularization = Regularization(loss: loss)
             optimizer = isImplicit ? Optimizer(kind: .sgd) : Optimizer()
             if isRegularized { settleRegularized() }
+            refolding = Refolding(isOn: isImplicit && !loss.isPairwise, isRegularized: isRegularized, hasHistory: history.length > 0)
         }
 
         /// The figures of the sampling-free recipe (MODELS.md of the design, §3); first factors and l2 as they ranked best on the
@@ -132,6 +135,31 @@ extension Configuration {
         public var popularityExponent: Float = 0
 
         public init(count: Int) { self.count = count }
+    }
+
+    /// When and how a user's row that has slept is brought up to date from the held history.
+    public struct Refolding: Sendable, Equatable, Codable {
+        /// Events since the user's last one after which the row is stale; 0 for never.
+        public var after: UInt64
+        /// Newest held items that the pass walks over.
+        public var items = 100
+        /// Learning rate of the pass.
+        public var rate: Float
+        /// Whether the user's next event also folds the stored row.
+        public var lasting = false
+
+        /// The defaults, as measured on MovieLens 1M (README, "Models").
+        public init(isOn: Bool = false, isRegularized: Bool = false, hasHistory: Bool = false) {
+            after = isOn ? 50_000 : 0
+            rate = isRegularized ? hasHistory ? 0.1 : 0.4 : 0.05
+        }
+    }
+
+    /// How what is old loses weight.
+    public struct Forgetting: Sendable, Equatable, Codable {
+        /// Events in which an untouched row loses half of its size; 0 for never.
+        public var halfLife: UInt64 = 0
+        public init() {}
     }
 
     /// The user's newest items as context of every score.

@@ -52,6 +52,13 @@ extension Configuration {
         if model.loss.isPairwise, model.negatives.count == 0 {
             reader.fault("\(path).negatives.count", "is 0, and \(model.loss.rawValue) compares a positive with sampled items")
         }
+        if model.history.length > history.held {
+            reader.fault("\(path).history.length", "is \(model.history.length), more than history.held (\(history.held)) keeps; raise that")
+        }
+        let folds = model.unobserved == .regularized || model.loss == .logistic && model.optimizer.kind == .sgd
+        if model.refolding.after > 0, model.kind != .mf || !folds {
+            reader.fault("\(path).refolding.after", "refolding is for kind mf with unobserved: regularized, or with loss logistic and optimizer sgd")
+        }
         if model.unobserved == .regularized, ![.mf, .fm].contains(model.kind) || model.loss.isPairwise {
             reader.fault("\(path).unobserved", "regularized is for kinds mf and fm, and for losses with a label")
         }

@@ -28,6 +28,8 @@ public struct Configuration: Sendable, Equatable, Codable {
     public var popularity = Popularity()
     /// Past interactions that are learned again.
     public var replay = Replay()
+    /// How much memory what may take.
+    public var memory = Memory()
     /// What the daemon says about itself.
     public var log = Log()
     /// Allows TCP endpoints that other machines can reach, although nothing checks who connects.
@@ -129,9 +131,17 @@ public struct Configuration: Sendable, Equatable, Codable {
         public init() {}
     }
 
+    /// Bounds of what is kept.
+    public struct Memory: Sendable, Equatable, Codable {
+        /// Bytes of all users' held items and seen sets.
+        public var histories = ByteSize(mebibytes: 256)
+
+        public init() {}
+    }
+
     public struct History: Sendable, Equatable, Codable {
-        /// Newest items kept per user.
-        public var length = 64
+        /// Newest items held per user, in order.
+        public var held = 100
         /// Items that a user's seen set holds at most.
         public var seenLimit = 10_000
 

@@ -130,6 +130,7 @@ final class StatsReport: Sendable {
             field("events", report.events, &writer)
             field("clipped", caps.clipped, &writer)
             field("rejected", caps.rejected, &writer)
+            field("refolded", engine.refolded(index), &writer)
             let drift = engine.drift(index)
             writer.key("drift")
             writer.beginObject()
@@ -179,6 +180,9 @@ final class StatsReport: Sendable {
         field("bytes", bytes.ids + bytes.userItems + bytes.rows, &writer)
         field("id_bytes", bytes.ids, &writer)
         field("history_bytes", bytes.userItems, &writer)
+        let histories = engine.histories
+        field("held_bytes", histories.held, &writer)
+        field("held_dropped", histories.dropped, &writer)
         field("row_bytes", bytes.rows, &writer)
         writer.endObject()
     }

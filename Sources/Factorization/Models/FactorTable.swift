@@ -23,13 +23,15 @@ final class FactorTable: Sendable {
     private let linearRows: SlabStore?
     /// Rows start without factors, and get theirs from the kernels.
     private let isSparse: Bool
+    /// When rows were last touched; nil where nothing asks.
+    let stamps: RowStamps?
     private let seed: UInt64
     let deviation: Float
     /// The rows as the hot path holds them.
     let rows: FactorRows
 
     /// - Parameter ftrl: what moves the rows' weights, where it is ftrl.
-    init(rank: Int, tail: Int = 0, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil, seed: UInt64, deviation: Float) {
+    init(rank: Int, tail: Int = 0, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil, seed: UInt64, deviation: Float, stamped: Bool = false) {
         self.rank = rank
         self.tail = tail
         width = KindLayout.padded(rank)
@@ -39,6 +41,7 @@ final class FactorTable: Sendable {
         accumulatorRows = perCoordinate ? SlabStore(rowBytes: stride * 4) : nil
         linearRows = ftrl == nil ? nil : SlabStore(rowBytes: 4)
         isSparse = ftrl?.sparseFactors == true
+        stamps = stamped ? RowStamps() : nil
         self.seed = seed
         self.deviation = deviation
         rows = FactorRows(
@@ -53,6 +56,7 @@ final class FactorTable: Sendable {
         stateRows.ensure(ordinal)
         accumulatorRows?.ensure(ordinal)
         linearRows?.ensure(ordinal)
+        stamps?.store.ensure(ordinal)
         reset(ordinal)
     }
 
@@ -65,6 +69,7 @@ final class FactorTable: Sendable {
         fk_write_state(state(ordinal), fk_row_state())
         if let z = linear(ordinal).z { fk_first_factors(z, 0, 1, 0, 0) }
         if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, stride, 0, 0) }
+        stamps?.reset(ordinal)
     }
 
     /// Puts a row to zero.
@@ -100,8 +105,10 @@ final class FactorTable: Sendable {
         var all = [("factors", factorRows), ("states", stateRows)]
         if let accumulatorRows { all.append(("accumulators", accumulatorRows)) }
         if let linearRows { all.append(("ftrl", linearRows)) }
+        if let stamps { all.append((FactorTable.stampStore, stamps.store)) }
         return all
     }
+    static let stampStore = "stamps"
 
     var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes.load(ordering: .relaxed) } }
 }

@@ -19,6 +19,8 @@ public final class Model: Sendable {
     let attributes: EntityAttributes
     /// Gram matrices of a model with the interaction regulariser; nil for the others.
     let grams: GramState?
+    /// How rows fade.
+    let halfLife: HalfLife
     let kernels: Kernels
     /// What a step leaves of an accumulator.
     let accumulatorKeep: Float
@@ -53,6 +55,7 @@ public final class Model: Sendable {
         self.settings = settings
         self.kernels = kernels
         self.attributes = attributes
+        halfLife = HalfLife(events: settings.halfLife)
         let layout = Kinds.layout(settings)
         self.layout = layout
         accumulatorKeep = settings.optimizer == .sgd ? 1 : settings.steps.keep
@@ -60,12 +63,14 @@ public final class Model: Sendable {
         orderRanks = settings.kind == .hofm ? HigherOrderMachine.ranks(settings) : []
         contextFields = settings.kind == .ffm ? SlabStore(rowBytes: 4) : nil
         let ftrl = settings.weightFtrl
-        func table(_ group: UInt64, rank: Int, tail: Int = 0, hasWeights: Bool = true) -> FactorTable {
+        func table(
+            _ group: UInt64, rank: Int, tail: Int = 0, hasWeights: Bool = true, stamped: Bool = settings.halfLife > 0
+        ) -> FactorTable {
             FactorTable(
                 rank: rank, tail: tail, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
-                seed: mix64(settings.seed &+ group), deviation: settings.deviation)
+                seed: mix64(settings.seed &+ group), deviation: settings.deviation, stamped: stamped)
         }
-        users = table(1, rank: layout.sideRank)
+        users = table(1, rank: layout.sideRank, stamped: settings.halfLife > 0 || settings.refolding.after > 0)
         items = table(2, rank: layout.itemRank, tail: layout.itemOwnRank)
         contexts = table(3, rank: layout.sideRank)
         histories = settings.history.length > 0 ? table(4, rank: layout.sideRank, hasWeights: false) : nil

@@ -93,6 +93,24 @@ public struct ModelSettings: Sendable, Equatable {
         }
     }
 
+    /// When and how a user's row that has slept is brought up to date from the held history (`Refolding`).
+    public struct Refolding: Sendable, Equatable {
+        /// Events since the user's last one after which the row is stale; 0 for never.
+        public var after: UInt64
+        /// Newest held items that the pass walks over.
+        public var items: Int
+        /// Learning rate of the pass.
+        public var rate: Float
+        /// Whether the user's next event also folds the stored row; otherwise answers alone do, in scratch.
+        public var isLasting: Bool
+        public init(after: UInt64 = 0, items: Int = 100, rate: Float = 0.1, isLasting: Bool = false) {
+            self.isLasting = isLasting
+            self.after = after
+            self.items = items
+            self.rate = rate
+        }
+    }
+
     public var name: String
     public var kind: Kind
     /// Floats of a factor vector, 1…512.
@@ -128,6 +146,9 @@ public struct ModelSettings: Sendable, Equatable {
     var isInteracting: Bool { unobserved == .regularized || interaction.user > 0 || interaction.item > 0 }
     /// The user's newest items as context.
     public var history: History
+    public var refolding = Refolding()
+    /// Events in which rows and their linear weights lose half of their size unless touched; 0 for never.
+    public var halfLife: UInt64 = 0
     /// Standard deviation of a factor's first value.
     public var deviation: Float
     /// Where first values and draws come from.

@@ -14,12 +14,14 @@ final class GramKeeper {
     let width: Int
     private let z: UnsafeMutablePointer<Float>
     private let before: UnsafeMutablePointer<Float>
+    /// The item's vector before it is settled.
+    private let faded: UnsafeMutablePointer<Float>
     private let scratch: UnsafeMutablePointer<Float>
 
     /// Weight β of a new event in C.
     private static let meanWeight: Float = 1e-3
     /// Products with a matrix in one solve at most.
-    private static let steps: CInt = 6
+    static let steps: CInt = 6
     /// Squared residual at which a solve for a row is good enough, relative to the row's square.
     static let enough: Float = 1e-6
     /// Events in which the sweep walks the whole catalogue at most, and events for one item of it at most.
@@ -33,12 +35,14 @@ final class GramKeeper {
         width = state.width
         z = Parameters.floats(width)
         before = Parameters.floats(width)
+        faded = Parameters.floats(width)
         scratch = Parameters.floats(3 * width)
     }
 
     deinit {
         z.deallocate()
         before.deallocate()
+        faded.deallocate()
         scratch.deallocate()
     }
 
@@ -55,6 +59,11 @@ final class GramKeeper {
     /// - Parameter known: receives the item's vector as G has it.
     func settle(_ item: UInt32, _ position: UInt64, _ catalogue: UInt32, known: UnsafeMutablePointer<Float>) {
         ItemSide.vector(model, item, into: known)
+        if let stamps = model.items.stamps {
+            let now = model.halfLife.stamp(position)
+            let factor = model.halfLife.factor(from: stamps.touch(item, now: now), to: now)
+            if factor != 1 { model.items.shrink(item, factor, kernels) }
+        }
         let settledAt = state.settledAt(item)
         let last = settledAt.pointee.load(ordering: .relaxed)
         // Of several trainers one settles the item; to the others it is settled.
@@ -64,10 +73,11 @@ final class GramKeeper {
         let rate = ItemSide.rate(model, item)
         let strength = rate * model.settings.interaction.item * Float(position - last) / Float(catalogue)
         guard strength > 0 else { return }
-        kernels.copy(z, known, width)
+        ItemSide.vector(model, item, into: z)
+        kernels.copy(faded, z, width)
         kernels.solve(z, state.queries, strength, GramKeeper.steps, GramKeeper.enough, scratch, width)
         guard isFinite(z) else { return }
-        kernels.add(z, known, -1, width)
+        kernels.add(z, faded, -1, width)
         ItemSide.move(model, item, by: z, rate: rate)
     }
 

@@ -42,7 +42,7 @@ public struct Recommendation: Sendable, Equatable {
 ///
 /// Thread safety: one thread a scorer; its scratch is its own.
 public final class Scorer {
-    private let engine: Engine
+    let engine: Engine
     private let ticket: Int
     private var top = TopN()
     /// Bit per item ordinal, set for what is excluded in the call at hand; cleared after it.
@@ -51,6 +51,8 @@ public final class Scorer {
     private let scores: UnsafeMutablePointer<Float>
     private let sides: [UserSide]
     private let attributeScores: [AttributeScores]
+    /// By model; nil where stale rows stay as they are.
+    let refoldings: [Refolding?]
     private static let block = 256
 
     /// - Parameter engine: what to answer from; the scorer registers as one of its readers.
@@ -60,6 +62,7 @@ public final class Scorer {
         scores = .allocate(capacity: Scorer.block)
         sides = engine.models.map(UserSide.init)
         attributeScores = engine.models.map(AttributeScores.init)
+        refoldings = engine.models.map { Refolding(model: $0, held: engine.shared.userItems.historyLength) }
     }
 
     deinit {
@@ -76,6 +79,7 @@ public final class Scorer {
         let side = sides[number]
         reading { side.start(user: user, userItems: engine.shared.userItems) }
         for feature in features { side.append(ResolvedFeature(ordinal: feature.ordinal, weight: feature.weight)) }
+        reading { refresh(side, number, user) }
         return (side, side.fold())
     }
 

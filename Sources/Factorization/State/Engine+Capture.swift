@@ -71,19 +71,19 @@ extension Engine {
     }
 
     private func captureUserItems(into image: inout StateImage) {
-        let history = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: max(settings.historyLength, 1))
-        defer { history.deallocate() }
         for start in stride(from: 0, to: users.count, by: Engine.idsPerSection) {
             var histories = ByteWriter(), seens = ByteWriter()
+            func put(_ block: HeldBlock?, _ writer: inout ByteWriter) {
+                writer.put(UInt32(block?.capacity ?? 0))
+                guard let block else { return }
+                writer.put(UInt32(block.items.count))
+                for item in block.items { writer.put(item) }
+            }
             for user in start..<min(start + Engine.idsPerSection, users.count) {
-                let count = shared.userItems.history(of: UInt32(user), into: history)
-                histories.put(UInt32(count))
-                for index in 0..<count { histories.put(history[count - 1 - index]) }
-                var seen: [UInt32] = []
-                shared.userItems.forEachSeen(by: UInt32(user)) { seen.append($0) }
-                seen.sort()  // the set's own order depends on the order of insertion
-                seens.put(UInt32(seen.count))
-                for item in seen { seens.put(item) }
+                let blocks = shared.userItems.blocks(of: UInt32(user))
+                put(blocks.history, &histories)
+                seens.put(UInt8(blocks.isSeenComplete ? 1 : 0))
+                put(blocks.seen, &seens)
             }
             image.add("history/\(start / Engine.idsPerSection)", histories.bytes)
             image.add("seen/\(start / Engine.idsPerSection)", seens.bytes)
@@ -113,6 +113,7 @@ extension Engine {
             grams.write(&writer)
             image.add("\(prefix)/gram", writer.bytes)
         }
+        image.add("\(prefix)/stamped", model.groups.map { $0.table.stamps == nil ? 0 : 1 })
         for (name, side, store) in model.stores {
             for shard in 0..<Placement.shardCount {
                 let rows = Placement.rows(in: shard, of: rowCount(side))

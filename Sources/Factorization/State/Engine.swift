@@ -10,7 +10,7 @@ public struct EngineSettings: Sendable {
     public var trainers: Int
     /// Records that wait for a trainer at most; a power of two.
     public var queueCapacity: Int
-    /// Newest items kept in order for each user, and items remembered as seen.
+    /// Newest items held in order for each user, and items remembered as seen.
     public var historyLength: Int
     public var seenLimit: Int
     /// Events after which an interaction counts half in the frequencies of users and items; 0 for never, else 1000 at least.
@@ -18,6 +18,8 @@ public struct EngineSettings: Sendable {
     /// Past interactions kept to be learned again, of all user shards together; 0 for none. And how many with each event.
     public var replayCapacity = 0
     public var replaysPerEvent = 1
+    /// Bytes that both may take for all users.
+    public var historyBudget = 256 << 20
     /// Keys the hashing of ids; does not influence what is learned.
     public var hashSeed: UInt64
 
@@ -113,6 +115,14 @@ public final class Engine: Sendable {
         return ReplayReport(
             capacity: (reservoir?.places ?? 0) * Placement.shardCount, held: reservoir?.held ?? 0,
             replayed: trainers.reduce(0) { $0 + $1.replayed.load(ordering: .relaxed) }, bytes: reservoir?.bytes ?? 0)
+    }
+
+    /// Bytes of users' histories and seen sets in use, of which the budget speaks, and items left out for want of it.
+    public var histories: (held: Int, dropped: Int) { (shared.userItems.held, shared.userItems.dropped) }
+
+    /// Users' rows that were stale and were folded anew, lastingly, of a model.
+    public func refolded(_ model: Int) -> Int {
+        trainers.reduce(0) { $0 + $1.learners[model].refolded.load(ordering: .relaxed) }
     }
 
     /// Bytes of ids, of users' histories and everybody's attributes, and of all rows.

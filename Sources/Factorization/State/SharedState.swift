@@ -25,7 +25,8 @@ final class SharedState: Sendable {
         fields = Fields()
         attributes = EntityAttributes(epochs: epochs)
         replay = settings.replayCapacity > 0 ? ReplayReservoir(capacity: settings.replayCapacity, seed: settings.models[0].seed) : nil
-        userItems = UserItems(historyLength: settings.historyLength, seenLimit: settings.seenLimit, epochs: epochs)
+        userItems = UserItems(
+            historyLength: settings.historyLength, seenLimit: settings.seenLimit, budget: settings.historyBudget, epochs: epochs)
     }
 
     /// What one interaction at `position` counts, in units of the decay's base. Sequencer only, positions in order.

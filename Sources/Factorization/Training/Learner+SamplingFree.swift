@@ -8,8 +8,10 @@ extension Learner {
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue.View, firstFeature: Int,
         userItems: UserItems
     ) {
+        if stampsUsers { wakeUser(record, userItems: userItems) }
         side.start(user: record.pointee.user, userItems: userItems)
         for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
+        if fades { wakeSide(record.pointee.position) }
         _ = side.fold()
         stepper.clipped = 0
         setItem(0, record.pointee.item, label: label, weight: weight)

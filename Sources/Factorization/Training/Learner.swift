@@ -39,6 +39,15 @@ final class Learner {
     /// For a model with the interaction regulariser beside them.
     let interaction: InteractionRegularizer?
     let side: UserSide
+    /// For users whose row has slept; nil where that is not to last.
+    let refolding: Refolding?
+    /// Whether users' rows bear stamps, and whether rows fade.
+    let stampsUsers: Bool
+    let fades: Bool
+    /// What the sweep visits.
+    let sweptTables: [FactorTable]
+    /// Rows of users folded anew, lastingly.
+    let refolded = Atomic<Int>(0)
     /// Whether the user's row moves within a pass when other rows stand beside it.
     let movesUser: Bool
     /// The event's item and its negatives.
@@ -48,7 +57,8 @@ final class Learner {
     let moving: UnsafeMutablePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
 
-    init(model: Model) {
+    /// - Parameter held: items that a user's history can hold.
+    init(model: Model, held: Int) {
         self.model = model
         kernels = model.kernels
         userRows = model.users.rows
@@ -71,6 +81,11 @@ final class Learner {
         attributed = AttributedPass(model: model, settings: settings, parameterGradient: side.parameterGradient)
         samplingFree = isSamplingFree ? SamplingFree(model: model, state: model.grams!) : nil
         interaction = isInteracting ? InteractionRegularizer(model: model, state: model.grams!) : nil
+        refolding = model.settings.refolding.isLasting ? Refolding(model: model, held: held) : nil
+        stampsUsers = model.users.stamps != nil
+        fades = model.settings.halfLife > 0
+        // Where there are Gram matrices, items are visited by the sweep of those.
+        sweptTables = ([model.grams == nil ? model.items : nil, model.histories, model.itemAttributes]).compactMap(\.self)
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
@@ -112,6 +127,8 @@ final class Learner {
         }
         // A pairwise loss has nothing to say of an item without a negative beside it.
         if isPairwise && count == 1 { return }
+        if fades { wakeItems(record.pointee.position, count: count) }
+        if stampsUsers { wakeUser(record, userItems: userItems) }
         var pass = fk_pass()
         stepper.clipped = 0
         pass.catalogue = record.pointee.catalogue
@@ -122,6 +139,7 @@ final class Learner {
             side.start(user: user, userItems: userItems)
             for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
             if replay != nil { side.leaveOut(history: record.pointee.item) }
+            if fades { wakeSide(record.pointee.position) }
             stepSum(&pass, count)
         }
         model.stepBias(error: pass.error_sum)

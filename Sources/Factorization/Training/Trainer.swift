@@ -23,6 +23,8 @@ public final class Trainer: @unchecked Sendable {
     let replaysPerEvent: Int
     /// Past interactions learned again since the start.
     let replayed = Atomic<Int>(0)
+    /// Whether rows of any model fade.
+    private let fades: Bool
     /// Every event of this trainer up to here is applied.
     private let applied = Atomic<UInt64>(0)
     private let learned = Atomic<Int>(0)
@@ -34,7 +36,8 @@ public final class Trainer: @unchecked Sendable {
         self.queue = queue
         self.shared = shared
         ticket = shared.epochs.register()
-        learners = models.map(Learner.init)
+        learners = models.map { Learner(model: $0, held: shared.userItems.historyLength) }
+        fades = learners.contains(where: \.fades)
         learnerCount = learners.count
         learnerList = .allocate(capacity: learnerCount)
         for (number, learner) in learners.enumerated() { (learnerList + number).initialize(to: .passUnretained(learner)) }
@@ -114,6 +117,7 @@ public final class Trainer: @unchecked Sendable {
 
     @inline(__always)
     private func apply(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
+        if fades { sweep(record.pointee.position) }
         guard record.pointee.kind == .interaction else { return applyRare(record, firstFeature: firstFeature) }
         let rule = rules + Int(record.pointee.type)
         let label = rule.pointee.label(value: record.pointee.value, hasValue: record.pointee.hasValue)
@@ -134,6 +138,9 @@ public final class Trainer: @unchecked Sendable {
         }
         learned.store(learned.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
     }
+
+    @inline(never)
+    private func sweep(_ position: UInt64) { for learner in learners where learner.fades { learner.sweep(position) } }
 
     @inline(never)
     private func applyRare(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
