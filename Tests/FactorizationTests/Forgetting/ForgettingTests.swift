@@ -143,7 +143,7 @@ import Testing
         #expect(abs(score - (read[0] + fk_read_state(model.items.state(item)).weight + dot)) <= 1e-5)
         engine.learn([TestEvent(user: 1, item: 9, context: [context])])
         // The event has moved the history on; what was read is compared.
-        engine.shared.userItems.remove(engine.item(9), user: user)
+        engine.shared.userItems.undo(engine.item(9), user: user)
         let touched = folded()
         for (a, b) in zip(read, touched) { #expect(abs(a - b) <= 1e-5 * max(abs(a), 0.01), "\(read) \(touched)") }
         let differ = zip(read, stored).contains { abs($0 - $1) > 0.1 * abs($1) }
