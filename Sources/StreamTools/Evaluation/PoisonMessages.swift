@@ -7,17 +7,18 @@ enum PoisonMessages {
 
     /// Every form, in turn with `number`.
     static func message(_ number: Int, user: EventID, item: EventID) -> [[UInt8]] {
-        let poison = numbers[number / 8 % numbers.count]
+        let poison = numbers[number / 9 % numbers.count]
         let who = "\"user\":\(quoted(user)),\"item\":\(quoted(item))"
-        switch number % 8 {
+        switch number % 9 {
         case 0: return columns("value", poison.value, user: user, item: item)
         case 1: return columns("weight", poison.value, user: user, item: item)
         case 2: return json("{\(who),\"value\":\(poison.text)}")
         case 3: return json("{\(who),\"weight\":\(poison.text)}")
         case 4: return json("{\(who),\"context\":{\"device\":{\"phone\":\(poison.text)}}}")
         case 5: return json("{\"entity\":\"item\",\"id\":\(quoted(item)),\"attributes\":{\"genre\":{\"noir\":\(poison.text)}}}")
-        case 6: return empty[number / 8 % empty.count]
-        default: return crowd(features[number / 8 % features.count], who)
+        case 6: return empty[number / 9 % empty.count]
+        case 7: return crowd(features[number / 9 % features.count], "\(who),\"context\"")
+        default: return crowd(features[number / 9 % features.count], "\"entity\":\"item\",\"id\":\(quoted(item)),\"attributes\"")
         }
     }
 
@@ -26,12 +27,12 @@ enum PoisonMessages {
         json("{\"columns\":[],\"count\":0}"),
     ]
 
-    /// Context features of one event: as many as a record may hold, more, and absurdly many.
+    /// Features of one record: as many as it may hold, more, and absurdly many.
     private static let features = [256, 257, 20_000]
 
-    private static func crowd(_ count: Int, _ who: String) -> [[UInt8]] {
+    private static func crowd(_ count: Int, _ start: String) -> [[UInt8]] {
         let values = (0..<count).map { "\"c\($0)\"" }.joined(separator: ",")
-        return json("{\(who),\"context\":{\"crowd\":[\(values)]}}")
+        return json("{\(start):{\"crowd\":[\(values)]}}")
     }
 
     private static func columns(_ name: String, _ value: Float, user: EventID, item: EventID) -> [[UInt8]] {
