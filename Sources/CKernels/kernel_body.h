@@ -30,26 +30,17 @@ FK_INLINE float FK_NAME(error)(float s, float y, int32_t loss) {
     return loss == fk_loss_logistic ? fk_logistic(s) - y : s - y;
 }
 
-/* An accumulator stops short of infinity: a row that met absurd values learns slowly but stays finite. */
-FK_INLINE float FK_NAME(saturate)(float sum) { return sum < 3e38f ? sum : 3e38f; }
+#include "kernel_steps.h"
 
-/* eta / sqrt(G): the AdaGrad rate after adding a squared gradient. The first step of a row has size eta. */
-FK_INLINE float FK_NAME(adagrad)(float *accumulator, float square, float eta) {
-    float sum = FK_NAME(saturate)(*accumulator + square);
-    *accumulator = sum;
-    return eta / (FK_SQRT(sum) + 1e-12f);
-}
-
-/* One item: score, error, and the steps of item and query from the values before. `width` and `optimizer` are constants
- * wherever this is inlined. */
+/* One item: score, error, and the steps of item and query from the values before. `width`, `optimizer` and `special` are
+ * constants wherever this is inlined. */
 FK_INLINE void FK_NAME(one)(fk_pass *pass, const fk_settings *settings, fk_item *item, const size_t width,
-                            const int optimizer) {
+                            const int optimizer, const int special) {
     float *restrict p = pass->query;
     float *restrict q = item->factors;
     float dot = 0;
     for (size_t f = 0; f < width; ++f) dot += p[f] * q[f];
-    const float w = item->state->weight;
-    const float s = pass->constant + w + dot;
+    const float s = pass->constant + item->state->weight + dot;
     item->score = s;
     float e = item->weight * FK_NAME(error)(s, item->label, settings->loss);
     if (!fk_is_finite(s) || e != e) {
@@ -68,88 +59,34 @@ FK_INLINE void FK_NAME(one)(fk_pass *pass, const fk_settings *settings, fk_item 
         float *restrict g = pass->gradient;
         for (size_t f = 0; f < width; ++f) g[f] += e * q[f];
     }
-
-    const int moves = pass->query_state != 0;
-    const float lp = pass->query_l2, lq = settings->item.l2;
-    float eta_q = settings->item.rate, eta_p = moves ? settings->query.rate : 0;
-    if (optimizer == fk_optimizer_adagrad_row) {
-        float gq = 0, gp = 0;
-        for (size_t f = 0; f < width; ++f) {
-            float a = e * p[f] + lq * q[f], b = e * q[f] + lp * p[f];
-            gq += a * a;
-            gp += b * b;
-        }
-        eta_q = FK_NAME(adagrad)(&item->state->factor_accumulator, gq * settings->inverse_rank, eta_q);
-        if (moves) eta_p = FK_NAME(adagrad)(&pass->query_state->factor_accumulator, gp * settings->inverse_rank, eta_p);
-    }
-    float norm_q = 0, norm_p = 0;
-    if (optimizer == fk_optimizer_adagrad_coordinate) {
-        float *restrict aq = item->accumulators;
-        float *restrict ap = pass->query_accumulators;
-        for (size_t f = 0; f < width; ++f) {
-            float gq = e * p[f] + lq * q[f], gp = e * q[f] + lp * p[f];
-            aq[f] = FK_NAME(saturate)(aq[f] + gq * gq);
-            q[f] -= eta_q * gq / (FK_SQRT(aq[f]) + 1e-12f);
-            norm_q += q[f] * q[f];
-            if (moves) {
-                ap[f] = FK_NAME(saturate)(ap[f] + gp * gp);
-                p[f] -= eta_p * gp / (FK_SQRT(ap[f]) + 1e-12f);
-                norm_p += p[f] * p[f];
-            }
-        }
-    } else if (moves) {
-        const float keep_q = 1 - eta_q * lq, keep_p = 1 - eta_p * lp, move_q = eta_q * e, move_p = eta_p * e;
-        for (size_t f = 0; f < width; ++f) {
-            float old_p = p[f], old_q = q[f];
-            q[f] = keep_q * old_q - move_q * old_p;
-            p[f] = keep_p * old_p - move_p * old_q;
-            norm_q += q[f] * q[f];
-            norm_p += p[f] * p[f];
-        }
-    } else {
-        const float keep_q = 1 - eta_q * lq, move_q = eta_q * e;
-        for (size_t f = 0; f < width; ++f) {
-            q[f] = keep_q * q[f] - move_q * p[f];
-            norm_q += q[f] * q[f];
-        }
-    }
-    if (norm_q > settings->norm_cap) {
-        float scale = FK_SQRT(settings->norm_cap / norm_q);
-        for (size_t f = 0; f < width; ++f) q[f] *= scale;
-        pass->clipped += 1;
-    }
-    if (moves && norm_p > settings->norm_cap) {
-        float scale = FK_SQRT(settings->norm_cap / norm_p);
-        for (size_t f = 0; f < width; ++f) p[f] *= scale;
-        pass->clipped += 1;
-    }
-
-    float eta_w = settings->item.weight_rate;
-    const float gw = e + settings->item.weight_l2 * w;
-    if (optimizer != fk_optimizer_sgd) eta_w = FK_NAME(adagrad)(&item->state->weight_accumulator, gw * gw, eta_w);
-    item->state->weight = w - eta_w * gw;
-    item->state->updates += 1;
+    FK_NAME(step_item)(pass, settings, item, e, width, optimizer, special);
+    FK_NAME(step_weight)(item->state, &item->linear, q, item->accumulators, e, &settings->item, settings, optimizer, special);
     pass->constant -= pass->constant_rate * e;
 }
 
 /* The same, not inlined, for the cases that are not usual. */
 FK_APART FK_NAME(one_apart)(fk_pass *pass, const fk_settings *settings, fk_item *item, size_t width, int optimizer) {
-    FK_NAME(one)(pass, settings, item, width & ~(size_t)7, optimizer);
+    FK_NAME(one)(pass, settings, item, width & ~(size_t)7, optimizer, 0);
 }
 
 FK_INLINE void FK_NAME(pass_of)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count,
-                                const size_t width) {
+                                const size_t width, const int special) {
     switch (settings->optimizer) {
     case fk_optimizer_sgd:
-        for (size_t i = 0; i < count; ++i) FK_NAME(one)(pass, settings, items + i, width, fk_optimizer_sgd);
+        for (size_t i = 0; i < count; ++i) FK_NAME(one)(pass, settings, items + i, width, fk_optimizer_sgd, special);
         return;
     case fk_optimizer_adagrad_row:
-        for (size_t i = 0; i < count; ++i) FK_NAME(one)(pass, settings, items + i, width, fk_optimizer_adagrad_row);
+        for (size_t i = 0; i < count; ++i) FK_NAME(one)(pass, settings, items + i, width, fk_optimizer_adagrad_row, special);
         return;
     default:
         for (size_t i = 0; i < count; ++i)
-            FK_NAME(one)(pass, settings, items + i, width, fk_optimizer_adagrad_coordinate);
+            FK_NAME(one)(pass, settings, items + i, width, fk_optimizer_adagrad_coordinate, special);
     }
+}
+
+/* Schedules, half-lives and ftrl pay for themselves here, and leave the passes below as they are. */
+FK_APART FK_NAME(pass_special)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width) {
+    FK_NAME(pass_of)(pass, settings, items, count, width & ~(size_t)7, 1);
 }
 
 FK_INLINE float FK_NAME(larger)(float a, float b) { return a > b ? a : b; }
@@ -294,7 +231,7 @@ FK_INLINE void FK_NAME(pass_moving)(fk_pass *pass, const fk_settings *settings, 
     }                                                                                                                       \
     FK_APART FK_NAME(pass_other_##suffix)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t w) {   \
         (void)w;                                                                                                            \
-        FK_NAME(pass_of)(pass, settings, items, count, (width));                                                            \
+        FK_NAME(pass_of)(pass, settings, items, count, (width), 0);                                                         \
     }                                                                                                                       \
     FK_APART FK_NAME(pass_##suffix)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t w) {         \
         if (!pass->query_state || pass->gradient || settings->optimizer == fk_optimizer_adagrad_coordinate)                 \
@@ -313,6 +250,10 @@ FK_PASS(any, w & ~(size_t)7)
 #undef FK_PASS
 
 FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width) {
+    if (__builtin_expect(settings->options.special, 0)) {
+        FK_NAME(pass_special)(pass, settings, items, count, width);
+        return;
+    }
     switch (width) {
     case 8: FK_NAME(pass_8)(pass, settings, items, count, width); return;
     case 16: FK_NAME(pass_16)(pass, settings, items, count, width); return;
@@ -321,48 +262,6 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
     case 128: FK_NAME(pass_128)(pass, settings, items, count, width); return;
     default: FK_NAME(pass_any)(pass, settings, items, count, width);
     }
-}
-
-FK_RACY static void FK_NAME(step)(float *row, float *accumulators, fk_row_state *state, const float *g, const float *sum,
-                                  float x, float pair, float error, const fk_side *side, const fk_settings *settings,
-                                  size_t width, uint32_t *clipped) {
-    /* gradient = x * g + pair * x * (sum - x * row) + l2 * row */
-    const float own = side->l2 - pair * x * x, through = pair * x;
-    const float *other = sum ? sum : g;
-    const float through_other = sum ? through : 0;
-    float eta = side->rate, norm = 0;
-    if (settings->optimizer == fk_optimizer_adagrad_row) {
-        float square = 0;
-        for (size_t f = 0; f < width; ++f) {
-            float d = x * g[f] + through_other * other[f] + own * row[f];
-            square += d * d;
-        }
-        eta = FK_NAME(adagrad)(&state->factor_accumulator, square * settings->inverse_rank, eta);
-    }
-    if (settings->optimizer == fk_optimizer_adagrad_coordinate) {
-        for (size_t f = 0; f < width; ++f) {
-            float d = x * g[f] + through_other * other[f] + own * row[f];
-            accumulators[f] = FK_NAME(saturate)(accumulators[f] + d * d);
-            row[f] -= eta * d / (FK_SQRT(accumulators[f]) + 1e-12f);
-            norm += row[f] * row[f];
-        }
-    } else {
-        for (size_t f = 0; f < width; ++f) {
-            float d = x * g[f] + through_other * other[f] + own * row[f];
-            row[f] -= eta * d;
-            norm += row[f] * row[f];
-        }
-    }
-    if (norm > settings->norm_cap) {
-        float scale = FK_SQRT(settings->norm_cap / norm);
-        for (size_t f = 0; f < width; ++f) row[f] *= scale;
-        *clipped += 1;
-    }
-    const float gw = x * error + side->weight_l2 * state->weight;
-    float eta_w = side->weight_rate;
-    if (settings->optimizer != fk_optimizer_sgd) eta_w = FK_NAME(adagrad)(&state->weight_accumulator, gw * gw, eta_w);
-    state->weight -= eta_w * gw;
-    state->updates += 1;
 }
 
 #include "kernel_matrix.h"

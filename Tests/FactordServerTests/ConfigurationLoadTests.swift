@@ -91,6 +91,19 @@ struct ConfigurationLoadTests {
         #expect(try model("unobserved: regularized, optimizer: {rate_user: 0.2}").optimizer.rateItem == 0.15)
     }
 
+    @Test("Schedule, half-life and ftrl reach the model")
+    func steps() throws {
+        func steps(_ yaml: String) throws -> ModelSettings.Steps { try load("model: {optimizer: {\(yaml)}}").models[0].settings.steps }
+        #expect(try steps("") == ModelSettings.Steps())
+        #expect(try steps("schedule: inverse-time") == ModelSettings.Steps(horizon: 1000))
+        #expect(try steps("schedule: inverse-time, horizon: 50") == ModelSettings.Steps(horizon: 50))
+        #expect(try steps("horizon: 50") == ModelSettings.Steps())
+        #expect(try steps("kind: adagrad, half_life: 300") == ModelSettings.Steps(halfLife: 300))
+        let ftrl = ModelSettings.Ftrl(alpha: 0.2, beta: 2, l1: 3, l2: 4, sparseFactors: true)
+        #expect(try steps("weights: ftrl, ftrl_alpha: 0.2, ftrl_beta: 2, ftrl_l1: 3, ftrl_l2: 4, sparse_factors: true").ftrl == ftrl)
+        #expect(try steps("weights: ftrl").ftrl == ModelSettings.Ftrl())
+    }
+
     @Test("What is printed reads back to an equal configuration", arguments: ["", example], [true, false])
     func roundTrip(yaml: String, commented: Bool) throws {
         let first = try load(yaml)

@@ -8,7 +8,9 @@ import Testing
     static let optimizers = [fk_optimizer_sgd, fk_optimizer_adagrad_row, fk_optimizer_adagrad_coordinate].map { Int32($0) }
 
     /// Everything that one run of all kernels leaves behind.
-    private func run(_ kernels: Kernels, width: Int, optimizer: Int32, loss: Int32, moving: Bool) -> [Float] {
+    private func run(_ kernels: Kernels, width: Int, optimizer: Int32, loss: Int32, moving: Bool, options: fk_options = fk_options())
+        -> [Float]
+    {
         var dice = Dice(width)
         func array(_ count: Int, _ range: ClosedRange<Double> = -1...1) -> [Float] {
             (0..<count).map { _ in Float(dice.real(range)) / Float(width).squareRoot() }
@@ -20,7 +22,11 @@ import Testing
         var own = fk_row_state(weight: -0.2, weight_accumulator: 0.4, factor_accumulator: 0.3, updates: 2)
         let side = fk_side(rate: 0.1, l2: 0.01, weight_rate: 0.05, weight_l2: 0.02)
         var settings = fk_settings(
-            item: side, query: side, loss: loss, optimizer: optimizer, inverse_rank: 1 / Float(width), error_cap: 100, norm_cap: 1.2)
+            item: side, query: side, loss: loss, optimizer: optimizer, inverse_rank: 1 / Float(width), error_cap: 100, norm_cap: 1.2, options: options)
+        let zs = UnsafeMutablePointer<Float>.allocate(capacity: count)
+        defer { zs.deallocate() }
+        for index in 0..<count { zs[index] = Float(index) - 2 }
+        let isFtrl = options.ftrl.inverse_alpha > 0
         var clipped: UInt32 = 0
         var out = [Float](repeating: 0, count: count)
         rows.withUnsafeMutableBufferPointer { rows in
@@ -34,6 +40,7 @@ import Testing
                                         fk_item(
                                             factors: rows.baseAddress! + $0 * width,
                                             accumulators: accumulators.baseAddress! + $0 * width, state: states.baseAddress! + $0,
+                                            linear: fk_linear(z: isFtrl ? zs + $0 : nil, seed: UInt64($0)),
                                             label: Float($0 % 2), weight: 1.5, score: 0)
                                     }
                                     var pass = fk_pass()
@@ -48,7 +55,7 @@ import Testing
                                     out += items.map(\.score) + [pass.error_sum, pass.error_square_sum, pass.constant, Float(pass.clipped)]
                                     var side = side
                                     kernels.step(
-                                        rows.baseAddress, accumulators.baseAddress, states.baseAddress, gradient.baseAddress,
+                                        rows.baseAddress, accumulators.baseAddress, states.baseAddress, fk_linear(), gradient.baseAddress,
                                         query.baseAddress, 0.7, 0.3, 0.2, &side, &settings, width, &clipped)
                                     kernels.scoreRows(query.baseAddress, 0.4, rows.baseAddress, states.baseAddress, count, width, &out)
                                     kernels.add(gradient.baseAddress, rows.baseAddress! + width, 0.6, width)
@@ -62,6 +69,7 @@ import Testing
         }
         out += states.flatMap { [$0.weight, $0.weight_accumulator, $0.factor_accumulator, Float($0.updates)] }
         out += [own.weight, own.factor_accumulator, Float(clipped)]
+        out += (0..<count).map { zs[$0] }
         return out + rows + accumulators + query + queryAccumulators + gradient
     }
 
@@ -77,6 +85,38 @@ import Testing
                     let floor = 0.1 / Float(width).squareRoot()
                     let bad = zip(a, b).contains { abs($0 - $1) > 1e-5 * max(abs($0), floor) }
                     #expect(!bad && a.count == b.count, "width \(width), optimizer \(optimizer), moving \(moving)")
+                }
+            }
+        }
+    }
+
+    /// The passes with options against the usual ones: alike where the options ask for nothing, and in every variant.
+    @Test func specialPassesAgreeWithTheUsual() {
+        var neutral = fk_options(), all = fk_options()
+        neutral.special = 1
+        neutral.keep = 1
+        all.special = 1
+        all.keep = 0.75
+        all.inverse_horizon = 0.3
+        all.ftrl = fk_ftrl(inverse_alpha: 4, beta: 1, l1: 0.8, l2: 0.1)
+        all.sparse = 1
+        all.deviation = 0.1
+        let portable = Kernels(.portable)!
+        for kernels in Kernels.Variant.allCases.compactMap({ Kernels($0) }) {
+            for width in KernelVariantTests.widths {
+                (all.rank, all.width) = (UInt32(width - 3), UInt32(width))
+                for optimizer in KernelVariantTests.optimizers {
+                    for moving in [true, false] {
+                        func result(_ kernels: Kernels, _ options: fk_options) -> [Float] {
+                            run(kernels, width: width, optimizer: optimizer, loss: Int32(fk_loss_logistic), moving: moving, options: options)
+                        }
+                        let floor = 0.1 / Float(width).squareRoot()
+                        func areAlike(_ a: [Float], _ b: [Float]) -> Bool {
+                            a.count == b.count && !zip(a, b).contains { !(abs($0 - $1) <= 1e-5 * max(abs($0), floor)) }
+                        }
+                        #expect(areAlike(result(kernels, neutral), result(kernels, fk_options())), "\(kernels.variant), width \(width)")
+                        #expect(areAlike(result(kernels, all), result(portable, all)), "\(kernels.variant), width \(width)")
+                    }
                 }
             }
         }

@@ -19,7 +19,7 @@ uint32_t fk_crc32c(uint32_t crc, const void *bytes, size_t count);
 /// What a row holds beside its factors: one 16-byte unit, so that a step touches one line for all of it.
 typedef struct {
     float weight;              ///< linear weight w
-    float weight_accumulator;  ///< AdaGrad: sum of squared gradients of the weight
+    float weight_accumulator;  ///< AdaGrad and ftrl: sum of squared gradients of the weight
     float factor_accumulator;  ///< AdaGrad per row: sum over steps of the mean squared gradient of the factors
     uint32_t updates;          ///< steps taken on this row
 } fk_row_state;
@@ -48,6 +48,32 @@ typedef struct {
     float weight_l2;    ///< strength of l2 on linear weights
 } fk_side;
 
+/// FTRL-Proximal of linear weights (McMahan et al. 2013): the rate of a weight is alpha / (beta + sqrt(n)).
+typedef struct {
+    float inverse_alpha;
+    float beta;
+    float l1;  ///< a weight is zero while |z| is at most this
+    float l2;
+} fk_ftrl;
+
+/// What ftrl keeps of a row beside its state.
+typedef struct {
+    float *z;       ///< sum of gradients, corrected for what the weight has moved; NULL: the row's weight is not ftrl's
+    uint64_t seed;  ///< the row's first factors follow from it (fk_first_factors)
+} fk_linear;
+
+/// What a pass asks for beyond the usual; all zero where it asks for nothing.
+typedef struct {
+    int32_t special;        ///< whether any of the following is in use: such passes go a way of their own
+    float inverse_horizon;  ///< sgd: a row's rate is divided by 1 + updates * this; 0 for constant rates
+    float keep;             ///< AdaGrad: what a step leaves of an accumulator before it adds; 1 for all of it
+    fk_ftrl ftrl;
+    int32_t sparse;         ///< rows whose weight is zero, where it is ftrl's, have no factors: zeros that take no step
+    uint32_t rank;          ///< first factors that such a row gets when its weight leaves zero: their number,
+    uint32_t width;         ///< the same with padding,
+    float deviation;        ///< and their standard deviation
+} fk_options;
+
 typedef struct {
     fk_side item;
     fk_side query;
@@ -56,6 +82,7 @@ typedef struct {
     float inverse_rank;  ///< 1 / (floats of a vector that are in use): AdaGrad per row takes the mean over these
     float error_cap;     ///< an error beyond this magnitude is cut to it
     float norm_cap;      ///< a row whose squared norm exceeds this is scaled back to it
+    fk_options options;
 } fk_settings;
 
 /// One item of a pass: a row, its label, and the score that it had before its step.
@@ -63,6 +90,7 @@ typedef struct {
     float *factors;
     float *accumulators;  ///< per coordinate; NULL unless the optimizer asks for them
     fk_row_state *state;
+    fk_linear linear;
     float label;
     float weight;         ///< importance; multiplies the error
     float score;          ///< out
@@ -102,10 +130,10 @@ typedef struct {
     void (*pairs)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
 
     /// Steps one row of a side that is a sum of rows: gradient = x * g + pair * x * (sum - x * row) + l2 * row for the
-    /// factors, x * error + weight_l2 * weight for the weight. `sum` may be NULL where `pair` is 0. With width 0 only the
-    /// weight is stepped.
-    void (*step)(float *row, float *accumulators, fk_row_state *state, const float *g, const float *sum, float x,
-                 float pair, float error, const fk_side *side, const fk_settings *settings, size_t width,
+    /// factors, x * error + weight_l2 * weight for the weight (ftrl: x * error). `sum` may be NULL where `pair` is 0. With
+    /// width 0 only the weight is stepped; `row` and `accumulators` are then needed for a sparse row alone.
+    void (*step)(float *row, float *accumulators, fk_row_state *state, fk_linear linear, const float *g, const float *sum,
+                 float x, float pair, float error, const fk_side *side, const fk_settings *settings, size_t width,
                  uint32_t *clipped);
 
     /// out[i] = constant + states[i].weight + <query, rows[i]> for `count` rows that lie one after the other.
@@ -124,9 +152,9 @@ typedef struct {
     /// M += x xᵀ - y yᵀ: what a Gram matrix does when a row changes from y to x.
     void (*rank_two)(float *m, const float *x, const float *y, size_t width);
 
-    /// x = (I + a M)⁻¹ x for a positive semidefinite M, by conjugate gradients: at most `steps` products with M. `scratch`
-    /// holds 3 * width floats.
-    void (*solve)(float *x, const float *m, float a, int steps, float *scratch, size_t width);
+    /// x = (I + a M)⁻¹ x for a positive semidefinite M, by conjugate gradients: at most `steps` products with M, until the
+    /// residual's squared norm is within `enough` of the right side's. `scratch` holds 3 * width floats.
+    void (*solve)(float *x, const float *m, float a, int steps, float enough, float *scratch, size_t width);
 } fk_kernels;
 
 enum { fk_variant_portable = 0, fk_variant_avx2 = 1, fk_variant_avx512 = 2, fk_variant_count = 3 };

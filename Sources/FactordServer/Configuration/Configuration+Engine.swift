@@ -32,7 +32,7 @@ extension Configuration.Model {
         let l2 = ModelSettings.Groups(
             user: regularization.user, item: regularization.item, context: regularization.context, weight: regularization.weight,
             history: regularization.history, attribute: regularization.attribute)
-        return ModelSettings(
+        var settings = ModelSettings(
             name: name, kind: kind, rank: rank, loss: loss, optimizer: optimizer.kind, rates: rates,
             globalRate: optimizer.rateWeight, l2: l2, negatives: negatives.count, verifiedNegatives: negatives.verified,
             unobserved: unobserved,
@@ -40,5 +40,7 @@ extension Configuration.Model {
             history: ModelSettings.History(length: history.length, decay: history.decay),
             deviation: initialDeviation, seed: seed,
             symmetric: symmetric, order: order, ranks: ranks, fields: fields)
+        settings.steps = optimizer.steps
+        return settings
     }
 }

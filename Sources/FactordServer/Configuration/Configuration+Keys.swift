@@ -133,7 +133,7 @@ extension Configuration.Model {
                 .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings; bpr and warp rank positives above sampled items."),
                 .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases."),
                 .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
-                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank, regularized 0.1/√rank", "Standard deviation of the factors of a new row."),
+                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
                 .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
                 .group("history", \.history, Configuration.HistoryContext.section, "The user's newest items as context of every score."),
@@ -160,6 +160,15 @@ extension Configuration.Optimizer {
                 .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of history items."),
                 .value("rate_attribute", \.rateAttribute, .number(rates), .live, defaultText: "rate, sgd 0.2 · rate", "Learning rate of the rows of users' and items' attributes."),
                 .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "2 · rate, sgd 1.5 · rate", "Learning rate of linear weights and the global bias."),
+                .value("schedule", \.schedule, .choice, .live, "sgd: constant rates, or inverse-time: rate / (1 + updates of the row / horizon)."),
+                .value("horizon", \.horizon, .number(1...1_000_000), .live, "Updates of a row after which inverse-time has halved its rate."),
+                .value("half_life", \.halfLife, .number(0...1e6), .live, "adagrad: updates of a row after which a squared gradient counts half; 0 for never."),
+                .value("weights", \.weights, .choice, .newModel, "Linear weights: same, by the optimizer's kind; ftrl, held at zero by L1 until enough speaks for them."),
+                .value("ftrl_alpha", \.ftrlAlpha, .number(0.001...10), .live, "ftrl: learning rate, alpha / (beta + √(sum of squared gradients))."),
+                .value("ftrl_beta", \.ftrlBeta, .number(0...1000), .live, "ftrl: damps the first steps."),
+                .value("ftrl_l1", \.ftrlL1, .number(0...1e6), .live, "ftrl: a weight is zero while its sum of gradients is within this."),
+                .value("ftrl_l2", \.ftrlL2, .number(0...1e6), .live, "ftrl: squared penalty on weights, in place of regularization.weight."),
+                .value("sparse_factors", \.sparseFactors, .flag, .newModel, "ftrl: rows whose weight is zero keep no factors."),
             ])
     }
 }
@@ -192,8 +201,8 @@ extension Configuration.Regularization {
             .value("history", \.history, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of history items."),
             .value("attribute", \.attribute, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of attributes."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
-            .value("interaction_user", \.interactionUser, .number(0...1000), .live, "On user × item scores, user side; with unobserved: regularized."),
-            .value("interaction_item", \.interactionItem, .number(0...1000), .live, defaultText: "1, with history 4", "On user × item scores, item side; with unobserved: regularized."),
+            .value("interaction_user", \.interactionUser, .number(0...1000), .restart, defaultText: "0, regularized 4", "On the scores of all user × item pairs, user side; 0 for none."),
+            .value("interaction_item", \.interactionItem, .number(0...1000), .restart, defaultText: "0, regularized 1, with history 4", "On the scores of all user × item pairs, item side; 0 for none."),
         ])
     }
 }

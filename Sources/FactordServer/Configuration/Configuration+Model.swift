@@ -50,25 +50,27 @@ extension Configuration {
             let isImplicit = loss != .squared && kind == .mf
             history.length = historyLength ?? (isImplicit ? 20 : 0)
             let isRegularized = unobserved == .regularized
-            initialDeviation = (isRegularized ? 0.1 : 0.3) / Float(max(rank, 1)).squareRoot()
+            initialDeviation = 0.3 / Float(max(rank, 1)).squareRoot()
             negatives = Negatives(count: loss == .squared || isRegularized ? 0 : loss == .warp ? 16 : 8)
             regularization = Regularization(loss: loss)
             optimizer = isImplicit ? Optimizer(kind: .sgd) : Optimizer()
             if isRegularized { settleRegularized() }
         }
 
-        /// The figures of the sampling-free recipe (MODELS.md of the design, §3).
+        /// The figures of the sampling-free recipe (MODELS.md of the design, §3); first factors and l2 as they ranked best on the
+        /// validation split of MovieLens 1M.
         private mutating func settleRegularized() {
             let hasHistory = history.length > 0
             optimizer = Optimizer(kind: .sgd, rate: hasHistory ? 0.1 : 0.4)
+            regularization.interactionUser = 4
+            regularization.interactionItem = hasHistory ? 4 : 1
             if hasHistory {
                 optimizer.rateItem = 0.15
                 optimizer.rateHistory = 0.05
-                regularization.interactionItem = 4
             }
-            regularization.user = 0.001
-            regularization.item = 0.001
-            regularization.history = 0.001
+            regularization.user = 0.0003
+            regularization.item = 0.0003
+            regularization.history = 0.0003
         }
     }
 
@@ -91,6 +93,18 @@ extension Configuration {
         public var rateAttribute: Float
         /// Learning rate of linear weights and of the global bias.
         public var rateWeight: Float
+        /// sgd: how a row's rate goes with its updates, and the updates after which inverse-time has halved it.
+        public var schedule = Schedule.constant
+        public var horizon: Float = 1000
+        /// AdaGrad: updates of a row after which a squared gradient counts half; 0 for never.
+        public var halfLife: Float = 0
+        /// What moves linear weights, and the figures of ftrl (`ModelSettings.Ftrl`).
+        public var weights = Weights.same
+        public var ftrlAlpha: Float = 0.1
+        public var ftrlBeta: Float = 1
+        public var ftrlL1: Float = 1
+        public var ftrlL2: Float = 0
+        public var sparseFactors = false
 
         /// The defaults for this kind. Linear weights and bias have a single coordinate each and sit far from their start
         /// (a rating's mean, an item's popularity), so AdaGrad moves them twice as fast as factors.
@@ -136,9 +150,9 @@ extension Configuration {
         public var history: Float
         public var attribute: Float
         public var weight: Float = 0.0005
-        /// Strengths of the interaction regulariser, where it stands for the unobserved.
-        public var interactionUser: Float = 4
-        public var interactionItem: Float = 1
+        /// Strengths of the interaction regulariser on each side; 0 keeps it away.
+        public var interactionUser: Float = 0
+        public var interactionItem: Float = 0
 
         /// The defaults for this loss: squared loss sees only the few items that a user rated and needs more of a penalty;
         /// logistic loss is held back by its negatives already.

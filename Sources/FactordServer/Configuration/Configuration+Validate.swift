@@ -45,6 +45,7 @@ extension Configuration {
         if length > ModelSettings.longestRow {
             reader.fault("\(path).rank", "makes rows of \(length) numbers; at most \(ModelSettings.longestRow) are possible")
         }
+        validateSteps(of: model, path, &reader)
         if model.loss.isPairwise, model.negatives.count == 0 {
             reader.fault("\(path).negatives.count", "is 0, and \(model.loss.rawValue) compares a positive with sampled items")
         }

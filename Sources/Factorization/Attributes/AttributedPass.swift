@@ -71,6 +71,7 @@ final class AttributedPass {
         composed.factors = row
         composed.accumulators = accumulators
         composed.state = state
+        composed.linear = fk_linear()
         // The error of this item alone is what the kernel adds to a sum of 0.
         let errors = pass.error_sum, rejected = pass.rejected
         pass.error_sum = 0
@@ -82,13 +83,13 @@ final class AttributedPass {
         for f in 0..<width { gradient[f] *= error }
         let pair = model.hasItemPairs ? error : 0
         kernels.step(
-            given.pointee.factors, given.pointee.accumulators, given.pointee.state, gradient, z, 1, pair, error, &item, settings,
+            given.pointee.factors, given.pointee.accumulators, given.pointee.state, given.pointee.linear, gradient, z, 1, pair, error, &item, settings,
             width, &pass.clipped)
         let rows = model.itemAttributes
         for index in 0..<list.count {
             let feature = list[index]
             kernels.step(
-                rows.factors(feature.ordinal), rows.accumulators(feature.ordinal), rows.state(feature.ordinal), gradient, z,
+                rows.factors(feature.ordinal), rows.accumulators(feature.ordinal), rows.state(feature.ordinal), rows.linear(feature.ordinal), gradient, z,
                 feature.weight, pair, error, &attribute, settings, width, &pass.clipped)
         }
     }

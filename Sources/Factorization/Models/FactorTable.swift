@@ -14,22 +14,30 @@ final class FactorTable: Sendable {
     private let factorRows: SlabStore
     private let stateRows: SlabStore
     private let accumulatorRows: SlabStore?
+    /// ftrl's z.
+    private let linearRows: SlabStore?
+    /// Rows start without factors, and get theirs from the kernels.
+    private let isSparse: Bool
     private let seed: UInt64
-    private let deviation: Float
+    let deviation: Float
     /// The rows as the hot path holds them.
     let rows: FactorRows
 
-    init(rank: Int, perCoordinate: Bool, seed: UInt64, deviation: Float) {
+    /// - Parameter ftrl: what moves the rows' weights, where it is ftrl.
+    init(rank: Int, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil, seed: UInt64, deviation: Float) {
         self.rank = rank
         width = (rank + 7) & ~7
         factorRows = SlabStore(rowBytes: width * 4)
         stateRows = SlabStore(rowBytes: MemoryLayout<fk_row_state>.stride)
         accumulatorRows = perCoordinate ? SlabStore(rowBytes: width * 4) : nil
+        linearRows = ftrl == nil ? nil : SlabStore(rowBytes: 4)
+        isSparse = ftrl?.sparseFactors == true
         self.seed = seed
         self.deviation = deviation
         rows = FactorRows(
             factorView: factorRows.view, stateView: stateRows.view, accumulatorView: accumulatorRows?.view ?? factorRows.view,
-            hasAccumulators: perCoordinate, bytes: width * 4)
+            linearView: linearRows?.view ?? factorRows.view, hasAccumulators: perCoordinate, hasLinear: ftrl != nil,
+            bytes: width * 4, seed: seed)
     }
 
     /// Gives a new ordinal its first values, a function of the model's seed and the ordinal.
@@ -37,13 +45,15 @@ final class FactorTable: Sendable {
         factorRows.ensure(ordinal)
         stateRows.ensure(ordinal)
         accumulatorRows?.ensure(ordinal)
+        linearRows?.ensure(ordinal)
         reset(ordinal)
     }
 
     /// Puts a row back to its first values.
     func reset(_ ordinal: UInt32) {
-        fk_first_factors(factors(ordinal), rank, width, seed ^ mix64(UInt64(ordinal)), deviation)
+        fk_first_factors(factors(ordinal), isSparse ? 0 : rank, width, rows.firstSeed(ordinal), deviation)
         fk_write_state(state(ordinal), fk_row_state())
+        if let z = linear(ordinal).z { fk_first_factors(z, 0, 1, 0, 0) }
         if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, width, 0, 0) }
     }
 
@@ -59,6 +69,9 @@ final class FactorTable: Sendable {
     func state(_ ordinal: UInt32) -> UnsafeMutablePointer<fk_row_state> { rows.state(ordinal) }
     @inline(__always)
     func accumulators(_ ordinal: UInt32) -> UnsafeMutablePointer<Float>? { rows.accumulators(ordinal) }
+
+    @inline(__always)
+    func linear(_ ordinal: UInt32) -> fk_linear { rows.linear(ordinal) }
 
     /// Rows of one shard that lie in one piece from `local` on: factors, states, and their number.
     func run(shard: Int, from local: Int, limit: Int)
@@ -76,6 +89,7 @@ final class FactorTable: Sendable {
     var stores: [(name: String, store: SlabStore)] {
         var all = [("factors", factorRows), ("states", stateRows)]
         if let accumulatorRows { all.append(("accumulators", accumulatorRows)) }
+        if let linearRows { all.append(("ftrl", linearRows)) }
         return all
     }
 
@@ -88,9 +102,13 @@ struct FactorRows: Sendable {
     let factorView: SlabStore.View
     let stateView: SlabStore.View
     let accumulatorView: SlabStore.View
+    let linearView: SlabStore.View
     let hasAccumulators: Bool
+    let hasLinear: Bool
     /// Bytes of a row's factors.
     let bytes: Int
+    /// The table's.
+    let seed: UInt64
 
     @inline(__always)
     func factors(_ ordinal: UInt32) -> UnsafeMutablePointer<Float> {
@@ -104,6 +122,15 @@ struct FactorRows: Sendable {
     func accumulators(_ ordinal: UInt32) -> UnsafeMutablePointer<Float>? {
         hasAccumulators ? accumulatorView.address(ordinal).assumingMemoryBound(to: Float.self) : nil
     }
+    /// ftrl's part of a row; without z where another optimiser moves the weight.
+    @inline(__always)
+    func linear(_ ordinal: UInt32) -> fk_linear {
+        guard hasLinear else { return fk_linear() }
+        return fk_linear(z: linearView.address(ordinal).assumingMemoryBound(to: Float.self), seed: firstSeed(ordinal))
+    }
+    /// What a row's first factors follow from.
+    @inline(__always)
+    func firstSeed(_ ordinal: UInt32) -> UInt64 { seed ^ mix64(UInt64(ordinal)) }
 
     /// Asks for a row's lines ahead of a step.
     @inline(__always)

@@ -14,7 +14,7 @@ public struct Kernels: @unchecked Sendable {
     let pairs: @convention(c) (
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
     let step: @convention(c) (
-        UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?,
+        UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?, fk_linear,
         UnsafePointer<Float>?, UnsafePointer<Float>?, Float, Float, Float, UnsafePointer<fk_side>?,
         UnsafePointer<fk_settings>?, Int, UnsafeMutablePointer<UInt32>?) -> Void
     let scoreRows: @convention(c) (
@@ -25,7 +25,7 @@ public struct Kernels: @unchecked Sendable {
     let rankOne: @convention(c) (UnsafeMutablePointer<Float>?, Float, UnsafePointer<Float>?, Float, Int) -> Void
     let rankTwo: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let solve: @convention(c) (
-        UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, CInt, UnsafeMutablePointer<Float>?, Int) -> Void
+        UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, CInt, Float, UnsafeMutablePointer<Float>?, Int) -> Void
 
     /// The kernels of `variant`, or nil where this processor lacks it.
     public init?(_ variant: Variant) {

@@ -17,9 +17,11 @@ public final class Model: Sendable {
     let itemAttributes: FactorTable
     /// Who has which attributes; shared by all models.
     let attributes: EntityAttributes
-    /// Gram matrices of a model without sampled negatives; nil for the others.
-    let samplingFree: SamplingFreeState?
+    /// Gram matrices of a model with the interaction regulariser; nil for the others.
+    let grams: GramState?
     let kernels: Kernels
+    /// What a step leaves of an accumulator.
+    let accumulatorKeep: Float
     /// Sizes that the kind asks for.
     let layout: KindLayout
     /// The kind's global parameters, where it has any.
@@ -31,9 +33,11 @@ public final class Model: Sendable {
     /// s of a history of n items, for n up to its length.
     let historyScales: [Float]
     /// w0, a Float's bits.
-    private let globalBias = Atomic<UInt32>(0)
+    let globalBias = Atomic<UInt32>(0)
     /// AdaGrad's accumulator of w0, a Float's bits.
-    private let globalAccumulator = Atomic<UInt32>(0)
+    let globalAccumulator = Atomic<UInt32>(0)
+    /// Steps of w0; counted where a schedule asks for them.
+    let globalUpdates = Atomic<UInt32>(0)
 
     init(settings: ModelSettings, kernels: Kernels, attributes: EntityAttributes) {
         precondition(ModelSettings.ranks.contains(settings.rank), "the rank is 1 to 512")
@@ -51,21 +55,23 @@ public final class Model: Sendable {
         self.attributes = attributes
         let layout = Kinds.layout(settings)
         self.layout = layout
+        accumulatorKeep = settings.optimizer == .sgd ? 1 : settings.steps.keep
         parameters = layout.parameters.isEmpty ? nil : Parameters(layout.parameters)
         orderRanks = settings.kind == .hofm ? HigherOrderMachine.ranks(settings) : []
         contextFields = settings.kind == .ffm ? SlabStore(rowBytes: 4) : nil
-        func table(_ group: UInt64, rank: Int) -> FactorTable {
+        let ftrl = settings.weightFtrl
+        func table(_ group: UInt64, rank: Int, hasWeights: Bool = true) -> FactorTable {
             FactorTable(
-                rank: rank, perCoordinate: settings.optimizer == .adagradCoordinate,
+                rank: rank, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
                 seed: mix64(settings.seed &+ group), deviation: settings.deviation)
         }
         users = table(1, rank: layout.sideRank)
         items = table(2, rank: layout.itemRank)
         contexts = table(3, rank: layout.sideRank)
-        histories = settings.history.length > 0 ? table(4, rank: layout.sideRank) : nil
+        histories = settings.history.length > 0 ? table(4, rank: layout.sideRank, hasWeights: false) : nil
         userAttributes = table(5, rank: layout.sideRank)
         itemAttributes = table(6, rank: layout.itemRank)
-        samplingFree = settings.unobserved == .regularized ? SamplingFreeState(width: items.width) : nil
+        grams = settings.isInteracting ? GramState(width: items.width) : nil
         var sums: [Float] = [0]
         for place in 0..<settings.history.length { sums.append(sums[place] + Float.power(settings.history.decay, place)) }
         historyScales = sums.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
@@ -85,40 +91,6 @@ public final class Model: Sendable {
     @inline(__always)
     var hasItemPairs: Bool { settings.kind == .fm }
 
-    /// The global bias w0.
-    public var bias: Float { Float(bitPattern: globalBias.load(ordering: .relaxed)) }
-
-    /// Moves w0 against the error of one event.
-    @inline(__always)
-    func stepBias(error: Float) {
-        var rate = settings.globalRate
-        if settings.optimizer != .sgd {
-            let sum = Model.add(error * error, to: globalAccumulator)
-            rate /= sum.squareRoot() + 1e-12
-        }
-        _ = Model.add(-rate * error, to: globalBias)
-    }
-
-    @inline(__always)
-    private static func add(_ amount: Float, to word: borrowing Atomic<UInt32>) -> Float {
-        var bits = word.load(ordering: .relaxed)
-        while true {
-            let sum = Float(bitPattern: bits) + amount
-            let (exchanged, original) = word.weakCompareExchange(expected: bits, desired: sum.bitPattern, ordering: .relaxed)
-            if exchanged { return sum }
-            bits = original
-        }
-    }
-
-    /// Bias and accumulator, as a snapshot holds them.
-    var globalState: (bias: Float, accumulator: Float) {
-        get { (bias, Float(bitPattern: globalAccumulator.load(ordering: .relaxed))) }
-    }
-    func restoreGlobalState(bias: Float, accumulator: Float) {
-        globalBias.store(bias.bitPattern, ordering: .relaxed)
-        globalAccumulator.store(accumulator.bitPattern, ordering: .relaxed)
-    }
-
     /// The groups by name, and the side whose ordinals number their rows: what a snapshot holds.
     var groups: [(name: String, side: String, table: FactorTable)] {
         [("users", "users", users), ("items", "items", items), ("contexts", "contexts", contexts)]
@@ -129,12 +101,15 @@ public final class Model: Sendable {
     /// Everything that is a row for each ordinal of a side, with its name: what a snapshot holds.
     var stores: [(name: String, side: String, store: SlabStore)] {
         groups.flatMap { group in group.table.stores.map { ("\(group.name)/\($0.name)", group.side, $0.store) } }
-            + (samplingFree.map { [("items/settled", "items", $0.settled)] } ?? [])
+            + (grams.map { [(Model.settledStore, "items", $0.settled)] } ?? [])
     }
 
-    /// Bytes of rows and optimiser state.
+    /// Name of the store that only a model with the interaction regulariser has.
+    static let settledStore = "items/settled"
+
+    /// Bytes of rows, optimiser state and matrices.
     public var bytes: Int {
-        stores.reduce((parameters?.count ?? 0) * 8 + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
+        stores.reduce((parameters?.count ?? 0) * 8 + (grams?.bytes ?? 0) + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
             $0 + $1.store.mappedBytes.load(ordering: .relaxed)
         }
     }
@@ -159,7 +134,7 @@ public final class Model: Sendable {
     func makeItemReady(_ ordinal: UInt32) {
         items.makeReady(ordinal)
         histories?.makeReady(ordinal)
-        samplingFree?.makeReady(ordinal, factors: items.factors(ordinal), kernels: kernels)
+        grams?.makeReady(ordinal)
     }
 
     /// What an item needs that is known by its attributes before anybody touched it: its own row starts at zero, so that
@@ -206,6 +181,6 @@ public final class Model: Sendable {
                 }
             }(),
             inverse_rank: 1 / Float(layout.itemRank), error_cap: settings.errorCap,
-            norm_cap: settings.normCap * settings.normCap)
+            norm_cap: settings.normCap * settings.normCap, options: kernelOptions)
     }
 }

@@ -80,11 +80,14 @@ public struct ModelSettings: Sendable, Equatable {
         case regularized
     }
 
-    /// Strengths γ of the interaction regulariser on each side, for `Unobserved.regularized`.
+    /// Strengths γ of the interaction regulariser on each side; 0 for none.
+    ///
+    /// An event adds ½ γ times the mean of ⟨query, z_j⟩² over the catalogue to what its user's side learns from; the item side
+    /// gives way to the same sum, spread over the events that go by.
     public struct Interaction: Sendable, Equatable {
         public var user: Float
         public var item: Float
-        public init(user: Float = 4, item: Float = 1) {
+        public init(user: Float = 0, item: Float = 0) {
             self.user = user
             self.item = item
         }
@@ -104,6 +107,8 @@ public struct ModelSettings: Sendable, Equatable {
     public var fields: [String]
     public var loss: Loss
     public var optimizer: Optimizer
+    /// Schedule, half-life, and what moves linear weights.
+    public var steps = Steps()
     /// Learning rates.
     public var rates: Groups
     /// Learning rate of the global bias w0 and of other global parameters.
@@ -117,6 +122,8 @@ public struct ModelSettings: Sendable, Equatable {
     /// What stands for the items that a user did not touch.
     public var unobserved: Unobserved
     public var interaction: Interaction
+    /// Whether Gram matrices are kept.
+    var isInteracting: Bool { unobserved == .regularized || interaction.user > 0 || interaction.item > 0 }
     /// The user's newest items as context.
     public var history: History
     /// Standard deviation of a factor's first value.
@@ -128,13 +135,14 @@ public struct ModelSettings: Sendable, Equatable {
     /// A row's norm is kept within this.
     public var normCap: Float
 
-    /// - Parameters: see the fields. Defaults are those of an implicit-feedback model.
+    /// - Parameters: see the fields. Defaults are those of an implicit-feedback model; of `interaction` 0, where it stands for
+    ///   the unobserved 4 and 1.
     public init(
         name: String = "main", kind: Kind = .mf, rank: Int = 32, loss: Loss = .logistic, optimizer: Optimizer = .adagrad,
         rates: Groups = Groups(user: 0.1, item: 0.1, context: 0.1, weight: 0.1), globalRate: Float = 0.01,
         l2: Groups = Groups(user: 0.001, item: 0.001, context: 0.001, weight: 0.001), negatives: Int = 4,
         verifiedNegatives: Bool = true, unobserved: Unobserved = .sampled,
-        interaction: Interaction = Interaction(), history: History = History(), deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000,
+        interaction: Interaction? = nil, history: History = History(), deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000,
         symmetric: Bool = false, order: Int = 3, ranks: [Int] = [], fields: [String] = []
     ) {
         self.name = name
@@ -148,7 +156,7 @@ public struct ModelSettings: Sendable, Equatable {
         self.negatives = negatives
         self.verifiedNegatives = verifiedNegatives
         self.unobserved = unobserved
-        self.interaction = interaction
+        self.interaction = interaction ?? (unobserved == .regularized ? Interaction(user: 4, item: 1) : Interaction())
         self.history = history
         self.deviation = deviation ?? 0.1 / Float(rank).squareRoot()
         self.seed = seed
@@ -166,6 +174,8 @@ public struct ModelSettings: Sendable, Equatable {
             ("kind", kind.rawValue),
             // Row and coordinate accumulators differ in shape; plain sgd lives with the row form.
             ("optimizer.kind", optimizer == .adagradCoordinate ? optimizer.rawValue : "sgd or adagrad"),
+            ("optimizer.weights", weightFtrl == nil ? "same" : "ftrl"),
+            ("optimizer.sparse_factors", weightFtrl?.sparseFactors == true ? "true" : "false"),
             ("unobserved", unobserved.rawValue),
             ("history.length", history.length > 0 ? "above 0" : "0"),
         ] + kindIdentity

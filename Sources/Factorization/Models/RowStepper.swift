@@ -20,6 +20,8 @@ struct RowStepper {
         self.settings = settings
         var own = model.kernelSettings
         own.inverse_rank = 1 / Float(model.layout.sideRank)
+        own.options.rank = UInt32(model.users.rank)
+        own.options.width = UInt32(model.users.width)
         settings.initialize(repeating: own, count: 2)
         width = model.users.width
         user = own.query
@@ -43,8 +45,8 @@ struct RowStepper {
         for (index, block) in parameters.blocks.enumerated() {
             own.pointee.inverse_rank = 1 / Float(block.used)
             kernels.step(
-                parameters.floats(index), parameters.accumulators(index), parameters.state(index), gradient + parameters.offset(index),
-                nil, 1, 0, 0, &global, own, block.count, &clipped)
+                parameters.floats(index), parameters.accumulators(index), parameters.state(index), fk_linear(),
+                gradient + parameters.offset(index), nil, 1, 0, 0, &global, own, block.count, &clipped)
         }
     }
 
@@ -54,10 +56,10 @@ struct RowStepper {
         _ row: SideRow, _ gradient: UnsafePointer<Float>, sum: UnsafePointer<Float>? = nil, pair: Float = 0, error: Float
     ) {
         switch row.group {
-        case .user: kernels.step(row.factors, row.accumulators, row.state, gradient, sum, row.x, pair, error, &user, settings, width, &clipped)
-        case .context: kernels.step(row.factors, row.accumulators, row.state, gradient, sum, row.x, pair, error, &context, settings, width, &clipped)
-        case .history: kernels.step(row.factors, row.accumulators, row.state, gradient, sum, row.x, pair, error, &history, settings, width, &clipped)
-        case .attribute: kernels.step(row.factors, row.accumulators, row.state, gradient, sum, row.x, pair, error, &attribute, settings, width, &clipped)
+        case .user: kernels.step(row.factors, row.accumulators, row.state, row.linear, gradient, sum, row.x, pair, error, &user, settings, width, &clipped)
+        case .context: kernels.step(row.factors, row.accumulators, row.state, row.linear, gradient, sum, row.x, pair, error, &context, settings, width, &clipped)
+        case .history: kernels.step(row.factors, row.accumulators, row.state, row.linear, gradient, sum, row.x, pair, error, &history, settings, width, &clipped)
+        case .attribute: kernels.step(row.factors, row.accumulators, row.state, row.linear, gradient, sum, row.x, pair, error, &attribute, settings, width, &clipped)
         }
     }
 }

@@ -11,6 +11,7 @@ struct SideRow {
     var factors: UnsafeMutablePointer<Float>
     var accumulators: UnsafeMutablePointer<Float>?
     var state: UnsafeMutablePointer<fk_row_state>
+    var linear: fk_linear
 }
 
 /// The user's side of a score (user, attributes, history, context), folded once: score(item) = constant + w_item + ⟨query, z_item⟩.
@@ -83,7 +84,7 @@ final class UserSide {
         (rows + rowCount).initialize(
             to: SideRow(
                 group: group, ordinal: ordinal, x: x, factors: table.factors(ordinal), accumulators: table.accumulators(ordinal),
-                state: table.state(ordinal)))
+                state: table.state(ordinal), linear: table.linear(ordinal)))
         rowCount += 1
     }
 
@@ -93,5 +94,18 @@ final class UserSide {
         var constant = model.bias
         for index in 0..<rowCount { constant += rows[index].x * fk_read_state(rows[index].state).weight }
         return constant + Kinds.fold(self)
+    }
+}
+
+extension ModelSettings.Groups {
+    /// The number of a group of the user's side.
+    @inline(__always)
+    subscript(group: SideRow.Group) -> Float {
+        switch group {
+        case .user: user
+        case .context: context
+        case .history: history
+        case .attribute: attribute
+        }
     }
 }

@@ -93,6 +93,7 @@ extension Engine {
         let global = model.globalState
         writer.put(global.bias)
         writer.put(global.accumulator)
+        writer.put(global.updates)
         writer.put(UInt32(model.settings.rank))
         for name in model.settings.identity.map(\.value) {
             writer.put(UInt32(name.utf8.count))
@@ -104,10 +105,9 @@ extension Engine {
             parameters.write(&writer, model.kernels)
             image.add("\(prefix)/parameters", writer.bytes)
         }
-        if let state = model.samplingFree {
+        if let grams = model.grams {
             var writer = ByteWriter()
-            writer.put(state.cursor.load(ordering: .relaxed))
-            for matrix in state.matrices { for index in 0..<state.width * state.width { writer.put(matrix[index]) } }
+            grams.write(&writer)
             image.add("\(prefix)/gram", writer.bytes)
         }
         for (name, side, store) in model.stores {

@@ -32,7 +32,7 @@ extension Engine {
         for (index, side) in sides.enumerated() { try restoreIds(side.name, side.table, count: counts[index], source) }
         try restoreUserItems(source)
         try restoreAttributes(source)
-        for model in models { try restore(model, source) }
+        for model in models { try restore(model, position: position, source) }
         try checkWatermarks(source, position: position)
         sequencer.restore(position: position)
         for trainer in trainers { trainer.restore(position: position) }
@@ -123,10 +123,11 @@ extension Engine {
         if saved != now { throw .changed(key: key, saved: saved, now: now) }
     }
 
-    private func restore(_ model: Model, _ source: some StateSource) throws {
+    private func restore(_ model: Model, position: UInt64, _ source: some StateSource) throws {
         let prefix = "model/\(model.settings.name)"
         try read("\(prefix)/global", source) { (reader) throws(StateError) in
-            model.restoreGlobalState(bias: try reader.getFloat(), accumulator: try reader.getFloat())
+            model.restoreGlobalState(
+                bias: try reader.getFloat(), accumulator: try reader.getFloat(), updates: try reader.get())
             let settings = model.settings, rank = try reader.get(UInt32.self)
             try Engine.expectSame("models.\(settings.name).rank", saved: "\(rank)", now: "\(settings.rank)")
             for (key, now) in settings.identity {
@@ -137,15 +138,14 @@ extension Engine {
         if let parameters = model.parameters {
             try read("\(prefix)/parameters", source) { (reader) throws(StateError) in try parameters.read(&reader) }
         }
-        if let state = model.samplingFree {
-            try read("\(prefix)/gram", source) { (reader) throws(StateError) in
-                state.cursor.store(try reader.get(UInt32.self), ordering: .relaxed)
-                for matrix in state.matrices {
-                    for index in 0..<state.width * state.width { matrix[index] = try reader.getFloat() }
-                }
+        let hasGrams = try model.grams.map { grams in
+            try source.withSection("\(prefix)/gram") { (bytes) throws(StateError) in
+                var reader = ByteReader(bytes, section: "\(prefix)/gram")
+                try grams.read(&reader)
+                try reader.expectEnd()
             }
         }
-        for (name, side, store) in model.stores {
+        for (name, side, store) in model.stores where hasGrams != false || name != Model.settledStore {
             for shard in 0..<Placement.shardCount {
                 let rows = Placement.rows(in: shard, of: rowCount(side))
                 for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
@@ -157,6 +157,11 @@ extension Engine {
                     }
                 }
             }
+        }
+        // The regulariser was switched on since: a sampled model saves no matrices without it.
+        if hasGrams == false {
+            guard model.settings.unobserved == .sampled else { throw StateError.missing(section: "\(prefix)/gram") }
+            model.grams!.begin(model, itemCount: items.count, position: position)
         }
     }
 }

@@ -12,9 +12,9 @@ import CKernels
 /// | `ids/SIDE/N` | ordinals N·65,536…: per id: tag u8 (1 integer, 2 text), namespace u16, hidden u8, frequency f32, then i64, or length u16 and bytes |
 /// | `history/N`, `seen/N` | users N·65,536…: per user: count u32, then count × item u32 (history: oldest first) |
 /// | `attributes/SIDE/N` | users or items N·65,536…: per entity: count u32, then count × (attribute u32, x f32) |
-/// | `model/NAME/global` | bias f32, accumulator f32, rank u32, then kind, optimizer, unobserved, history and the kind's own settings each as length u32 and bytes |
+/// | `model/NAME/global` | bias f32, accumulator f32, steps u32, rank u32, then kind, optimizer, weights, sparse factors, unobserved, history and the kind's own settings each as length u32 and bytes |
 /// | `model/NAME/parameters` | kinds with global parameters: count u32, count × value f32, count × accumulator f32, per block a row's state |
-/// | `model/NAME/gram` | sampling-free models: cursor u32, then three width × width matrices of f32 |
+/// | `model/NAME/gram` | models with the interaction regulariser: cursor u32, then three width × width matrices of f32 |
 /// | `model/NAME/GROUP/STORE/SHARD/N` | raw rows of one shard, N-th slab |
 /// | `watermarks` | shards u32, then per shard the applied position u64 |
 ///

@@ -19,6 +19,8 @@ final class Learner {
     let userRowIsQuery: Bool
     let isPairwise: Bool
     let isSamplingFree: Bool
+    /// Whether the interaction regulariser stands beside sampled negatives.
+    let isInteracting: Bool
     let takesItemAttributes: Bool
     /// How many have attributes, of either side; the lists' own counts.
     let usersWithAttributes: UnsafeMutablePointer<Atomic<Int>>
@@ -37,6 +39,8 @@ final class Learner {
     let attributed: AttributedPass
     /// For a model without sampled negatives.
     let samplingFree: SamplingFree?
+    /// For a model with the interaction regulariser beside them.
+    let interaction: InteractionRegularizer?
     let side: UserSide
     /// Whether the user's row moves within a pass when other rows stand beside it.
     let movesUser: Bool
@@ -58,7 +62,8 @@ final class Learner {
         width = model.width
         userRowIsQuery = model.layout.userRowIsQuery && model.histories == nil
         isPairwise = model.settings.loss.isPairwise
-        isSamplingFree = model.samplingFree != nil
+        isSamplingFree = model.settings.unobserved == .regularized
+        isInteracting = !isSamplingFree && model.grams != nil
         takesItemAttributes = model.takesItemAttributes
         usersWithAttributes = model.attributes.users.holders
         itemsWithAttributes = model.attributes.items.holders
@@ -68,7 +73,8 @@ final class Learner {
         stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
         attributed = AttributedPass(model: model, settings: settings)
-        samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
+        samplingFree = isSamplingFree ? SamplingFree(model: model, state: model.grams!) : nil
+        interaction = isInteracting ? InteractionRegularizer(model: model, state: model.grams!) : nil
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
@@ -110,6 +116,7 @@ final class Learner {
         var pass = fk_pass()
         stepper.clipped = 0
         pass.catalogue = record.pointee.catalogue
+        if isInteracting { interaction.unsafelyUnwrapped.begin(record, ordinals, count: count) }
         let standsAlone = record.pointee.featureCount == 0 && userRowIsQuery && !hasAttributes(user)
         if standsAlone {
             stepAlone(user, &pass, count)
@@ -123,6 +130,7 @@ final class Learner {
         prequential.record(items, count: count, position: record.pointee.position)
         if pass.clipped != 0 { clipped.add(Int(pass.clipped), ordering: .relaxed) }
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
+        if isInteracting { interaction.unsafelyUnwrapped.finish(record, ordinals, count: count) }
     }
 
     /// Only the trainer adds, so no read-modify-write is needed.
@@ -134,7 +142,7 @@ final class Learner {
         ordinals[index] = ordinal
         items[index] = fk_item(
             factors: itemRows.factors(ordinal), accumulators: itemRows.accumulators(ordinal), state: itemRows.state(ordinal),
-            label: label, weight: weight, score: 0)
+            linear: itemRows.linear(ordinal), label: label, weight: weight, score: 0)
     }
 
     /// The items' steps by the model's loss.
@@ -159,6 +167,7 @@ final class Learner {
     @inline(__always)
     func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
         let state = userRows.state(user)
+        if isInteracting { regularizeAlone(user, &pass) }
         pass.query = userRows.factors(user)
         pass.query_accumulators = userRows.accumulators(user)
         pass.query_state = state
@@ -167,7 +176,9 @@ final class Learner {
         run(&pass, count)
         if isPairwise && pass.pairs == 0 { return }
         var side = settings.pointee.query
-        kernels.step(nil, nil, state, nil, nil, 1, 0, pass.error_sum, &side, settings, 0, &pass.clipped)
+        kernels.step(
+            pass.query, pass.query_accumulators, state, userRows.linear(user), nil, nil, 1, 0, pass.error_sum, &side, settings, 0,
+            &pass.clipped)
     }
 
     /// The user's side is a sum of rows. The query is folded once; what the pass says of it gathers and is handed to each
@@ -176,34 +187,25 @@ final class Learner {
     /// With `mf` under plain sgd the user's own row moves with each item as above, which is the same formula with fresher
     /// values; elsewhere the user's row waits like the others.
     func stepSum(_ pass: inout fk_pass, _ count: Int) {
-
         pass.constant = side.fold()
         gradient.update(repeating: 0, count: width)
+        if isInteracting { regularizeSum(catalogue: pass.catalogue) }
         pass.gradient = gradient
         if movesUser {
             moving.update(from: side.query, count: width)
+            if isInteracting { kernels.add(moving, gradient, -settings.pointee.query.rate, width) }
             pass.query = moving
             pass.query_state = side.rows[0].state
         } else {
             pass.query = side.query
         }
         run(&pass, count)
-        if isPairwise && pass.pairs == 0 { return }
+        if isPairwise && pass.pairs == 0 && !isInteracting { return }
         // No item was stepped: a row of the side is bad and must not reach the others.
         if pass.rejected != 0 && pass.error_square_sum == 0 { return }
         if movesUser { moveUser(&pass, isPairwise ? Int(pass.pairs) : count) }
         let first = movesUser ? 1 : 0
         Kinds.backPropagate(side, gradient, error: pass.error_sum, from: first, &stepper)
         pass.clipped += stepper.clipped
-    }
-
-    /// Gives the user's row what the query has moved by in `count` steps, and its l2 and linear weight their steps.
-    func moveUser(_ pass: inout fk_pass, _ count: Int) {
-        let row = side.rows[0].factors
-        kernels.add(moving, side.query, -1, width)
-        kernels.add(row, row, -settings.pointee.query.rate * settings.pointee.query.l2 * Float(count), width)
-        kernels.add(row, moving, 1, width)
-        var weights = settings.pointee.query
-        kernels.step(nil, nil, side.rows[0].state, nil, nil, 1, 0, pass.error_sum, &weights, settings, 0, &pass.clipped)
     }
 }

@@ -12,43 +12,33 @@ import Synchronization
 /// 3. the positive: e = (⟨p',q⟩ − y) / (1 + η_i ‖p'‖² + η_p ‖q‖²), an implicit step too; q −= η_i (e p' + λ q), each row
 ///    −= η_a (x_a e q + λ row);
 /// 4. G follows q by a rank-two change; C ← (1 − β) C + β p pᵀ.
-/// Both solves are stable however long a row slept.
+/// Both solves are stable however long a row slept. Settling, G, C and the sweep are `GramKeeper`'s.
 ///
 /// Scratch of one learner; a trainer's thread.
 final class SamplingFree {
     private let model: Model
-    private let state: SamplingFreeState
+    private let keeper: GramKeeper
     private let width: Int
     private let p: UnsafeMutablePointer<Float>
     private let q: UnsafeMutablePointer<Float>
     private let before: UnsafeMutablePointer<Float>
+    /// The item's vector as G has it.
+    private let known: UnsafeMutablePointer<Float>
     private let gradient: UnsafeMutablePointer<Float>
-    private let scratch: UnsafeMutablePointer<Float>
 
-    /// Weight β of a new event in C.
-    private static let meanWeight: Float = 1e-3
-    /// Products with a Gram matrix in one solve at most.
-    private static let steps: CInt = 6
-    /// Events in which the sweep walks the whole catalogue at most, and events for one item of it at most.
-    private static let longestRound: UInt64 = 100_000
-    private static let eventsPerItem: UInt64 = 4
-
-    init(model: Model, state: SamplingFreeState) {
+    init(model: Model, state: GramState) {
         self.model = model
-        self.state = state
+        keeper = GramKeeper(model: model, state: state)
         width = state.width
-        func vector(_ count: Int) -> UnsafeMutablePointer<Float> {
-            UnsafeMutableRawPointer.allocate(byteCount: count * 4, alignment: 64).bindMemory(to: Float.self, capacity: count)
-        }
-        p = vector(width)
-        q = vector(width)
-        before = vector(width)
-        gradient = vector(width)
-        scratch = vector(3 * width)
+        p = Parameters.floats(width)
+        q = Parameters.floats(width)
+        before = Parameters.floats(width)
+        known = Parameters.floats(width)
+        gradient = Parameters.floats(width)
     }
 
     deinit {
-        for vector in [p, q, before, gradient, scratch] { vector.deallocate() }
+        for vector in [p, q, before, known, gradient] { vector.deallocate() }
     }
 
     /// - Parameters:
@@ -58,12 +48,21 @@ final class SamplingFree {
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, side: UserSide, stepper: inout RowStepper,
         items: UnsafeMutablePointer<fk_item>
     ) {
+        let item = record.pointee.item
+        keeper.settle(item, record.pointee.position, record.pointee.catalogue, known: known)
+        step(record, label: label, weight: weight, side: side, stepper: &stepper, items: items)
+        keeper.follow(item, from: known)
+        keeper.sweep(record.pointee.position, record.pointee.catalogue)
+    }
+
+    private func step(
+        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, side: UserSide, stepper: inout RowStepper,
+        items: UnsafeMutablePointer<fk_item>
+    ) {
         let kernels = model.kernels, settings = model.settings
-        let position = record.pointee.position, item = record.pointee.item
-        let catalogue = Float(record.pointee.catalogue)
+        let item = record.pointee.item
         let row = model.items.factors(item)
 
-        settle(item, position, catalogue)
         score(record, side, items)
         guard items[0].score.isFinite else { return }
         kernels.copy(q, row, width)
@@ -72,12 +71,13 @@ final class SamplingFree {
 
         // The rate of p: how far p moves for one unit of gradient on it, through all the rows that it is the sum of.
         var rate: Float = 0
-        for index in 0..<side.rowCount { rate += rateOf(side.rows[index].group, settings) * side.rows[index].x * side.rows[index].x }
-        kernels.solve(p, state.gram, rate * settings.interaction.user / catalogue, SamplingFree.steps, scratch, width)
+        for index in 0..<side.rowCount { rate += settings.rates[side.rows[index].group] * side.rows[index].x * side.rows[index].x }
+        keeper.solveItems(p, rate * settings.interaction.user / Float(record.pointee.catalogue))
 
         let itemRate = settings.rates.item
         let size = kernels.dot(p, p, width), itemSize = kernels.dot(q, q, width)
         let e = weight * (kernels.dot(p, q, width) - label) / (1 + weight * (itemRate * size + rate * itemSize))
+        guard e.isFinite else { return }
 
         // gradient on p = (p_before − p)/η_p + e q
         gradient.update(repeating: 0, count: width)
@@ -93,24 +93,13 @@ final class SamplingFree {
         capNorm(q, settings.normCap, &stepper.clipped)
         kernels.copy(row, q, width)
         countUpdate(model.items.state(item))
-        follow(item, from: before, to: q)
-        kernels.rankOne(state.users, 1 - SamplingFree.meanWeight, p, SamplingFree.meanWeight, width)
-        sweep(position, record.pointee.catalogue)
+        keeper.observe(query: p)
     }
 
     private func countUpdate(_ state: UnsafeMutablePointer<fk_row_state>) {
         var value = fk_read_state(state)
         value.updates &+= 1
         fk_write_state(state, value)
-    }
-
-    private func rateOf(_ group: SideRow.Group, _ settings: ModelSettings) -> Float {
-        switch group {
-        case .user: settings.rates.user
-        case .context: settings.rates.context
-        case .history: settings.rates.history
-        case .attribute: settings.rates.attribute
-        }
     }
 
     /// Scores the event before it is learned, and one item of the catalogue beside it.
@@ -124,50 +113,6 @@ final class SamplingFree {
         guard drawn != record.pointee.item else { return }
         items[1].factors = model.items.factors(drawn)
         items[1].score = model.kernels.dot(side.query, items[1].factors, width)
-    }
-
-    /// Brings an item's row up to `position`: what the regulariser did to it while nobody touched it.
-    @inline(__always)
-    private func settle(_ item: UInt32, _ position: UInt64, _ catalogue: Float) {
-        let settledAt = state.settledAt(item)
-        let last = settledAt.pointee.load(ordering: .relaxed)
-        settledAt.pointee.store(position, ordering: .relaxed)
-        let row = model.items.factors(item), kernels = model.kernels
-        // A row that was never visited is not in G yet.
-        if last == 0 { return kernels.rankOne(state.gram, 1, row, 1, width) }
-        guard position > last else { return }
-        kernels.copy(q, row, width)
-        kernels.copy(before, row, width)
-        let strength = model.settings.rates.item * model.settings.interaction.item * Float(position - last) / catalogue
-        kernels.solve(q, state.users, strength, SamplingFree.steps, scratch, width)
-        kernels.copy(row, q, width)
-        follow(item, from: before, to: q)
-    }
-
-    /// Lets G follow a changed row, and the sum of the sweep if it has passed the row in this round.
-    @inline(__always)
-    private func follow(_ item: UInt32, from old: UnsafePointer<Float>, to new: UnsafePointer<Float>) {
-        model.kernels.rankTwo(state.gram, new, old, width)
-        if item < state.cursor.load(ordering: .relaxed) { model.kernels.rankTwo(state.next, new, old, width) }
-    }
-
-    /// Visits the items whose turn it is: a function of position and catalogue.
-    private func sweep(_ position: UInt64, _ catalogue: UInt32) {
-        let count = UInt64(catalogue), period = min(SamplingFree.longestRound, SamplingFree.eventsPerItem * count)
-        let visits = position * count / period - (position - 1) * count / period
-        for _ in 0..<visits {
-            let item = state.cursor.load(ordering: .relaxed)
-            if item >= catalogue {
-                // A round is complete: the exact sum takes the place of the running one.
-                model.kernels.copy(state.gram, state.next, width * width)
-                state.next.update(repeating: 0, count: width * width)
-                state.cursor.store(0, ordering: .relaxed)
-                continue
-            }
-            settle(item, position, Float(catalogue))
-            model.kernels.rankOne(state.next, 1, model.items.factors(item), 1, width)
-            state.cursor.store(item + 1, ordering: .relaxed)
-        }
     }
 
     private func capNorm(_ row: UnsafeMutablePointer<Float>, _ cap: Float, _ clipped: inout UInt32) {

@@ -45,7 +45,7 @@ final class KernelLoop {
         stepSettings = fk_settings(
             item: side, query: side, loss: CInt(fk_loss_squared),
             optimizer: CInt(optimizer == .sgd ? fk_optimizer_sgd : fk_optimizer_adagrad_row),
-            inverse_rank: 1 / Float(rank), error_cap: model.error_cap, norm_cap: model.norm_cap)
+            inverse_rank: 1 / Float(rank), error_cap: model.error_cap, norm_cap: model.norm_cap, options: fk_options())
     }
 
     func run() {
@@ -74,7 +74,7 @@ final class KernelLoop {
                 one.query_l2 = side.l2
                 one.constant = bias + state.pointee.weight
                 pass(&one, &settings, &item, 1, rank)
-                step(nil, nil, state, nil, nil, 1, 0, one.error_sum, &side, &settings, 0, &one.clipped)
+                step(nil, nil, state, fk_linear(), nil, nil, 1, 0, one.error_sum, &side, &settings, 0, &one.clipped)
                 bias -= biasRate * one.error_sum
                 sum += Double(one.error_square_sum)
             }

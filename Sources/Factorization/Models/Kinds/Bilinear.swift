@@ -49,6 +49,14 @@ enum Bilinear {
         for r in 0..<model.settings.rank { out[r] += 0.5 * kernels.dot(matrix + r * width, x, width) }
     }
 
+    /// The query Wᵀp + w_i moves by rows · WᵀW g through the rows, by η ‖p‖² g through W and by η g through w_i. Of WᵀW the
+    /// size along p is taken.
+    static func queryRate(_ side: UserSide, rows: Float) -> Float {
+        let kernels = side.model.kernels, width = side.model.width, p = side.scratch, image = p + width
+        let size = kernels.dot(p, p, width), imageSize = kernels.dot(image, image, width)
+        return rows * (size > 0 ? imageSize / size : 1) + side.model.settings.globalRate * (size + 1)
+    }
+
     /// ∂/∂v_a = x_a (W G + Σe w_u), and with `symmetric` Σe (M p − x_a M v_a) more; ∂/∂W = p Gᵀ, ∂/∂w_u = Σe p,
     /// ∂/∂w_i = G. All from the values before any step.
     static func backPropagate(

@@ -20,6 +20,9 @@ enum GeneralizedMachine {
         return 0.5 * (4 * kernels.dot(side.query, side.query + rank, rank) - own)
     }
 
+    /// The query is half the sum, so a row takes half a gradient and gives half of its move.
+    static func queryRate(_ side: UserSide, rows: Float) -> Float { 0.25 * rows }
+
     /// ∂/∂[u_a; v_a] = x_a (½ G + ½ Σe · swap(S − x_a [u_a; v_a])), swap exchanging the halves.
     static func backPropagate(
         _ side: UserSide, _ gradient: UnsafePointer<Float>, error: Float, from first: Int, _ stepper: inout RowStepper

@@ -65,6 +65,18 @@ enum HigherOrderMachine {
         return Float(constant)
     }
 
+    /// ∂query_f/∂v_a,f = x_a ē_{m−2}, of which the largest e_{m−2} of the side is taken; e_0 is 1.
+    static func queryRate(_ side: UserSide, rows: Float) -> Float {
+        let orders = side.model.orderRanks
+        var largest = 1.0, block = sums(side)
+        for place in 0..<orders.count {
+            let rank = orders[place], below = block + place * rank
+            for f in 0..<rank { largest = max(largest, below[f] * below[f]) }
+            block += (place + 3) * rank
+        }
+        return rows * Float(largest)
+    }
+
     /// ∂/∂v_a,f = x_a (G_f ē_{m−2} + Σe ē_{m−1}).
     static func backPropagate(
         _ side: UserSide, _ gradient: UnsafePointer<Float>, error: Float, from first: Int, _ stepper: inout RowStepper

@@ -1,6 +1,6 @@
 /// The kinds of model, in one place.
 ///
-/// To add a kind: write one file beside this one, with the three functions that `Kinds` names, and one case in
+/// To add a kind: write one file beside this one, with the functions that `Kinds` names, and one case in
 /// `ModelSettings.Kind` and in each switch below. Nothing else knows kinds: learning, retrieval, snapshots and the daemon
 /// follow. The kind's definition, a plain sum over pairs in double, goes into `Tests/FactorizationTests/Kinds/Definitions.swift`;
 /// the tests beside it then hold, for every kind: steps against differences of that definition, with context and history
@@ -54,6 +54,19 @@ enum Kinds {
         case .bilinear: Bilinear.backPropagate(side, gradient, error: error, from: first, &stepper)
         case .hofm: HigherOrderMachine.backPropagate(side, gradient, error: error, from: first, &stepper)
         case .ffm: FieldAwareMachine.backPropagate(side, gradient, error: error, from: first, &stepper)
+        }
+    }
+
+    /// The rate of the query: about how far it moves for one unit of gradient on it, through all rows and parameters that
+    /// `backPropagate` steps. Follows a `fold` of the same side. What needs an implicit step divides by it; too large a rate
+    /// makes that step shorter, one too small by half lets it overshoot.
+    /// - Parameter rows: Σ_a η_a x_a² over the side's rows: the rate where the query is their sum.
+    static func queryRate(_ side: UserSide, rows: Float) -> Float {
+        switch side.model.settings.kind {
+        case .mf, .fm, .ffm: rows
+        case .gfm: GeneralizedMachine.queryRate(side, rows: rows)
+        case .bilinear: Bilinear.queryRate(side, rows: rows)
+        case .hofm: HigherOrderMachine.queryRate(side, rows: rows)
         }
     }
 }

@@ -1,0 +1,47 @@
+import Factorization
+
+extension Configuration.Optimizer {
+    /// How the rates of plain sgd go with a row's updates.
+    public enum Schedule: String, Sendable, Codable, CaseIterable {
+        case constant
+        /// rate / (1 + updates / horizon)
+        case inverseTime = "inverse-time"
+    }
+
+    /// What moves linear weights.
+    public enum Weights: String, Sendable, Codable, CaseIterable {
+        /// The optimiser of the factors.
+        case same
+        /// FTRL-Proximal with L1.
+        case ftrl
+    }
+
+    var steps: ModelSettings.Steps {
+        ModelSettings.Steps(
+            horizon: schedule == .inverseTime ? horizon : 0, halfLife: kind == .sgd ? 0 : halfLife,
+            ftrl: weights == .ftrl
+                ? ModelSettings.Ftrl(alpha: ftrlAlpha, beta: ftrlBeta, l1: ftrlL1, l2: ftrlL2, sparseFactors: sparseFactors) : nil)
+    }
+}
+
+extension Configuration {
+    /// Keys of the optimiser that say nothing together.
+    func validateSteps(of model: Model, _ path: String, _ reader: inout SettingReader) {
+        let optimizer = model.optimizer
+        if optimizer.schedule == .inverseTime, optimizer.kind != .sgd {
+            reader.fault("\(path).optimizer.schedule", "inverse-time is for optimizer.kind sgd; \(optimizer.kind.rawValue) has a schedule of its own")
+        }
+        if optimizer.schedule == .inverseTime, model.unobserved == .regularized {
+            reader.fault("\(path).optimizer.schedule", "inverse-time does not go with unobserved: regularized, whose steps are solved for")
+        }
+        if optimizer.halfLife > 0, optimizer.kind == .sgd {
+            reader.fault("\(path).optimizer.half_life", "is for the accumulators of adagrad; sgd has none")
+        }
+        if optimizer.weights == .ftrl, model.settings.weightFtrl == nil {
+            reader.fault("\(path).optimizer.weights", "ftrl moves linear weights, and kind bilinear or unobserved: regularized has none")
+        }
+        if optimizer.sparseFactors, optimizer.weights != .ftrl {
+            reader.fault("\(path).optimizer.sparse_factors", "needs optimizer.weights: ftrl, which alone holds weights at zero")
+        }
+    }
+}

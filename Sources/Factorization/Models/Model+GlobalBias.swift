@@ -1,0 +1,62 @@
+import CKernels
+import Synchronization
+
+/// The global bias w0: one atomic word for all trainers.
+extension Model {
+    /// The global bias w0.
+    public var bias: Float { Float(bitPattern: globalBias.load(ordering: .relaxed)) }
+
+    /// Moves w0 against the error of one event, by the optimiser's formula for a weight.
+    @inline(__always)
+    func stepBias(error: Float) {
+        var rate = settings.globalRate
+        if settings.optimizer != .sgd {
+            let sum = Model.add(error * error, to: globalAccumulator, keeping: accumulatorKeep)
+            rate /= sum.squareRoot() + 1e-12
+        } else if settings.steps.horizon > 0 {
+            let updates = globalUpdates.wrappingAdd(1, ordering: .relaxed).oldValue
+            rate /= 1 + Float(updates) / settings.steps.horizon
+        }
+        _ = Model.add(-rate * error, to: globalBias)
+    }
+
+    /// word = keep × word + amount.
+    @inline(__always)
+    private static func add(_ amount: Float, to word: borrowing Atomic<UInt32>, keeping keep: Float = 1) -> Float {
+        var bits = word.load(ordering: .relaxed)
+        while true {
+            let sum = keep * Float(bitPattern: bits) + amount
+            let (exchanged, original) = word.weakCompareExchange(expected: bits, desired: sum.bitPattern, ordering: .relaxed)
+            if exchanged { return sum }
+            bits = original
+        }
+    }
+
+    /// Bias, accumulator and count of steps, as a snapshot holds them.
+    var globalState: (bias: Float, accumulator: Float, updates: UInt32) {
+        (bias, Float(bitPattern: globalAccumulator.load(ordering: .relaxed)), globalUpdates.load(ordering: .relaxed))
+    }
+    func restoreGlobalState(bias: Float, accumulator: Float, updates: UInt32) {
+        globalBias.store(bias.bitPattern, ordering: .relaxed)
+        globalAccumulator.store(accumulator.bitPattern, ordering: .relaxed)
+        globalUpdates.store(updates, ordering: .relaxed)
+    }
+
+    /// Schedule, half-life and ftrl as the kernels take them. The sampling-free mode has steps of its own, without schedules.
+    var kernelOptions: fk_options {
+        var options = fk_options()
+        let steps = settings.steps, ftrl = settings.weightFtrl
+        let isScheduled = settings.optimizer == .sgd && steps.horizon > 0 && samplingFree == nil
+        options.special = isScheduled || accumulatorKeep < 1 || ftrl != nil ? 1 : 0
+        options.inverse_horizon = isScheduled ? 1 / steps.horizon : 0
+        options.keep = accumulatorKeep
+        if let ftrl {
+            options.ftrl = fk_ftrl(inverse_alpha: 1 / ftrl.alpha, beta: ftrl.beta, l1: ftrl.l1, l2: ftrl.l2)
+            options.sparse = ftrl.sparseFactors ? 1 : 0
+        }
+        options.rank = UInt32(items.rank)
+        options.width = UInt32(items.width)
+        options.deviation = settings.deviation
+        return options
+    }
+}
