@@ -71,6 +71,8 @@ typedef struct {
     int32_t sparse;         ///< rows whose weight is zero, where it is ftrl's, have no factors: zeros that take no step
     uint32_t rank;          ///< first factors that such a row gets when its weight leaves zero: their number,
     uint32_t width;         ///< the same with padding,
+    uint32_t tail;          ///< the number behind these in a row, which passes do not see,
+    uint32_t tail_width;    ///< the same with padding,
     float deviation;        ///< and their standard deviation
 } fk_options;
 
@@ -106,7 +108,9 @@ typedef struct {
     float constant;             ///< what every score of this pass has in common; moves by constant_rate * error
     float constant_rate;
     uint32_t catalogue;         ///< items in all, from which warp estimates a rank
-    uint32_t pairs;             ///< out: pairs stepped, of a pairwise loss
+    uint32_t tried;             ///< of a pairwise loss: negatives that the positive has met before this call
+    uint32_t pairs;             ///< out, added to: pairs stepped, of a pairwise loss
+    float pair_error;           ///< out: error of the last pair stepped, by the positive's score
     float error_sum;            ///< out: sum of errors
     float error_square_sum;     ///< out: sum of squared errors
     uint32_t clipped;           ///< out, added to: errors or norms cut
@@ -136,9 +140,9 @@ typedef struct {
                  float x, float pair, float error, const fk_side *side, const fk_settings *settings, size_t width,
                  uint32_t *clipped);
 
-    /// out[i] = constant + states[i].weight + <query, rows[i]> for `count` rows that lie one after the other.
+    /// out[i] = constant + states[i].weight + <query, rows[i]> for `count` rows, each `stride` floats after the last.
     void (*score_rows)(const float *query, float constant, const float *rows, const fk_row_state *states, size_t count,
-                       size_t width, float *out);
+                       size_t width, size_t stride, float *out);
 
     /// Copies count floats of rows that trainers may be writing.
     void (*copy)(float *to, const float *from, size_t count);

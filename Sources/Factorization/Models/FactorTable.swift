@@ -4,13 +4,18 @@ import Synchronization
 /// The rows of one group (users, items, context features) of one model: factors, and beside them each row's state.
 ///
 /// A row's vector has `width` floats, the rank rounded up to a multiple of 8; the padding is zero for ever. Factors lie
-/// contiguous for retrieval's scan; the optimiser's state lies in its own slabs.
+/// contiguous for retrieval's scan; the optimiser's state lies in its own slabs. A kind may ask for a tail behind the
+/// vector, padded alike, that the scan and the passes leave out.
 ///
 /// Thread safety: `makeReady` belongs to the sequencer. The floats behind the pointers are raced on purpose and touched
 /// only by the row kernels.
 final class FactorTable: Sendable {
     let rank: Int
     let width: Int
+    /// Floats of the tail in use, 0 for none.
+    let tail: Int
+    /// Floats of a row in all.
+    let stride: Int
     private let factorRows: SlabStore
     private let stateRows: SlabStore
     private let accumulatorRows: SlabStore?
@@ -24,12 +29,14 @@ final class FactorTable: Sendable {
     let rows: FactorRows
 
     /// - Parameter ftrl: what moves the rows' weights, where it is ftrl.
-    init(rank: Int, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil, seed: UInt64, deviation: Float) {
+    init(rank: Int, tail: Int = 0, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil, seed: UInt64, deviation: Float) {
         self.rank = rank
-        width = (rank + 7) & ~7
-        factorRows = SlabStore(rowBytes: width * 4)
+        self.tail = tail
+        width = KindLayout.padded(rank)
+        stride = width + KindLayout.padded(tail)
+        factorRows = SlabStore(rowBytes: stride * 4)
         stateRows = SlabStore(rowBytes: MemoryLayout<fk_row_state>.stride)
-        accumulatorRows = perCoordinate ? SlabStore(rowBytes: width * 4) : nil
+        accumulatorRows = perCoordinate ? SlabStore(rowBytes: stride * 4) : nil
         linearRows = ftrl == nil ? nil : SlabStore(rowBytes: 4)
         isSparse = ftrl?.sparseFactors == true
         self.seed = seed
@@ -52,15 +59,18 @@ final class FactorTable: Sendable {
     /// Puts a row back to its first values.
     func reset(_ ordinal: UInt32) {
         fk_first_factors(factors(ordinal), isSparse ? 0 : rank, width, rows.firstSeed(ordinal), deviation)
+        if tail > 0 {
+            fk_first_factors(factors(ordinal) + width, isSparse ? 0 : tail, stride - width, ~rows.firstSeed(ordinal), deviation)
+        }
         fk_write_state(state(ordinal), fk_row_state())
         if let z = linear(ordinal).z { fk_first_factors(z, 0, 1, 0, 0) }
-        if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, width, 0, 0) }
+        if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, stride, 0, 0) }
     }
 
     /// Puts a row to zero.
     func clear(_ ordinal: UInt32) {
         reset(ordinal)
-        fk_first_factors(factors(ordinal), 0, width, 0, 0)
+        fk_first_factors(factors(ordinal), 0, stride, 0, 0)
     }
 
     @inline(__always)
@@ -105,7 +115,7 @@ struct FactorRows: Sendable {
     let linearView: SlabStore.View
     let hasAccumulators: Bool
     let hasLinear: Bool
-    /// Bytes of a row's factors.
+    /// Bytes of a row's factors without the tail.
     let bytes: Int
     /// The table's.
     let seed: UInt64

@@ -18,7 +18,7 @@ public struct Kernels: @unchecked Sendable {
         UnsafePointer<Float>?, UnsafePointer<Float>?, Float, Float, Float, UnsafePointer<fk_side>?,
         UnsafePointer<fk_settings>?, Int, UnsafeMutablePointer<UInt32>?) -> Void
     let scoreRows: @convention(c) (
-        UnsafePointer<Float>?, Float, UnsafePointer<Float>?, UnsafePointer<fk_row_state>?, Int, Int,
+        UnsafePointer<Float>?, Float, UnsafePointer<Float>?, UnsafePointer<fk_row_state>?, Int, Int, Int,
         UnsafeMutablePointer<Float>?) -> Void
     let copy: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let product: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void

@@ -60,36 +60,26 @@ public final class Model: Sendable {
         orderRanks = settings.kind == .hofm ? HigherOrderMachine.ranks(settings) : []
         contextFields = settings.kind == .ffm ? SlabStore(rowBytes: 4) : nil
         let ftrl = settings.weightFtrl
-        func table(_ group: UInt64, rank: Int, hasWeights: Bool = true) -> FactorTable {
+        func table(_ group: UInt64, rank: Int, tail: Int = 0, hasWeights: Bool = true) -> FactorTable {
             FactorTable(
-                rank: rank, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
+                rank: rank, tail: tail, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
                 seed: mix64(settings.seed &+ group), deviation: settings.deviation)
         }
         users = table(1, rank: layout.sideRank)
-        items = table(2, rank: layout.itemRank)
+        items = table(2, rank: layout.itemRank, tail: layout.itemOwnRank)
         contexts = table(3, rank: layout.sideRank)
         histories = settings.history.length > 0 ? table(4, rank: layout.sideRank, hasWeights: false) : nil
         userAttributes = table(5, rank: layout.sideRank)
-        itemAttributes = table(6, rank: layout.itemRank)
+        itemAttributes = table(6, rank: layout.itemRank, tail: layout.itemOwnRank)
         grams = settings.isInteracting ? GramState(width: items.width) : nil
         var sums: [Float] = [0]
         for place in 0..<settings.history.length { sums.append(sums[place] + Float.power(settings.history.decay, place)) }
         historyScales = sums.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
     }
 
-    /// Floats of an item's row and of the query, with padding.
+    /// Floats of an item's row and of the query that every item uses, with padding.
     var width: Int { items.width }
 
-    /// Whether items' attributes take part: an item's side is then a sum of rows. For the kinds in which it enters a score as
-    /// one, and losses that look at one item at a time.
-    @inline(__always)
-    var takesItemAttributes: Bool {
-        guard settings.unobserved == .sampled && !settings.loss.isPairwise else { return false }
-        return settings.kind == .mf || settings.kind == .fm || settings.kind == .bilinear && !settings.symmetric
-    }
-    /// Whether features of the item's side interact with each other.
-    @inline(__always)
-    var hasItemPairs: Bool { settings.kind == .fm }
 
     /// The groups by name, and the side whose ordinals number their rows: what a snapshot holds.
     var groups: [(name: String, side: String, table: FactorTable)] {
@@ -141,7 +131,7 @@ public final class Model: Sendable {
     /// the attributes alone speak for it.
     func makeDescribedItemReady(_ ordinal: UInt32) {
         makeItemReady(ordinal)
-        if takesItemAttributes { items.clear(ordinal) }
+        items.clear(ordinal)
     }
     /// The same for a user.
     func makeDescribedUserReady(_ ordinal: UInt32) {

@@ -1,14 +1,15 @@
 import CKernels
 
-/// The item's vector z as the interaction regulariser sees it: the item's row, or its sum with the rows of its attributes.
+/// The item's vector z as the interaction regulariser sees it: the item's row, or its sum with the rows of its attributes. It is
+/// what the query meets, but for `hofm`, where products of an item's rows meet the query too and stay outside the regulariser.
 extension ItemSide {
     /// Fills `z`.
     @inline(__always)
     static func vector(_ model: Model, _ item: UInt32, into z: UnsafeMutablePointer<Float>) {
-        if let list = attributes(model, item) {
-            _ = compose(model, item, list, into: z)
-        } else {
-            model.kernels.copy(z, model.items.factors(item), model.width)
+        model.kernels.copy(z, model.items.factors(item), model.width)
+        guard let list = attributes(model, item) else { return }
+        for index in 0..<list.count {
+            model.kernels.add(z, model.itemAttributes.factors(list[index].ordinal), list[index].weight, model.width)
         }
     }
 
@@ -38,9 +39,10 @@ extension ItemSide {
         }
     }
 
+    /// An item's attributes; nil where it has none.
     @inline(__always)
-    private static func attributes(_ model: Model, _ item: UInt32) -> AttributeList? {
-        model.takesItemAttributes && model.attributes.items.has(item) ? model.attributes.items[item] : nil
+    static func attributes(_ model: Model, _ item: UInt32) -> AttributeList? {
+        model.attributes.items.has(item) ? model.attributes.items[item] : nil
     }
 
     /// The rate of a row as the optimiser has it now: η, for AdaGrad η / √accumulator once the row has stepped (of one

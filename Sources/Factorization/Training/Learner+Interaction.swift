@@ -11,7 +11,8 @@ extension Learner {
             to: gradient, query: row, rate: settings.pointee.query.rate, catalogue: pass.catalogue)
         var side = fk_side(rate: settings.pointee.query.rate, l2: 0, weight_rate: 0, weight_l2: 0)
         kernels.step(
-            row, userRows.accumulators(user), userRows.state(user), gradient, nil, 1, 0, 0, &side, settings, width, &pass.clipped)
+            row, userRows.accumulators(user), userRows.state(user), userRows.linear(user), gradient, nil, 1, 0, 0, &side, settings, width,
+            &pass.clipped)
     }
 
     /// The user's side is a sum of rows, folded: its gradient starts with the regulariser's, which the rows take with the rest.

@@ -21,7 +21,6 @@ final class Learner {
     let isSamplingFree: Bool
     /// Whether the interaction regulariser stands beside sampled negatives.
     let isInteracting: Bool
-    let takesItemAttributes: Bool
     /// How many have attributes, of either side; the lists' own counts.
     let usersWithAttributes: UnsafeMutablePointer<Atomic<Int>>
     let itemsWithAttributes: UnsafeMutablePointer<Atomic<Int>>
@@ -64,7 +63,6 @@ final class Learner {
         isPairwise = model.settings.loss.isPairwise
         isSamplingFree = model.settings.unobserved == .regularized
         isInteracting = !isSamplingFree && model.grams != nil
-        takesItemAttributes = model.takesItemAttributes
         usersWithAttributes = model.attributes.users.holders
         itemsWithAttributes = model.attributes.items.holders
         prequential = Prequential(loss: model.settings.loss)
@@ -72,7 +70,7 @@ final class Learner {
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
-        attributed = AttributedPass(model: model, settings: settings)
+        attributed = AttributedPass(model: model, settings: settings, parameterGradient: side.parameterGradient)
         samplingFree = isSamplingFree ? SamplingFree(model: model, state: model.grams!) : nil
         interaction = isInteracting ? InteractionRegularizer(model: model, state: model.grams!) : nil
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
@@ -80,7 +78,7 @@ final class Learner {
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
         ordinals = .allocate(capacity: model.settings.negatives + 1)
         moving = .allocate(capacity: model.width)
-        gradient = .allocate(capacity: model.width)
+        gradient = .allocate(capacity: model.layout.queryWidth)
     }
 
     deinit {
@@ -146,10 +144,15 @@ final class Learner {
     }
 
     /// The items' steps by the model's loss.
+    /// - Parameter describesItems: whether any item may have attributes.
     @inline(__always)
-    func run(_ pass: inout fk_pass, _ count: Int) {
-        if takesItemAttributes && itemsWithAttributes.pointee.load(ordering: .relaxed) != 0 {
-            attributed.run(&pass, items, ordinals, count: count)
+    func run(_ pass: inout fk_pass, _ count: Int, describesItems: Bool) {
+        if describesItems {
+            if isPairwise {
+                attributed.runPairs(&pass, items, ordinals, count: count)
+            } else {
+                attributed.run(&pass, items, ordinals, count: count)
+            }
         } else if isPairwise {
             kernels.pairs(&pass, settings, items, count, width)
         } else {
@@ -173,7 +176,7 @@ final class Learner {
         pass.query_state = state
         pass.query_l2 = settings.pointee.query.l2
         pass.constant = model.bias + fk_read_state(state).weight
-        run(&pass, count)
+        run(&pass, count, describesItems: itemsWithAttributes.pointee.load(ordering: .relaxed) != 0)
         if isPairwise && pass.pairs == 0 { return }
         var side = settings.pointee.query
         kernels.step(
@@ -188,7 +191,8 @@ final class Learner {
     /// values; elsewhere the user's row waits like the others.
     func stepSum(_ pass: inout fk_pass, _ count: Int) {
         pass.constant = side.fold()
-        gradient.update(repeating: 0, count: width)
+        gradient.update(repeating: 0, count: side.meetsAttributes ? model.layout.queryWidth : width)
+        if let parameters = model.parameters { side.parameterGradient.update(repeating: 0, count: parameters.count) }
         if isInteracting { regularizeSum(catalogue: pass.catalogue) }
         pass.gradient = gradient
         if movesUser {
@@ -199,7 +203,7 @@ final class Learner {
         } else {
             pass.query = side.query
         }
-        run(&pass, count)
+        run(&pass, count, describesItems: side.meetsAttributes)
         if isPairwise && pass.pairs == 0 && !isInteracting { return }
         // No item was stepped: a row of the side is bad and must not reach the others.
         if pass.rejected != 0 && pass.error_square_sum == 0 { return }

@@ -12,6 +12,8 @@ import Synchronization
 /// 3. the positive: e = (⟨p',q⟩ − y) / (1 + η_i ‖p'‖² + η_p ‖q‖²), an implicit step too; q −= η_i (e p' + λ q), each row
 ///    −= η_a (x_a e q + λ row);
 /// 4. G follows q by a rank-two change; C ← (1 − β) C + β p pᵀ.
+/// With attributes of the item q is the sum of its side's rows, and η_i = Σ_b η_b x_b²: settling gives row b the part η_b x_b / η_i
+/// of the change of q, and the positive η_b (x_b e p' + λ row_b). What that moves in other items G learns from the sweep.
 /// Both solves are stable however long a row slept. Settling, G, C and the sweep are `GramKeeper`'s.
 ///
 /// Scratch of one learner; a trainer's thread.
@@ -61,12 +63,11 @@ final class SamplingFree {
     ) {
         let kernels = model.kernels, settings = model.settings
         let item = record.pointee.item
-        let row = model.items.factors(item)
 
+        ItemSide.vector(model, item, into: q)
         score(record, side, items)
         guard items[0].score.isFinite else { return }
-        kernels.copy(q, row, width)
-        kernels.copy(before, row, width)
+        kernels.copy(before, q, width)
         kernels.copy(p, side.query, width)
 
         // The rate of p: how far p moves for one unit of gradient on it, through all the rows that it is the sum of.
@@ -74,7 +75,8 @@ final class SamplingFree {
         for index in 0..<side.rowCount { rate += settings.rates[side.rows[index].group] * side.rows[index].x * side.rows[index].x }
         keeper.solveItems(p, rate * settings.interaction.user / Float(record.pointee.catalogue))
 
-        let itemRate = settings.rates.item
+        let list = ItemSide.attributes(model, item)
+        let itemRate = list == nil ? settings.rates.item : ItemSide.rate(model, item)
         let size = kernels.dot(p, p, width), itemSize = kernels.dot(q, q, width)
         let e = weight * (kernels.dot(p, q, width) - label) / (1 + weight * (itemRate * size + rate * itemSize))
         guard e.isFinite else { return }
@@ -88,12 +90,35 @@ final class SamplingFree {
         kernels.add(gradient, q, e, width)
         for index in 0..<side.rowCount { stepper.step(side.rows[index], gradient, error: 0) }
 
-        kernels.add(q, before, -itemRate * settings.l2.item, width)
-        kernels.add(q, p, -itemRate * e, width)
-        capNorm(q, settings.normCap, &stepper.clipped)
-        kernels.copy(row, q, width)
-        countUpdate(model.items.state(item))
+        if let list {
+            stepRows(item, list, e, &stepper.clipped)
+        } else {
+            kernels.add(q, before, -itemRate * settings.l2.item, width)
+            kernels.add(q, p, -itemRate * e, width)
+            capNorm(q, settings.normCap, &stepper.clipped)
+            kernels.copy(model.items.factors(item), q, width)
+            countUpdate(model.items.state(item))
+        }
         keeper.observe(query: p)
+    }
+
+    /// The same for an item with attributes: q is the sum of its rows, and each takes its own part of the step.
+    private func stepRows(_ item: UInt32, _ list: AttributeList, _ e: Float, _ clipped: inout UInt32) {
+        let rates = model.settings.rates, l2 = model.settings.l2
+        stepRow(model.items, item, 1, rate: rates.item, l2: l2.item, e, &clipped)
+        for index in 0..<list.count {
+            stepRow(model.itemAttributes, list[index].ordinal, list[index].weight, rate: rates.attribute, l2: l2.attribute, e, &clipped)
+        }
+    }
+
+    private func stepRow(
+        _ table: FactorTable, _ ordinal: UInt32, _ x: Float, rate: Float, l2: Float, _ e: Float, _ clipped: inout UInt32
+    ) {
+        let row = table.factors(ordinal)
+        model.kernels.add(row, row, -rate * l2, width)
+        model.kernels.add(row, p, -rate * x * e, width)
+        capNorm(row, model.settings.normCap, &clipped)
+        countUpdate(table.state(ordinal))
     }
 
     private func countUpdate(_ state: UnsafeMutablePointer<fk_row_state>) {
@@ -102,17 +127,18 @@ final class SamplingFree {
         fk_write_state(state, value)
     }
 
-    /// Scores the event before it is learned, and one item of the catalogue beside it.
+    /// Scores the event before it is learned, q being the item's vector, and one item of the catalogue beside it.
     private func score(
         _ record: UnsafeMutablePointer<TrainingRecord>, _ side: UserSide, _ items: UnsafeMutablePointer<fk_item>
     ) {
-        items[0].score = model.kernels.dot(side.query, items[0].factors, width)
+        items[0].score = model.kernels.dot(side.query, q, width)
         items[1] = fk_item()
         let word = mix64(mix64(model.settings.seed ^ record.pointee.position)) >> 32
         let drawn = UInt32(truncatingIfNeeded: (word &* UInt64(record.pointee.catalogue)) >> 32)
         guard drawn != record.pointee.item else { return }
         items[1].factors = model.items.factors(drawn)
-        items[1].score = model.kernels.dot(side.query, items[1].factors, width)
+        ItemSide.vector(model, drawn, into: before)
+        items[1].score = model.kernels.dot(side.query, before, width)
     }
 
     private func capNorm(_ row: UnsafeMutablePointer<Float>, _ cap: Float, _ clipped: inout UInt32) {

@@ -41,4 +41,29 @@ enum GeneralizedMachine {
             stepper.step(row, own, error: error)
         }
     }
+
+    /// z = Σ_b x_b [v_b; u_b]; its own pairs as above.
+    static func foldItem(_ side: ItemSide) -> Float {
+        let kernels = side.model.kernels, rank = side.model.settings.rank
+        side.addRows()
+        var own: Float = 0
+        for index in 0..<side.rowCount {
+            let row = side.rows[index]
+            own += row.x * row.x * kernels.dot(row.factors, row.factors + rank, rank)
+        }
+        return 0.5 * (kernels.dot(side.z, side.z + rank, rank) - own)
+    }
+
+    /// ∂/∂[v_b; u_b] = x_b (G + ½ e · swap(z − x_b [v_b; u_b])).
+    static func backPropagateItem(_ side: ItemSide, _ gradient: UnsafePointer<Float>, error: Float) {
+        let kernels = side.model.kernels, rank = side.model.settings.rank
+        for index in 0..<side.rowCount {
+            let row = side.rows[index], own = side.gradient(index), half = 0.5 * row.x * error
+            side.set(index, gradient)
+            kernels.add(own, side.z + rank, half, rank)
+            kernels.add(own + rank, side.z, half, rank)
+            kernels.add(own, row.factors + rank, -half * row.x, rank)
+            kernels.add(own + rank, row.factors, -half * row.x, rank)
+        }
+    }
 }
