@@ -19,6 +19,7 @@ extension Model {
         for ordinal in 0..<UInt32(rows) {
             found += nonFinite(table.factors(ordinal), table.width)
             if let accumulators = table.accumulators(ordinal) { found += nonFinite(accumulators, table.width) }
+            if let sums = table.rows.linear(ordinal).z { found += nonFinite(sums, 1) }
             let state = fk_read_state(table.state(ordinal))
             for value in [state.weight, state.weight_accumulator, state.factor_accumulator] where !value.isFinite { found += 1 }
         }
@@ -31,8 +32,8 @@ extension Model {
         if let parameters, parameters.count > 0 {
             found += nonFinite(parameters.floats(0), parameters.count) + nonFinite(parameters.accumulators(0), parameters.count)
         }
-        if let samplingFree {
-            for matrix in samplingFree.matrices { found += nonFinite(matrix, width * width) }
+        if let grams {
+            for matrix in grams.matrices { found += nonFinite(matrix, width * width) }
         }
         return found
     }
