@@ -128,6 +128,7 @@ final class StatsReport: Sendable {
             writer.key("loss")
             writer.value(model.settings.loss.rawValue)
             field("events", report.events, &writer)
+            field("row_updates", engine.rowUpdates(index), &writer)
             field("clipped", caps.clipped, &writer)
             field("rejected", caps.rejected, &writer)
             field("refolded", engine.refolded(index), &writer)

@@ -152,6 +152,7 @@ public final class Sequencer: @unchecked Sendable {
         guard item != Placement.none else { return refuse(index, .tableFull) }
         var featureCount: UInt16 = 0
         if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
+        let scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
         for feature in 0..<given {
             let entry = batch.features[Int(record.firstFeature) + feature]
             guard abs(entry.weight) <= Sequencer.largestFeature else {
@@ -165,7 +166,7 @@ public final class Sequencer: @unchecked Sendable {
             let key = entry.value.placed(in: namespace, hashing: shared.hashing)
             let ordinal = ordinal(of: key, in: .contexts)
             guard ordinal != Placement.none else { continue }
-            queue.append(ResolvedFeature(ordinal: ordinal, weight: entry.weight))
+            queue.append(ResolvedFeature(ordinal: ordinal, weight: entry.weight * scale))
             featureCount += 1
         }
         position += 1

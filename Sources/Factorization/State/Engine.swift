@@ -102,6 +102,11 @@ public final class Engine: Sendable {
         }
     }
 
+    /// Row updates of a model since the start, over all trainers: what an event costs.
+    public func rowUpdates(_ model: Int) -> Int {
+        trainers.reduce(0) { $0 + $1.learners[model].rowUpdates.load(ordering: .relaxed) }
+    }
+
     /// Steps cut by a cap and items rejected for a score that was not finite, of a model.
     public func caps(_ model: Int) -> (clipped: Int, rejected: Int) {
         trainers.reduce((0, 0)) {

@@ -17,6 +17,7 @@ extension Learner {
         setItem(0, record.pointee.item, label: label, weight: weight)
         samplingFree.unsafelyUnwrapped.learn(record, label: label, weight: weight, side: side, stepper: &stepper, items: items)
         prequential.record(items, count: items[1].factors == nil ? 1 : 2, position: record.pointee.position)
+        countRows(1 &+ side.rowCount)
         if stepper.clipped != 0 { clipped.add(Int(stepper.clipped), ordering: .relaxed) }
         if !items[0].score.isFinite { mend(record, rejected: 1, count: 1) }
     }

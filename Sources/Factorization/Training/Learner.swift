@@ -28,6 +28,8 @@ final class Learner {
     /// Errors and norms cut by their caps; items whose score was not finite. Written by the trainer, read by anyone.
     let clipped = Atomic<Int>(0)
     let rejected = Atomic<Int>(0)
+    /// Rows stepped: the event's item and negatives, and the rows of the user's side. Written by the trainer, read by anyone.
+    let rowUpdates = Atomic<Int>(0)
 
     /// Of items, then the stepper's.
     let settings: UnsafeMutablePointer<fk_settings>
@@ -133,7 +135,8 @@ final class Learner {
         stepper.clipped = 0
         pass.catalogue = record.pointee.catalogue
         if isInteracting { interaction.unsafelyUnwrapped.begin(record, ordinals, count: count) }
-        if record.pointee.featureCount == 0 && userRowIsQuery && !hasAttributes(user) {
+        let standsAlone = record.pointee.featureCount == 0 && userRowIsQuery && !hasAttributes(user)
+        if standsAlone {
             stepAlone(user, &pass, count)
         } else {
             side.start(user: user, userItems: userItems)
@@ -142,12 +145,17 @@ final class Learner {
             if fades { wakeSide(record.pointee.position) }
             stepSum(&pass, count)
         }
+        countRows(count &+ (standsAlone ? 1 : side.rowCount))
         model.stepBias(error: pass.error_sum)
         if replay == nil { prequential.record(items, count: count, position: record.pointee.position) }
         if pass.clipped != 0 { clipped.add(Int(pass.clipped), ordering: .relaxed) }
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
         if isInteracting { interaction.unsafelyUnwrapped.finish(record, ordinals, count: count) }
     }
+
+    /// Only the trainer adds, so no read-modify-write is needed.
+    @inline(__always)
+    func countRows(_ count: Int) { rowUpdates.store(rowUpdates.load(ordering: .relaxed) &+ count, ordering: .relaxed) }
 
     @inline(__always)
     func setItem(_ index: Int, _ ordinal: UInt32, label: Float, weight: Float) {
