@@ -42,9 +42,10 @@ FK_RACY static void FK_NAME(rank_two)(float *m, const float *x, const float *y, 
     }
 }
 
-/* x <- (I + a M)^-1 x by conjugate gradients started at x (Hestenes and Stiefel 1952), until |r|^2 <= 1e-6 |x|^2 or
+/* x <- (I + a M)^-1 x by conjugate gradients started at x (Hestenes and Stiefel 1952), until |r|^2 <= enough |x|^2 or
  * `steps` products are spent; the first residual is always applied. `scratch` holds 3 * width floats. */
-FK_RACY static void FK_NAME(solve)(float *x, const float *m, float a, int steps, float *scratch, size_t width) {
+FK_RACY static void FK_NAME(solve)(float *x, const float *m, float a, int steps, float enough, float *scratch,
+                                   size_t width) {
     float *restrict r = scratch, *restrict d = scratch + width, *restrict md = scratch + 2 * width;
     FK_NAME(product)(md, m, x, width);
     float rr = 0, xx = 0;
@@ -54,7 +55,7 @@ FK_RACY static void FK_NAME(solve)(float *x, const float *m, float a, int steps,
         rr += r[f] * r[f];
         xx += x[f] * x[f];
     }
-    const float enough = 1e-6f * xx;
+    enough *= xx;
     if (!(rr > enough)) {
         for (size_t f = 0; f < width; ++f) x[f] += r[f];
         return;

@@ -120,6 +120,7 @@ FK_INLINE int FK_NAME(one_pair)(fk_pass *pass, const fk_settings *settings, fk_i
     }
     pass->error_square_sum += 2 * e * e;
     pass->pairs += 1;
+    pass->pair_error = e;
     FK_NAME(step_pair)(pass, settings, positive, negative, e, width, optimizer, special);
     FK_NAME(step_pair_weight)(settings, positive, e, optimizer, special);
     FK_NAME(step_pair_weight)(settings, negative, -e, optimizer, special);
@@ -128,8 +129,9 @@ FK_INLINE int FK_NAME(one_pair)(fk_pass *pass, const fk_settings *settings, fk_i
 
 FK_INLINE void FK_NAME(pairs_of)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, const size_t width,
                                  const int optimizer, const int special) {
+    const size_t tried = pass->tried;
     for (size_t i = 1; i < count; ++i)
-        if (FK_NAME(one_pair)(pass, settings, items, items + i, i, width, optimizer, special)) return;
+        if (FK_NAME(one_pair)(pass, settings, items, items + i, tried + i, width, optimizer, special)) return;
 }
 
 FK_INLINE void FK_NAME(pairs_by)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width,

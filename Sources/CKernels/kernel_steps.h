@@ -51,8 +51,10 @@ FK_APART FK_NAME(step_ftrl)(fk_row_state *state, const fk_linear *linear, float 
     if (!settings->options.sparse || (old == 0) == (w == 0)) return;
     const size_t width = settings->options.width;
     fk_first_factors(row, w == 0 ? 0 : settings->options.rank, width, linear->seed, settings->options.deviation);
+    const size_t tail = settings->options.tail, tail_width = settings->options.tail_width;
+    fk_first_factors(row + width, w == 0 ? 0 : tail, tail_width, ~linear->seed, settings->options.deviation);
     state->factor_accumulator = 0;
-    if (accumulators) fk_first_factors(accumulators, 0, width, 0, 0);
+    if (accumulators) fk_first_factors(accumulators, 0, width + tail_width, 0, 0);
 }
 
 /* A row's weight, `g` the gradient of the loss by it, and its count of updates: after its factors. */

@@ -66,3 +66,5 @@ float fk_softplus(float x) {
     float magnitude = x < 0 ? -x : x;
     return (x > 0 ? x : 0) + __builtin_log1pf(fk_exp(-magnitude));
 }
+
+double fk_power(double base, double exponent) { return __builtin_pow(base, exponent); }

@@ -136,7 +136,7 @@ struct StateTests {
         #expect(try daemon.stop() == .exited(0))
         let changes = [
             "models[0].rank=7", "models[0].kind=fm", "models[0].loss=squared", "models[0].seed=9", "models[0].name=other",
-            "models[0].optimizer.kind=adagrad", "ids=exact", "history.length=5", "history.seen_limit=5",
+            "models[0].optimizer.kind=adagrad", "ids=exact", "history.seen_limit=5",
         ]
         for change in changes {
             daemon.settings = [change]

@@ -104,6 +104,21 @@ struct ConfigurationLoadTests {
         #expect(try steps("weights: ftrl").ftrl == ModelSettings.Ftrl())
     }
 
+    @Test("Stale rows are folded anew where that is possible; half-life, held items and their memory reach the engine")
+    func forgetting() throws {
+        func model(_ yaml: String) throws -> Configuration.Model { try load("model: {\(yaml)}").models[0] }
+        for (yaml, after) in [
+            ("", 50_000), ("unobserved: regularized", 50_000), ("loss: squared", 0), ("kind: fm", 0), ("loss: bpr", 0),
+            ("optimizer: {kind: adagrad}", 0), ("refolding: {after: 7}", 7), ("unobserved: regularized, kind: fm", 0),
+        ] as [(String, UInt64)] { #expect(try model(yaml).refolding.after == after, "\(yaml)") }
+        #expect(try model("unobserved: regularized").refolding.rate == 0.1 && model("").refolding.rate == 0.05)
+        #expect(try model("unobserved: regularized, history: {length: 0}").refolding.rate == 0.4)
+        let settings = try load(
+            "memory: {histories: 3MiB}\nhistory: {held: 44}\nmodel: {forgetting: {half_life: 5000}, refolding: {items: 9}}").engineSettings
+        #expect(settings.historyBudget == 3 << 20 && settings.historyLength == 44)
+        #expect(settings.models[0].halfLife == 5000 && settings.models[0].refolding == .init(after: 50_000, items: 9, rate: 0.05))
+    }
+
     @Test("What is printed reads back to an equal configuration", arguments: ["", example], [true, false])
     func roundTrip(yaml: String, commented: Bool) throws {
         let first = try load(yaml)

@@ -57,7 +57,7 @@ import Testing
                                     kernels.step(
                                         rows.baseAddress, accumulators.baseAddress, states.baseAddress, fk_linear(), gradient.baseAddress,
                                         query.baseAddress, 0.7, 0.3, 0.2, &side, &settings, width, &clipped)
-                                    kernels.scoreRows(query.baseAddress, 0.4, rows.baseAddress, states.baseAddress, count, width, &out)
+                                    kernels.scoreRows(query.baseAddress, 0.4, rows.baseAddress, states.baseAddress, count, width, width, &out)
                                     kernels.add(gradient.baseAddress, rows.baseAddress! + width, 0.6, width)
                                     out.append(kernels.dot(query.baseAddress, rows.baseAddress, width))
                                 }

@@ -77,6 +77,18 @@ import Testing
         #expect((0..<3).map { engine.shared.userItems.hasSeen($0, user: 0) } == [false, true, true])
     }
 
+    @Test func anItemHiddenBeforeItsFirstEventIsHiddenWhenItComes() throws {
+        let engine = engine()
+        let builder = BatchBuilder(engine)
+        builder.append(.unhideItem, item: 8)
+        builder.append(.hideItem, item: 9)
+        builder.append(TestEvent(user: 1, item: 9))
+        engine.learnNow(builder.batch)
+        #expect(engine.items.count == 1 && engine.items.isHidden(0) && engine.items.hiddenCount == 1)
+        #expect(engine.appliedPosition == 3 && engine.items.frequency(0) == 1)
+        #expect(Scorer(engine: engine).recommend(RecommendQuery(user: Placement.none)).items == [])
+    }
+
     @Test func hiddenItemsComeBack() {
         let engine = engine()
         engine.learn([TestEvent(user: 1, item: 1), TestEvent(user: 1, item: 2)])

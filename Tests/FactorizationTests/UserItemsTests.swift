@@ -51,16 +51,53 @@ import Testing
             items.append(item, user: 5)
             items.markSeen(item, user: 5)
         }
-        items.remove(2, user: 5)
+        // Item 2 came twice: the newest goes first, and while one is left the item counts as seen.
+        items.undo(2, user: 5)
+        #expect(history(items, 5) == [4, 3, 2, 1] && seen(items, 5) == [1, 2, 3, 4])
+        items.undo(2, user: 5)
         #expect(history(items, 5) == [4, 3, 1] && seen(items, 5) == [1, 3, 4])
-        items.remove(99, user: 5)
-        items.remove(1, user: 6)
+        items.undo(99, user: 5)
+        items.undo(1, user: 6)
         #expect(history(items, 5) == [4, 3, 1] && seen(items, 6).isEmpty)
         items.clear(5)
         #expect(history(items, 5).isEmpty && seen(items, 5).isEmpty)
         items.append(9, user: 5)
         items.markSeen(9, user: 5)
         #expect(history(items, 5) == [9] && seen(items, 5) == [9])
+    }
+
+    @Test func undoBringsNothingBackFromBeyondTheHistory() {
+        let items = make(history: 4)
+        for item in 0..<8 as Range<UInt32> {
+            items.append(item, user: 5)
+            items.markSeen(item, user: 5)
+        }
+        items.undo(6, user: 5)
+        #expect(history(items, 5) == [7, 5, 4] && seen(items, 5) == [0, 1, 2, 3, 4, 5, 7])
+        // Not in the history any more: only seen knows it.
+        items.undo(2, user: 5)
+        #expect(history(items, 5) == [7, 5, 4] && seen(items, 5) == [0, 1, 3, 4, 5, 7])
+        items.append(9, user: 5)
+        #expect(history(items, 5) == [9, 7, 5, 4])
+    }
+
+    @Test func undoOfATypeThatDoesNotMarkSeenLeavesHistoryAndSeen() {
+        let engine = Engine(
+            settings: EngineSettings(
+                models: [ModelSettings(rank: 4, negatives: 0)], eventTypes: ["look": TypeRule(marksSeen: false)], queueCapacity: 16))
+        engine.learn([TestEvent(user: 7, item: 1, type: "buy"), TestEvent(user: 7, item: 1, type: "look")])
+        let items = engine.shared.userItems
+        for (type, frequency, remains) in [("look", Float(1), true), ("buy", 0, false)] {
+            let builder = BatchBuilder(engine)
+            builder.append(.undo, user: 7, item: 1, type: type)
+            engine.learnNow(builder.batch)
+            #expect(engine.items.frequency(0) == frequency)
+            #expect(history(items, 0) == (remains ? [0] : []) && items.hasSeen(0, user: 0) == remains)
+        }
+        let builder = BatchBuilder(engine)
+        builder.append(.undo, user: 7, item: 1)
+        engine.learnNow(builder.batch)
+        #expect(engine.items.frequency(0) == 0 && engine.users.frequency(0) == 2)
     }
 
     @Test func recordsOfTheStreamUndoAndForget() {

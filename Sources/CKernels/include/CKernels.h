@@ -71,6 +71,8 @@ typedef struct {
     int32_t sparse;         ///< rows whose weight is zero, where it is ftrl's, have no factors: zeros that take no step
     uint32_t rank;          ///< first factors that such a row gets when its weight leaves zero: their number,
     uint32_t width;         ///< the same with padding,
+    uint32_t tail;          ///< the number behind these in a row, which passes do not see,
+    uint32_t tail_width;    ///< the same with padding,
     float deviation;        ///< and their standard deviation
 } fk_options;
 
@@ -106,7 +108,9 @@ typedef struct {
     float constant;             ///< what every score of this pass has in common; moves by constant_rate * error
     float constant_rate;
     uint32_t catalogue;         ///< items in all, from which warp estimates a rank
-    uint32_t pairs;             ///< out: pairs stepped, of a pairwise loss
+    uint32_t tried;             ///< of a pairwise loss: negatives that the positive has met before this call
+    uint32_t pairs;             ///< out, added to: pairs stepped, of a pairwise loss
+    float pair_error;           ///< out: error of the last pair stepped, by the positive's score
     float error_sum;            ///< out: sum of errors
     float error_square_sum;     ///< out: sum of squared errors
     uint32_t clipped;           ///< out, added to: errors or norms cut
@@ -164,9 +168,9 @@ typedef struct {
                  float x, float pair, float error, const fk_side *side, const fk_settings *settings, size_t width,
                  uint32_t *clipped);
 
-    /// out[i] = constant + states[i].weight + <query, rows[i]> for `count` rows that lie one after the other.
+    /// out[i] = constant + states[i].weight + <query, rows[i]> for `count` rows, each `stride` floats after the last.
     void (*score_rows)(const float *query, float constant, const float *rows, const fk_row_state *states, size_t count,
-                       size_t width, float *out);
+                       size_t width, size_t stride, float *out);
 
     /// Copies count floats of rows that trainers may be writing.
     void (*copy)(float *to, const float *from, size_t count);
@@ -180,9 +184,9 @@ typedef struct {
     /// M += x xᵀ - y yᵀ: what a Gram matrix does when a row changes from y to x.
     void (*rank_two)(float *m, const float *x, const float *y, size_t width);
 
-    /// x = (I + a M)⁻¹ x for a positive semidefinite M, by conjugate gradients: at most `steps` products with M. `scratch`
-    /// holds 3 * width floats.
-    void (*solve)(float *x, const float *m, float a, int steps, float *scratch, size_t width);
+    /// x = (I + a M)⁻¹ x for a positive semidefinite M, by conjugate gradients: at most `steps` products with M, until the
+    /// residual's squared norm is within `enough` of the right side's. `scratch` holds 3 * width floats.
+    void (*solve)(float *x, const float *m, float a, int steps, float enough, float *scratch, size_t width);
 } fk_kernels;
 
 enum { fk_variant_portable = 0, fk_variant_avx2 = 1, fk_variant_avx512 = 2, fk_variant_count = 3 };
@@ -209,5 +213,8 @@ void fk_write_state(fk_row_state *state, fk_row_state value);
 /// ln(1 + exp(x)) without overflow, and the logistic function.
 float fk_softplus(float x);
 float fk_sigmoid(float x);
+
+/// base to the power of exponent, base > 0.
+double fk_power(double base, double exponent);
 
 #endif

@@ -4,8 +4,12 @@ extension Configuration {
     /// The engine that this configuration asks for.
     public var engineSettings: EngineSettings {
         var settings = EngineSettings(
-            models: models.map(\.settings), trainers: threads.trainers, historyLength: history.length,
+            models: models.map(\.settings), trainers: threads.trainers, historyLength: history.held,
             seenLimit: history.seenLimit)
+        settings.popularityHalfLife = popularity.halfLife
+        settings.replayCapacity = replay.capacity
+        settings.replaysPerEvent = replay.perEvent
+        settings.historyBudget = memory.histories.bytes
         for (name, event) in events where name != "*" { settings.eventTypes[name] = event.rule }
         settings.otherEvents = (events["*"] ?? Event()).rule
         return settings
@@ -40,7 +44,11 @@ extension Configuration.Model {
             history: ModelSettings.History(length: history.length, decay: history.decay),
             deviation: initialDeviation, seed: seed,
             symmetric: symmetric, order: order, ranks: ranks, fields: fields)
+        settings.popularityExponent = negatives.popularityExponent
         settings.steps = optimizer.steps
+        settings.refolding = ModelSettings.Refolding(
+            after: refolding.after, items: refolding.items, rate: refolding.rate, isLasting: refolding.lasting)
+        settings.halfLife = forgetting.halfLife
         return settings
     }
 }

@@ -22,6 +22,9 @@ extension Configuration {
                 "What an event of each type teaches; \"*\" stands for all types not listed."),
             .group("threads", \.threads, Threads.section, "How many threads do what."),
             .group("history", \.history, History.section, "What is remembered of each user."),
+            .group("popularity", \.popularity, Popularity.section, "How often users and items come: the fallback's order, and the weight of negatives."),
+            .group("replay", \.replay, Replay.section, "Past interactions that are learned again."),
+            .group("memory", \.memory, Memory.section, "How much memory what may take."),
             .group("log", \.log, Log.section, "What the daemon says, on standard error."),
             .value(
                 "insecure", \.insecure, .flag, .restart,
@@ -121,6 +124,8 @@ extension Configuration.Model {
                     unobserved: node["unobserved"].flatMap(SettingType<ModelSettings.Unobserved>.choice.read) ?? model.unobserved,
                     historyLength: node["history"]?["length"].flatMap(SettingType<Int>.integer(0...256).read))
                 model.name = name
+                let optimizer = node["optimizer"]?["kind"].flatMap(SettingType<ModelSettings.Optimizer>.choice.read)
+                if let optimizer, optimizer != .sgd, model.unobserved == .sampled { model.refolding.after = 0 }
             },
             entries: [
                 .value("name", \.name, .name, .newModel, "Stands in requests, counters and snapshots."),
@@ -133,10 +138,12 @@ extension Configuration.Model {
                 .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings; bpr and warp rank positives above sampled items."),
                 .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases."),
                 .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
-                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank, regularized 0.1/√rank", "Standard deviation of the factors of a new row."),
+                .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
                 .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
                 .group("history", \.history, Configuration.HistoryContext.section, "The user's newest items as context of every score."),
+                .group("refolding", \.refolding, Configuration.Refolding.section, "Users' rows that have slept are brought up to date from the held history."),
+                .group("forgetting", \.forgetting, Configuration.Forgetting.section, "How what is old loses weight."),
                 .group("regularization", \.regularization, Configuration.Regularization.section, "Strengths of the squared penalty."),
             ])
     }
@@ -182,11 +189,31 @@ extension Configuration.HistoryContext {
     }
 }
 
+extension Configuration.Refolding {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("after", \.after, .integer(0...UInt64.max >> 1), .live, defaultText: "50000 where possible", "Events since a user's last one after which the row is stale; 0 for never. For kind mf, with unobserved: regularized or loss logistic and sgd."),
+            .value("items", \.items, .integer(1...4096), .live, "Newest held items that the pass walks over."),
+            .value("lasting", \.lasting, .flag, .live, "Whether the user's next event also folds the stored row; that costs a pass for each event of a stale user. Answers fold either way."),
+            .value("rate", \.rate, .number(0...10), .live, defaultText: "0.05, regularized 0.4, with history 0.1", "Learning rate of the pass."),
+        ])
+    }
+}
+
+extension Configuration.Forgetting {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("half_life", \.halfLife, .integer(0...1 << 48), .live, "Events in which an untouched row loses half of its size; 0 for never."),
+        ])
+    }
+}
+
 extension Configuration.Negatives {
     static var section: Section<Self> {
         Section(entries: [
             .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .live, defaultText: "8, squared loss 0, warp 16", "Items drawn per positive event."),
             .value("verified", \.verified, .flag, .live, "Leave out a drawn item that the user has seen."),
+            .value("popularity_exponent", \.popularityExponent, .number(0...2), .live, "Draw items by their popularity to this power; 0 draws all alike."),
         ])
     }
 }
@@ -201,8 +228,8 @@ extension Configuration.Regularization {
             .value("history", \.history, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of history items."),
             .value("attribute", \.attribute, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of attributes."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
-            .value("interaction_user", \.interactionUser, .number(0...1000), .live, "On user × item scores, user side; with unobserved: regularized."),
-            .value("interaction_item", \.interactionItem, .number(0...1000), .live, defaultText: "1, with history 4", "On user × item scores, item side; with unobserved: regularized."),
+            .value("interaction_user", \.interactionUser, .number(0...1000), .restart, defaultText: "0, regularized 4", "On the scores of all user × item pairs, user side; 0 for none."),
+            .value("interaction_item", \.interactionItem, .number(0...1000), .restart, defaultText: "0, regularized 1, with history 4", "On the scores of all user × item pairs, item side; 0 for none."),
         ])
     }
 }
@@ -232,8 +259,33 @@ extension Configuration.Threads {
 extension Configuration.History {
     static var section: Section<Self> {
         Section(entries: [
-            .value("length", \.length, .integer(0...4096), .newModel, "Newest items kept per user."),
+            .value("held", \.held, .integer(0...4096), .restart, "Newest items held per user, in order: for history as context and for refolding."),
             .value("seen_limit", \.seenLimit, .integer(0...1_000_000), .newModel, "Items that a user's seen set holds at most."),
+        ])
+    }
+}
+
+extension Configuration.Popularity {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("half_life", \.halfLife, .integer(0...1_000_000_000_000), .live, "Events after which an interaction counts half; 0 for never, else 1000 or more."),
+        ])
+    }
+}
+
+extension Configuration.Replay {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("capacity", \.capacity, .integer(0...1_000_000_000), .restart, "Past interactions kept as a uniform sample, 20 bytes each; 0 for none."),
+            .value("per_event", \.perEvent, .integer(0...16), .live, "How many of them are learned again with each event."),
+        ])
+    }
+}
+
+extension Configuration.Memory {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("histories", \.histories, .size(ByteSize(mebibytes: 1)...ByteSize(mebibytes: 1 << 22)), .restart, "All users' held items and seen sets; near it, full ones keep their newest half, and sets take no more."),
         ])
     }
 }

@@ -15,6 +15,9 @@ extension Configuration {
                 "requests.max_body", "\(requests.maxBody) is more than requests.max_message (\(requests.maxMessage)), which drops the client first")
         }
         if state.directory.contains("{state}") { reader.fault("state.directory", "cannot contain {state}, which stands for it") }
+        if (1..<Configuration.Popularity.shortestHalfLife).contains(popularity.halfLife) {
+            reader.fault("popularity.half_life", "is \(popularity.halfLife); take \(Configuration.Popularity.shortestHalfLife) or more, or 0 for counts that never fade")
+        }
         for type in events.keys.sorted() where type.isEmpty || type.utf8.count > 64 {
             reader.fault("events.\(type)", "an event type has 1 to 64 bytes")
         }
@@ -48,6 +51,13 @@ extension Configuration {
         validateSteps(of: model, path, &reader)
         if model.loss.isPairwise, model.negatives.count == 0 {
             reader.fault("\(path).negatives.count", "is 0, and \(model.loss.rawValue) compares a positive with sampled items")
+        }
+        if model.history.length > history.held {
+            reader.fault("\(path).history.length", "is \(model.history.length), more than history.held (\(history.held)) keeps; raise that")
+        }
+        let folds = model.unobserved == .regularized || model.loss == .logistic && model.optimizer.kind == .sgd
+        if model.refolding.after > 0, model.kind != .mf || !folds {
+            reader.fault("\(path).refolding.after", "refolding is for kind mf with unobserved: regularized, or with loss logistic and optimizer sgd")
         }
         if model.unobserved == .regularized, ![.mf, .fm].contains(model.kind) || model.loss.isPairwise {
             reader.fault("\(path).unobserved", "regularized is for kinds mf and fm, and for losses with a label")

@@ -24,6 +24,12 @@ public struct Configuration: Sendable, Equatable, Codable {
     public var threads = Threads()
     /// What is remembered of each user.
     public var history = History()
+    /// How often users and items come.
+    public var popularity = Popularity()
+    /// Past interactions that are learned again.
+    public var replay = Replay()
+    /// How much memory what may take.
+    public var memory = Memory()
     /// What the daemon says about itself.
     public var log = Log()
     /// Allows TCP endpoints that other machines can reach, although nothing checks who connects.
@@ -125,11 +131,38 @@ public struct Configuration: Sendable, Equatable, Codable {
         public init() {}
     }
 
+    /// Bounds of what is kept.
+    public struct Memory: Sendable, Equatable, Codable {
+        /// Bytes of all users' held items and seen sets.
+        public var histories = ByteSize(mebibytes: 256)
+
+        public init() {}
+    }
+
     public struct History: Sendable, Equatable, Codable {
-        /// Newest items kept per user.
-        public var length = 64
+        /// Newest items held per user, in order.
+        public var held = 100
         /// Items that a user's seen set holds at most.
         public var seenLimit = 10_000
+
+        public init() {}
+    }
+
+    public struct Popularity: Sendable, Equatable, Codable {
+        /// Events after which an interaction counts half; 0 for never.
+        public var halfLife = 1_000_000
+        /// A shorter one but 0 is refused: all counts would have to be rewritten too often.
+        static let shortestHalfLife = 1000
+
+        public init() {}
+    }
+
+    /// A uniform sample of past interactions.
+    public struct Replay: Sendable, Equatable, Codable {
+        /// Interactions held, of all users together; 0 for none.
+        public var capacity = 0
+        /// How many of them are learned again with each event.
+        public var perEvent = 1
 
         public init() {}
     }

@@ -12,7 +12,8 @@ final class DriftLog: Sendable {
     init(engine: Engine, log: Logger) {
         self.engine = engine
         self.log = log
-        told = Lock(engine.models.map { _ in 0 })
+        // A restored state brings alarms that were told before.
+        told = Lock(engine.models.indices.map { engine.drift($0).alarms })
     }
 
     func look() {

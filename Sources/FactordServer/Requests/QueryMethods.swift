@@ -77,10 +77,11 @@ final class QueryMethods: RequestMethods {
         guard let context = parameters.value("context") else { return [] }
         try contextReader.readContext(context, into: contextBatch)
         var features: [(ordinal: UInt32, weight: Float)] = []
+        let scale = FeatureCrowd.scale(contextBatch.features, count: contextBatch.features.count)
         for entry in contextBatch.features {
             guard let namespace = engine.fields.namespace(contextBatch.text(entry.field)) else { continue }
             let ordinal = engine.contexts.find(entry.value.placed(in: namespace, hashing: engine.hashing))
-            if ordinal != Placement.none { features.append((ordinal, entry.weight)) }
+            if ordinal != Placement.none { features.append((ordinal, entry.weight * scale)) }
         }
         return features
     }

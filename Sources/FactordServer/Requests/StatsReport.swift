@@ -37,6 +37,7 @@ final class StatsReport: Sendable {
         writeStreams(&writer)
         writeTrainers(&writer)
         writeModels(&writer)
+        writeReplay(&writer)
         writeTables(&writer)
         writeSnapshot(&writer)
         writeRequests(&writer)
@@ -127,8 +128,10 @@ final class StatsReport: Sendable {
             writer.key("loss")
             writer.value(model.settings.loss.rawValue)
             field("events", report.events, &writer)
+            field("row_updates", engine.rowUpdates(index), &writer)
             field("clipped", caps.clipped, &writer)
             field("rejected", caps.rejected, &writer)
+            field("refolded", engine.refolded(index), &writer)
             let drift = engine.drift(index)
             writer.key("drift")
             writer.beginObject()
@@ -154,6 +157,17 @@ final class StatsReport: Sendable {
         writer.endObject()
     }
 
+    private func writeReplay(_ writer: inout JSONWriter) {
+        let replay = engine.replay
+        writer.key("replay")
+        writer.beginObject()
+        field("capacity", replay.capacity, &writer)
+        field("held", replay.held, &writer)
+        field("replay_count", replay.replayed, &writer)
+        field("bytes", replay.bytes, &writer)
+        writer.endObject()
+    }
+
     private func writeTables(_ writer: inout JSONWriter) {
         let bytes = engine.bytes
         writer.key("tables")
@@ -167,6 +181,9 @@ final class StatsReport: Sendable {
         field("bytes", bytes.ids + bytes.userItems + bytes.rows, &writer)
         field("id_bytes", bytes.ids, &writer)
         field("history_bytes", bytes.userItems, &writer)
+        let histories = engine.histories
+        field("held_bytes", histories.held, &writer)
+        field("held_dropped", histories.dropped, &writer)
         field("row_bytes", bytes.rows, &writer)
         writer.endObject()
     }

@@ -1,29 +1,27 @@
 import CKernels
 
-/// What attributes add to the scores of one query, so that retrieval's scan stays over contiguous item rows:
-/// score = constant + w_id + ⟨query, q_id⟩ + Σ_b x_b (w_b + ⟨query, q_b⟩), and for `fm` the item side's own pairs.
+/// Scores of items with attributes for one query, while retrieval's scan stays over contiguous item rows.
 ///
-/// Each attribute's part is computed once per query. Scratch of one scorer; reads rows, writes none.
+/// Where an item's side is the plain sum of its rows, each attribute's part w_b + ⟨query, q_b⟩ is computed once per query, and
+/// an item adds x_b times those of its own to what the scan gave. Elsewhere the item's side is folded.
+///
+/// Scratch of one scorer; reads rows, writes none.
 final class AttributeScores {
     private let model: Model
+    private let isSum: Bool
     /// w_b + ⟨query, q_b⟩ of attributes; grows with their number, kept from call to call.
     private var parts: [Float] = []
-    private let sum: UnsafeMutablePointer<Float>
+    private let side: ItemSide
 
     init(model: Model) {
         self.model = model
-        sum = .allocate(capacity: model.width)
-        sum.initialize(repeating: 0, count: model.width)
+        isSum = model.layout.itemSideIsSum || model.settings.unobserved == .regularized
+        side = ItemSide(model: model)
     }
 
-    deinit { sum.deallocate() }
-
-    /// Whether items of this model can have a part from attributes now.
-    @inline(__always)
-    var isNeeded: Bool { model.takesItemAttributes && !model.attributes.items.isEmpty }
-
-    /// Computes the parts of all attributes for a query.
+    /// Makes ready for a query: computes the parts of all attributes where they add up.
     func prepare(_ query: UnsafePointer<Float>) {
+        guard isSum else { return }
         let count = model.attributes.items.features.count
         if parts.count < count { parts.append(contentsOf: repeatElement(0, count: count - parts.count)) }
         for shard in 0..<Placement.shardCount {
@@ -32,7 +30,8 @@ final class AttributeScores {
             while local < rows {
                 let run = model.itemAttributes.run(shard: shard, from: local, limit: rows - local)
                 withUnsafeTemporaryAllocation(of: Float.self, capacity: run.count) { out in
-                    model.kernels.scoreRows(query, 0, run.factors, run.states, run.count, model.width, out.baseAddress!)
+                    model.kernels.scoreRows(
+                        query, 0, run.factors, run.states, run.count, model.width, model.itemAttributes.stride, out.baseAddress!)
                     for index in 0..<run.count { parts[Int(Placement.ordinal(shard: shard, local: local + index))] = out[index] }
                 }
                 local += run.count
@@ -40,14 +39,15 @@ final class AttributeScores {
         }
     }
 
-    /// What an item's attributes add to its score; 0 without any. After `prepare`, inside `ReaderEpochs.reading`.
+    /// An item's score. After `prepare` for the user's side, inside `ReaderEpochs.reading`.
+    /// - Parameter own: constant + w_item + ⟨query, item row⟩, which is the score of an item without attributes.
     @inline(__always)
-    func part(of item: UInt32) -> Float {
-        guard let list = model.attributes.items[item] else { return 0 }
-        return part(of: item, list)
+    func score(_ item: UInt32, own: Float, _ user: UserSide, constant: Float) -> Float {
+        guard let list = model.attributes.items[item] else { return own }
+        return isSum ? own + part(list) : folded(item, list, user, constant)
     }
 
-    private func part(of item: UInt32, _ list: AttributeList) -> Float {
+    private func part(_ list: AttributeList) -> Float {
         var part: Float = 0
         for index in 0..<list.count {
             let feature = list[index]
@@ -55,11 +55,12 @@ final class AttributeScores {
             guard Int(feature.ordinal) < parts.count else { continue }
             part += feature.weight * parts[Int(feature.ordinal)]
         }
-        guard model.hasItemPairs else { return part }
-        sum.update(repeating: 0, count: model.width)
-        for index in 0..<list.count {
-            model.kernels.add(sum, model.itemAttributes.factors(list[index].ordinal), list[index].weight, model.width)
-        }
-        return part + ItemSide.pairs(model, model.items.factors(item), list, sum)
+        return part
+    }
+
+    private func folded(_ item: UInt32, _ list: AttributeList, _ user: UserSide, _ constant: Float) -> Float {
+        side.start(item, list)
+        let own = side.fold()
+        return constant + own + model.kernels.dot(user.query, side.z, model.layout.queryWidth)
     }
 }

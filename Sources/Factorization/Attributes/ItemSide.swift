@@ -1,37 +1,93 @@
 import CKernels
 
-/// The item's side of a score where the item has attributes: z = q_id + Σ_b x_b q_b stands for the item's row, and
-/// b = w_id + Σ_b x_b w_b for its weight. For `fm` the pairs of the side belong to b:
-/// ½(‖z‖² − ‖q_id‖² − Σ_b x_b² ‖q_b‖²) = ⟨q_id, a⟩ + ½(‖a‖² − Σ_b x_b² ‖q_b‖²) with a = Σ_b x_b q_b.
-enum ItemSide {
-    /// Fills `z`; answers b.
-    static func compose(
-        _ model: Model, _ item: UInt32, _ list: AttributeList, into z: UnsafeMutablePointer<Float>
-    ) -> Float {
-        let kernels = model.kernels, width = model.width, rows = model.itemAttributes
-        let row = model.items.factors(item)
-        z.update(repeating: 0, count: width)
-        var weight = fk_read_state(model.items.state(item)).weight
-        for index in 0..<list.count {
-            let feature = list[index]
-            kernels.add(z, rows.factors(feature.ordinal), feature.weight, width)
-            weight += feature.weight * fk_read_state(rows.state(feature.ordinal)).weight
-        }
-        if model.hasItemPairs { weight += pairs(model, row, list, z) }
-        kernels.add(z, row, 1, width)
-        return weight
+/// A row of an item's side: what its feature is worth there and where its floats lie.
+struct ItemRow {
+    /// Ordinal in the table of item attributes, or of items for the first row.
+    var ordinal: UInt32
+    /// x of the feature.
+    var x: Float
+    var factors: UnsafeMutablePointer<Float>
+    var accumulators: UnsafeMutablePointer<Float>?
+    var state: UnsafeMutablePointer<fk_row_state>
+    var linear: fk_linear
+}
+
+/// The item's side of a score where the item has attributes, folded: score = constant + b + ⟨query, z⟩. The kind says how z
+/// and b follow from the rows (`Kinds.foldItem`), and what the gradient of each row is (`Kinds.backPropagateItem`).
+///
+/// Scratch of one learner or one scorer; reads rows, writes none.
+final class ItemSide {
+    let model: Model
+    /// The item's own row, then those of its attributes.
+    let rows: UnsafeMutablePointer<ItemRow>
+    private(set) var rowCount = 0
+    /// As wide as the query, what only items with attributes use included.
+    let z: UnsafeMutablePointer<Float>
+    /// The kind's own, as its layout asks; from `foldItem` to `backPropagateItem`.
+    let scratch: UnsafeMutablePointer<Float>
+    private let gradients: UnsafeMutablePointer<Float>
+    /// Floats of a row in all.
+    let stride: Int
+
+    static let rowLimit = AttributeLists.longest + 1
+
+    init(model: Model) {
+        self.model = model
+        stride = model.layout.itemStride
+        rows = .allocate(capacity: ItemSide.rowLimit)
+        z = Parameters.floats(model.layout.queryWidth)
+        scratch = Parameters.floats(model.layout.itemScratch)
+        // Left untouched, so that long lists cost memory only where there are any.
+        gradients = .allocate(capacity: ItemSide.rowLimit * stride)
     }
 
-    /// The side's own pairs, from the sum of the attribute rows alone.
-    static func pairs(
-        _ model: Model, _ row: UnsafePointer<Float>, _ list: AttributeList, _ sum: UnsafePointer<Float>
-    ) -> Float {
-        let kernels = model.kernels, width = model.width
-        var own: Float = 0
-        for index in 0..<list.count {
-            let feature = list[index], other = model.itemAttributes.factors(feature.ordinal)
-            own += feature.weight * feature.weight * kernels.dot(other, other, width)
+    deinit {
+        for floats in [z, scratch, gradients] { floats.deallocate() }
+        rows.deallocate()
+    }
+
+    /// Takes the rows of an item's side; `list` is nil for an item without attributes.
+    func start(_ item: UInt32, _ list: AttributeList?) {
+        rowCount = 0
+        append(model.items, item, x: 1)
+        guard let list else { return }
+        for index in 0..<list.count { append(model.itemAttributes, list[index].ordinal, x: list[index].weight) }
+    }
+
+    private func append(_ table: FactorTable, _ ordinal: UInt32, x: Float) {
+        (rows + rowCount).initialize(
+            to: ItemRow(
+                ordinal: ordinal, x: x, factors: table.factors(ordinal), accumulators: table.accumulators(ordinal),
+                state: table.state(ordinal), linear: table.linear(ordinal)))
+        rowCount += 1
+    }
+
+    /// Fills `z`; answers b. Without sampled negatives only pairs across the sides count, and b is 0.
+    func fold() -> Float {
+        z.update(repeating: 0, count: model.layout.queryWidth)
+        if model.settings.unobserved == .regularized {
+            addRows()
+            return 0
         }
-        return kernels.dot(row, sum, width) + 0.5 * (kernels.dot(sum, sum, width) - own)
+        var constant: Float = 0
+        for index in 0..<rowCount { constant += rows[index].x * fk_read_state(rows[index].state).weight }
+        return constant + Kinds.foldItem(self)
+    }
+
+    /// z += Σ_b x_b row_b, over what meets the query.
+    func addRows() {
+        for index in 0..<rowCount { model.kernels.add(z, rows[index].factors, rows[index].x, model.width) }
+    }
+
+    /// The gradient of a row, as long as the row.
+    @inline(__always)
+    func gradient(_ index: Int) -> UnsafeMutablePointer<Float> { gradients + index * stride }
+
+    /// Sets a row's gradient to x_b times what all rows have in common, and to zero beyond what meets the query.
+    @inline(__always)
+    func set(_ index: Int, _ common: UnsafePointer<Float>) {
+        let own = gradient(index)
+        own.update(repeating: 0, count: stride)
+        model.kernels.add(own, common, rows[index].x, model.width)
     }
 }

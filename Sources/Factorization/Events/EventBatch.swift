@@ -16,6 +16,8 @@ public enum RecordKind: UInt8, Sendable {
     case undo = 8
     /// A publisher's sign of life; carries only source, epoch and last sequence number.
     case beat = 9
+    /// Between sequencer and trainers only, never in a stream: the tables from which negatives are drawn from here on.
+    case negativeTables = 255
 }
 
 /// Bytes in a batch's text arena.

@@ -19,6 +19,7 @@ struct TrainingRecord {
     /// Context features that follow in the queue's feature ring.
     var featureCount: UInt16
     var kind: RecordKind
+    /// Whether the record had a value; of an undo, whether it named a type.
     var hasValue: Bool
 }
 
@@ -71,6 +72,7 @@ final class TrainerQueue: @unchecked Sendable {
     }
 
     deinit {
+        for index in head.load(ordering: .relaxed)..<writing { record(index).pointee.takeTables()?.release() }
         records.deallocate()
         features.deallocate()
     }

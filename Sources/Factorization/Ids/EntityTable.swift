@@ -12,10 +12,12 @@ public final class EntityTable: @unchecked Sendable {
         /// The integer's bits; for text, the address (48 bits) and above it the length (16 bits). Written once, before the
         /// index entry is released.
         var payload: UInt64 = 0
-        /// Interactions counted, a Float's bits; written by the sequencer, read by anyone.
-        let frequency = Atomic<UInt32>(0)
+        /// Interactions counted; written by the sequencer, read by anyone.
+        let frequency: FadingCount
         /// Namespace in the low half, flags above; written by the sequencer, read by anyone.
         let meta = Atomic<UInt32>(0)
+
+        init(_ decay: PopularityDecay) { frequency = FadingCount(decay) }
     }
 
     private static let textFlag: UInt32 = 1 << 16
@@ -24,12 +26,19 @@ public final class EntityTable: @unchecked Sendable {
     private let rows = SlabStore(rowBytes: MemoryLayout<Row>.stride)
     private let index: IdIndex
     private let texts = TextArena()
+    /// How the frequencies fade.
+    private let decay: PopularityDecay
     /// Rows admitted; stored by the sequencer after the row is whole.
     private let admitted = Atomic<Int>(0)
     private let hidden = Atomic<Int>(0)
 
-    /// - Parameter epochs: the readers who may stand in the index while it grows.
-    public init(epochs: ReaderEpochs) { index = IdIndex(epochs: epochs) }
+    /// - Parameters:
+    ///   - epochs: the readers who may stand in the index while it grows.
+    ///   - decay: how frequencies fade; shared by all tables that count.
+    init(epochs: ReaderEpochs, decay: PopularityDecay = PopularityDecay()) {
+        index = IdIndex(epochs: epochs)
+        self.decay = decay
+    }
 
     /// Number of ordinals given out; all below it are readable.
     public var count: Int { admitted.load(ordering: .acquiring) }
@@ -74,7 +83,7 @@ public final class EntityTable: @unchecked Sendable {
         let ordinal = UInt32(next)
         rows.ensure(ordinal)
         let row = rows.address(ordinal).bindMemory(to: Row.self, capacity: 1)
-        row.initialize(to: Row())
+        row.initialize(to: Row(decay))
         row.pointee.payload = key.isText ? texts.store(key.text) : key.payload
         row.pointee.meta.store(UInt32(key.namespace) | (key.isText ? EntityTable.textFlag : 0), ordering: .relaxed)
         return ordinal
@@ -95,18 +104,20 @@ public final class EntityTable: @unchecked Sendable {
             : Key(integer: Int64(bitPattern: row.pointee.payload), namespace: namespace, hashing: hashing)
     }
 
-    /// Interactions counted for an ordinal.
+    /// Interactions counted for an ordinal, each by what it is worth now: 2^(−age/half-life).
     @inline(__always)
-    public func frequency(_ ordinal: UInt32) -> Float {
-        Float(bitPattern: row(ordinal).pointee.frequency.load(ordering: .relaxed))
-    }
+    public func frequency(_ ordinal: UInt32) -> Float { row(ordinal).pointee.frequency.value(decay) }
 
-    /// Counts one more. Sequencer only.
+    /// The count as it is stored, in units of the decay's base: what a snapshot holds. Sequencer only.
+    func storedFrequency(_ ordinal: UInt32) -> Float { row(ordinal).pointee.frequency.stored }
+
+    /// Counts an amount in units of the decay's base; a count stops at zero. Sequencer only.
     @inline(__always)
-    func count(_ ordinal: UInt32, by amount: Float) {
-        let row = row(ordinal)
-        let sum = Float(bitPattern: row.pointee.frequency.load(ordering: .relaxed)) + amount
-        row.pointee.frequency.store(max(sum, 0).bitPattern, ordering: .relaxed)
+    func count(_ ordinal: UInt32, by amount: Float) { row(ordinal).pointee.frequency.add(amount) }
+
+    /// Every count's part in a rebase of the decay. Sequencer only.
+    func rebase() {
+        for ordinal in 0..<UInt32(admitted.load(ordering: .relaxed)) { row(ordinal).pointee.frequency.rebase(decay) }
     }
 
     @inline(__always)

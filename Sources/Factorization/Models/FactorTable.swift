@@ -4,13 +4,18 @@ import Synchronization
 /// The rows of one group (users, items, context features) of one model: factors, and beside them each row's state.
 ///
 /// A row's vector has `width` floats, the rank rounded up to a multiple of 8; the padding is zero for ever. Factors lie
-/// contiguous for retrieval's scan; the optimiser's state lies in its own slabs.
+/// contiguous for retrieval's scan; the optimiser's state lies in its own slabs. A kind may ask for a tail behind the
+/// vector, padded alike, that the scan and the passes leave out.
 ///
 /// Thread safety: `makeReady` belongs to the sequencer. The floats behind the pointers are raced on purpose and touched
 /// only by the row kernels.
 final class FactorTable: Sendable {
     let rank: Int
     let width: Int
+    /// Floats of the tail in use, 0 for none.
+    let tail: Int
+    /// Floats of a row in all.
+    let stride: Int
     private let factorRows: SlabStore
     private let stateRows: SlabStore
     private let accumulatorRows: SlabStore?
@@ -18,20 +23,25 @@ final class FactorTable: Sendable {
     private let linearRows: SlabStore?
     /// Rows start without factors, and get theirs from the kernels.
     private let isSparse: Bool
+    /// When rows were last touched; nil where nothing asks.
+    let stamps: RowStamps?
     private let seed: UInt64
     let deviation: Float
     /// The rows as the hot path holds them.
     let rows: FactorRows
 
     /// - Parameter ftrl: what moves the rows' weights, where it is ftrl.
-    init(rank: Int, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil, seed: UInt64, deviation: Float) {
+    init(rank: Int, tail: Int = 0, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil, seed: UInt64, deviation: Float, stamped: Bool = false) {
         self.rank = rank
-        width = (rank + 7) & ~7
-        factorRows = SlabStore(rowBytes: width * 4)
+        self.tail = tail
+        width = KindLayout.padded(rank)
+        stride = width + KindLayout.padded(tail)
+        factorRows = SlabStore(rowBytes: stride * 4)
         stateRows = SlabStore(rowBytes: MemoryLayout<fk_row_state>.stride)
-        accumulatorRows = perCoordinate ? SlabStore(rowBytes: width * 4) : nil
+        accumulatorRows = perCoordinate ? SlabStore(rowBytes: stride * 4) : nil
         linearRows = ftrl == nil ? nil : SlabStore(rowBytes: 4)
         isSparse = ftrl?.sparseFactors == true
+        stamps = stamped ? RowStamps() : nil
         self.seed = seed
         self.deviation = deviation
         rows = FactorRows(
@@ -46,21 +56,26 @@ final class FactorTable: Sendable {
         stateRows.ensure(ordinal)
         accumulatorRows?.ensure(ordinal)
         linearRows?.ensure(ordinal)
+        stamps?.store.ensure(ordinal)
         reset(ordinal)
     }
 
     /// Puts a row back to its first values.
     func reset(_ ordinal: UInt32) {
         fk_first_factors(factors(ordinal), isSparse ? 0 : rank, width, rows.firstSeed(ordinal), deviation)
+        if tail > 0 {
+            fk_first_factors(factors(ordinal) + width, isSparse ? 0 : tail, stride - width, ~rows.firstSeed(ordinal), deviation)
+        }
         fk_write_state(state(ordinal), fk_row_state())
         if let z = linear(ordinal).z { fk_first_factors(z, 0, 1, 0, 0) }
-        if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, width, 0, 0) }
+        if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, stride, 0, 0) }
+        stamps?.reset(ordinal)
     }
 
     /// Puts a row to zero.
     func clear(_ ordinal: UInt32) {
         reset(ordinal)
-        fk_first_factors(factors(ordinal), 0, width, 0, 0)
+        fk_first_factors(factors(ordinal), 0, stride, 0, 0)
     }
 
     @inline(__always)
@@ -90,8 +105,10 @@ final class FactorTable: Sendable {
         var all = [("factors", factorRows), ("states", stateRows)]
         if let accumulatorRows { all.append(("accumulators", accumulatorRows)) }
         if let linearRows { all.append(("ftrl", linearRows)) }
+        if let stamps { all.append((FactorTable.stampStore, stamps.store)) }
         return all
     }
+    static let stampStore = "stamps"
 
     var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes.load(ordering: .relaxed) } }
 }
@@ -105,7 +122,7 @@ struct FactorRows: Sendable {
     let linearView: SlabStore.View
     let hasAccumulators: Bool
     let hasLinear: Bool
-    /// Bytes of a row's factors.
+    /// Bytes of a row's factors without the tail.
     let bytes: Int
     /// The table's.
     let seed: UInt64

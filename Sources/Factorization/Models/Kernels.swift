@@ -21,14 +21,14 @@ public struct Kernels: @unchecked Sendable {
         UnsafePointer<Float>?, UnsafePointer<Float>?, Float, Float, Float, UnsafePointer<fk_side>?,
         UnsafePointer<fk_settings>?, Int, UnsafeMutablePointer<UInt32>?) -> Void
     let scoreRows: @convention(c) (
-        UnsafePointer<Float>?, Float, UnsafePointer<Float>?, UnsafePointer<fk_row_state>?, Int, Int,
+        UnsafePointer<Float>?, Float, UnsafePointer<Float>?, UnsafePointer<fk_row_state>?, Int, Int, Int,
         UnsafeMutablePointer<Float>?) -> Void
     let copy: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let product: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let rankOne: @convention(c) (UnsafeMutablePointer<Float>?, Float, UnsafePointer<Float>?, Float, Int) -> Void
     let rankTwo: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let solve: @convention(c) (
-        UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, CInt, UnsafeMutablePointer<Float>?, Int) -> Void
+        UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, CInt, Float, UnsafeMutablePointer<Float>?, Int) -> Void
 
     /// The kernels of `variant`, or nil where this processor lacks it.
     public init?(_ variant: Variant) {

@@ -57,7 +57,7 @@ extension Model {
     var kernelOptions: fk_options {
         var options = fk_options()
         let steps = settings.steps, ftrl = settings.weightFtrl
-        let isScheduled = settings.optimizer == .sgd && steps.horizon > 0 && samplingFree == nil
+        let isScheduled = settings.optimizer == .sgd && steps.horizon > 0 && settings.unobserved == .sampled
         options.special = isScheduled || accumulatorKeep < 1 || ftrl != nil ? 1 : 0
         options.inverse_horizon = isScheduled ? 1 / steps.horizon : 0
         options.keep = accumulatorKeep
@@ -67,6 +67,8 @@ extension Model {
         }
         options.rank = UInt32(items.rank)
         options.width = UInt32(items.width)
+        options.tail = UInt32(items.tail)
+        options.tail_width = UInt32(items.stride - items.width)
         options.deviation = settings.deviation
         return options
     }

@@ -17,8 +17,10 @@ public final class Model: Sendable {
     let itemAttributes: FactorTable
     /// Who has which attributes; shared by all models.
     let attributes: EntityAttributes
-    /// Gram matrices of a model without sampled negatives; nil for the others.
-    let samplingFree: SamplingFreeState?
+    /// Gram matrices of a model with the interaction regulariser; nil for the others.
+    let grams: GramState?
+    /// How rows fade.
+    let halfLife: HalfLife
     let kernels: Kernels
     /// What a step leaves of an accumulator.
     let accumulatorKeep: Float
@@ -53,6 +55,7 @@ public final class Model: Sendable {
         self.settings = settings
         self.kernels = kernels
         self.attributes = attributes
+        halfLife = HalfLife(events: settings.halfLife)
         let layout = Kinds.layout(settings)
         self.layout = layout
         accumulatorKeep = settings.optimizer == .sgd ? 1 : settings.steps.keep
@@ -60,36 +63,28 @@ public final class Model: Sendable {
         orderRanks = settings.kind == .hofm ? HigherOrderMachine.ranks(settings) : []
         contextFields = settings.kind == .ffm ? SlabStore(rowBytes: 4) : nil
         let ftrl = settings.weightFtrl
-        func table(_ group: UInt64, rank: Int, hasWeights: Bool = true) -> FactorTable {
+        func table(
+            _ group: UInt64, rank: Int, tail: Int = 0, hasWeights: Bool = true, stamped: Bool = settings.halfLife > 0
+        ) -> FactorTable {
             FactorTable(
-                rank: rank, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
-                seed: mix64(settings.seed &+ group), deviation: settings.deviation)
+                rank: rank, tail: tail, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
+                seed: mix64(settings.seed &+ group), deviation: settings.deviation, stamped: stamped)
         }
-        users = table(1, rank: layout.sideRank)
-        items = table(2, rank: layout.itemRank)
+        users = table(1, rank: layout.sideRank, stamped: settings.halfLife > 0 || settings.refolding.after > 0)
+        items = table(2, rank: layout.itemRank, tail: layout.itemOwnRank)
         contexts = table(3, rank: layout.sideRank)
         histories = settings.history.length > 0 ? table(4, rank: layout.sideRank, hasWeights: false) : nil
         userAttributes = table(5, rank: layout.sideRank)
-        itemAttributes = table(6, rank: layout.itemRank)
-        samplingFree = settings.unobserved == .regularized ? SamplingFreeState(width: items.width) : nil
+        itemAttributes = table(6, rank: layout.itemRank, tail: layout.itemOwnRank)
+        grams = settings.isInteracting ? GramState(width: items.width) : nil
         var sums: [Float] = [0]
         for place in 0..<settings.history.length { sums.append(sums[place] + Float.power(settings.history.decay, place)) }
         historyScales = sums.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
     }
 
-    /// Floats of an item's row and of the query, with padding.
+    /// Floats of an item's row and of the query that every item uses, with padding.
     var width: Int { items.width }
 
-    /// Whether items' attributes take part: an item's side is then a sum of rows. For the kinds in which it enters a score as
-    /// one, and losses that look at one item at a time.
-    @inline(__always)
-    var takesItemAttributes: Bool {
-        guard settings.unobserved == .sampled && !settings.loss.isPairwise else { return false }
-        return settings.kind == .mf || settings.kind == .fm || settings.kind == .bilinear && !settings.symmetric
-    }
-    /// Whether features of the item's side interact with each other.
-    @inline(__always)
-    var hasItemPairs: Bool { settings.kind == .fm }
 
     /// The groups by name, and the side whose ordinals number their rows: what a snapshot holds.
     var groups: [(name: String, side: String, table: FactorTable)] {
@@ -101,12 +96,15 @@ public final class Model: Sendable {
     /// Everything that is a row for each ordinal of a side, with its name: what a snapshot holds.
     var stores: [(name: String, side: String, store: SlabStore)] {
         groups.flatMap { group in group.table.stores.map { ("\(group.name)/\($0.name)", group.side, $0.store) } }
-            + (samplingFree.map { [("items/settled", "items", $0.settled)] } ?? [])
+            + (grams.map { [(Model.settledStore, "items", $0.settled)] } ?? [])
     }
 
-    /// Bytes of rows and optimiser state.
+    /// Name of the store that only a model with the interaction regulariser has.
+    static let settledStore = "items/settled"
+
+    /// Bytes of rows, optimiser state and matrices.
     public var bytes: Int {
-        stores.reduce((parameters?.count ?? 0) * 8 + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
+        stores.reduce((parameters?.count ?? 0) * 8 + (grams?.bytes ?? 0) + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
             $0 + $1.store.mappedBytes.load(ordering: .relaxed)
         }
     }
@@ -131,14 +129,14 @@ public final class Model: Sendable {
     func makeItemReady(_ ordinal: UInt32) {
         items.makeReady(ordinal)
         histories?.makeReady(ordinal)
-        samplingFree?.makeReady(ordinal, factors: items.factors(ordinal), kernels: kernels)
+        grams?.makeReady(ordinal)
     }
 
     /// What an item needs that is known by its attributes before anybody touched it: its own row starts at zero, so that
     /// the attributes alone speak for it.
     func makeDescribedItemReady(_ ordinal: UInt32) {
         makeItemReady(ordinal)
-        if takesItemAttributes { items.clear(ordinal) }
+        items.clear(ordinal)
     }
     /// The same for a user.
     func makeDescribedUserReady(_ ordinal: UInt32) {

@@ -80,13 +80,34 @@ public struct ModelSettings: Sendable, Equatable {
         case regularized
     }
 
-    /// Strengths γ of the interaction regulariser on each side, for `Unobserved.regularized`.
+    /// Strengths γ of the interaction regulariser on each side; 0 for none.
+    ///
+    /// An event adds ½ γ times the mean of ⟨query, z_j⟩² over the catalogue to what its user's side learns from; the item side
+    /// gives way to the same sum, spread over the events that go by.
     public struct Interaction: Sendable, Equatable {
         public var user: Float
         public var item: Float
-        public init(user: Float = 4, item: Float = 1) {
+        public init(user: Float = 0, item: Float = 0) {
             self.user = user
             self.item = item
+        }
+    }
+
+    /// When and how a user's row that has slept is brought up to date from the held history (`Refolding`).
+    public struct Refolding: Sendable, Equatable {
+        /// Events since the user's last one after which the row is stale; 0 for never.
+        public var after: UInt64
+        /// Newest held items that the pass walks over.
+        public var items: Int
+        /// Learning rate of the pass.
+        public var rate: Float
+        /// Whether the user's next event also folds the stored row; otherwise answers alone do, in scratch.
+        public var isLasting: Bool
+        public init(after: UInt64 = 0, items: Int = 100, rate: Float = 0.1, isLasting: Bool = false) {
+            self.isLasting = isLasting
+            self.after = after
+            self.items = items
+            self.rate = rate
         }
     }
 
@@ -116,11 +137,18 @@ public struct ModelSettings: Sendable, Equatable {
     public var negatives: Int
     /// Whether a drawn item that the user has seen is left out.
     public var verifiedNegatives: Bool
+    /// Negatives are drawn by popularity to this power, 0…2; 0 for uniformly.
+    public var popularityExponent: Float = 0
     /// What stands for the items that a user did not touch.
     public var unobserved: Unobserved
     public var interaction: Interaction
+    /// Whether Gram matrices are kept.
+    var isInteracting: Bool { unobserved == .regularized || interaction.user > 0 || interaction.item > 0 }
     /// The user's newest items as context.
     public var history: History
+    public var refolding = Refolding()
+    /// Events in which rows and their linear weights lose half of their size unless touched; 0 for never.
+    public var halfLife: UInt64 = 0
     /// Standard deviation of a factor's first value.
     public var deviation: Float
     /// Where first values and draws come from.
@@ -130,13 +158,14 @@ public struct ModelSettings: Sendable, Equatable {
     /// A row's norm is kept within this.
     public var normCap: Float
 
-    /// - Parameters: see the fields. Defaults are those of an implicit-feedback model.
+    /// - Parameters: see the fields. Defaults are those of an implicit-feedback model; of `interaction` 0, where it stands for
+    ///   the unobserved 4 and 1.
     public init(
         name: String = "main", kind: Kind = .mf, rank: Int = 32, loss: Loss = .logistic, optimizer: Optimizer = .adagrad,
         rates: Groups = Groups(user: 0.1, item: 0.1, context: 0.1, weight: 0.1), globalRate: Float = 0.01,
         l2: Groups = Groups(user: 0.001, item: 0.001, context: 0.001, weight: 0.001), negatives: Int = 4,
         verifiedNegatives: Bool = true, unobserved: Unobserved = .sampled,
-        interaction: Interaction = Interaction(), history: History = History(), deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000,
+        interaction: Interaction? = nil, history: History = History(), deviation: Float? = nil, seed: UInt64 = 1, errorCap: Float = 100, normCap: Float = 1000,
         symmetric: Bool = false, order: Int = 3, ranks: [Int] = [], fields: [String] = []
     ) {
         self.name = name
@@ -150,7 +179,7 @@ public struct ModelSettings: Sendable, Equatable {
         self.negatives = negatives
         self.verifiedNegatives = verifiedNegatives
         self.unobserved = unobserved
-        self.interaction = interaction
+        self.interaction = interaction ?? (unobserved == .regularized ? Interaction(user: 4, item: 1) : Interaction())
         self.history = history
         self.deviation = deviation ?? 0.1 / Float(rank).squareRoot()
         self.seed = seed

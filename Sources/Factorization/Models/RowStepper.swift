@@ -22,6 +22,8 @@ struct RowStepper {
         own.inverse_rank = 1 / Float(model.layout.sideRank)
         own.options.rank = UInt32(model.users.rank)
         own.options.width = UInt32(model.users.width)
+        own.options.tail = 0
+        own.options.tail_width = 0
         settings.initialize(repeating: own, count: 2)
         width = model.users.width
         user = own.query

@@ -22,11 +22,13 @@ final class UserSide {
     /// The rows that take part; the user's first, where there is one.
     let rows: UnsafeMutablePointer<SideRow>
     private(set) var rowCount = 0
-    /// The folded vector, as wide as an item's row.
+    /// The folded vector: as wide as an item's row, and behind it what only items with attributes use.
     let query: UnsafeMutablePointer<Float>
     /// The kind's own, as its layout asks; from `fold` to `backPropagate`.
     let scratch: UnsafeMutablePointer<Float>
-    /// As long as the model's parameters.
+    /// Whether any item has attributes now; what is for them alone is left out elsewhere. Set by `fold`.
+    private(set) var meetsAttributes = false
+    /// As long as the model's parameters; zero at the start of a pass.
     let parameterGradient: UnsafeMutablePointer<Float>
     private let history: UnsafeMutableBufferPointer<UInt32>
 
@@ -35,7 +37,7 @@ final class UserSide {
     init(model: Model) {
         self.model = model
         rows = .allocate(capacity: UserSide.rowLimit)
-        query = Parameters.floats(model.width)
+        query = Parameters.floats(model.layout.queryWidth)
         scratch = Parameters.floats(model.layout.scratch)
         parameterGradient = Parameters.floats(model.parameters?.count ?? 0)
         history = .allocate(capacity: max(model.settings.history.length, 1))
@@ -72,6 +74,16 @@ final class UserSide {
         }
     }
 
+    /// Takes an item out of the history: a past interaction that is learned again must not be told by itself.
+    func leaveOut(history item: UInt32) {
+        var kept = 0
+        for index in 0..<rowCount where rows[index].group != .history || rows[index].ordinal != item {
+            rows[kept] = rows[index]
+            kept += 1
+        }
+        rowCount = kept
+    }
+
     /// Adds a context feature.
     @inline(__always)
     func append(_ feature: ResolvedFeature) {
@@ -90,9 +102,23 @@ final class UserSide {
 
     /// Fills `query`; answers the constant, w0 included.
     func fold() -> Float {
+        meetsAttributes = !model.attributes.items.isEmpty
         query.update(repeating: 0, count: model.width)
         var constant = model.bias
         for index in 0..<rowCount { constant += rows[index].x * fk_read_state(rows[index].state).weight }
         return constant + Kinds.fold(self)
+    }
+}
+
+extension ModelSettings.Groups {
+    /// The number of a group of the user's side.
+    @inline(__always)
+    subscript(group: SideRow.Group) -> Float {
+        switch group {
+        case .user: user
+        case .context: context
+        case .history: history
+        case .attribute: attribute
+        }
     }
 }

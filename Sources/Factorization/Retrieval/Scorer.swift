@@ -42,7 +42,7 @@ public struct Recommendation: Sendable, Equatable {
 ///
 /// Thread safety: one thread a scorer; its scratch is its own.
 public final class Scorer {
-    private let engine: Engine
+    let engine: Engine
     private let ticket: Int
     private var top = TopN()
     /// Bit per item ordinal, set for what is excluded in the call at hand; cleared after it.
@@ -51,6 +51,8 @@ public final class Scorer {
     private let scores: UnsafeMutablePointer<Float>
     private let sides: [UserSide]
     private let attributeScores: [AttributeScores]
+    /// By model; nil where stale rows stay as they are.
+    let refoldings: [Refolding?]
     private static let block = 256
 
     /// - Parameter engine: what to answer from; the scorer registers as one of its readers.
@@ -60,6 +62,7 @@ public final class Scorer {
         scores = .allocate(capacity: Scorer.block)
         sides = engine.models.map(UserSide.init)
         attributeScores = engine.models.map(AttributeScores.init)
+        refoldings = engine.models.map { Refolding(model: $0, held: engine.shared.userItems.historyLength) }
     }
 
     deinit {
@@ -76,6 +79,7 @@ public final class Scorer {
         let side = sides[number]
         reading { side.start(user: user, userItems: engine.shared.userItems) }
         for feature in features { side.append(ResolvedFeature(ordinal: feature.ordinal, weight: feature.weight)) }
+        reading { refresh(side, number, user) }
         return (side, side.fold())
     }
 
@@ -86,12 +90,12 @@ public final class Scorer {
     ) -> [Float] {
         let model = engine.models[number], table = model.items
         let (side, constant) = fold(number, user, features)
-        let attributes = attributeScores[number], described = attributes.isNeeded
+        let attributes = attributeScores[number], described = side.meetsAttributes
         if described { attributes.prepare(side.query) }
         return items.map { item in
             guard item != Placement.none else { return constant }
-            model.kernels.scoreRows(side.query, constant, table.factors(item), table.state(item), 1, table.width, scores)
-            return described ? scores[0] + reading { attributes.part(of: item) } : scores[0]
+            model.kernels.scoreRows(side.query, constant, table.factors(item), table.state(item), 1, table.width, table.stride, scores)
+            return described ? reading { attributes.score(item, own: scores[0], side, constant: constant) } : scores[0]
         }
     }
 
@@ -116,15 +120,15 @@ public final class Scorer {
     private func scan(_ number: Int, _ query: RecommendQuery, count: Int) {
         let model = engine.models[number]
         let (side, constant) = fold(number, query.user, query.features)
-        let table = model.items, attributes = attributeScores[number], described = attributes.isNeeded
+        let table = model.items, attributes = attributeScores[number], described = side.meetsAttributes
         if described { attributes.prepare(side.query) }
         for shard in 0..<Placement.shardCount {
             let rows = Placement.rows(in: shard, of: count)
             var local = 0
             while local < rows {
                 let run = table.run(shard: shard, from: local, limit: min(rows - local, Scorer.block))
-                model.kernels.scoreRows(side.query, constant, run.factors, run.states, run.count, table.width, scores)
-                if described { add(attributes, shard: shard, local: local, count: run.count) }
+                model.kernels.scoreRows(side.query, constant, run.factors, run.states, run.count, table.width, table.stride, scores)
+                if described { complete(attributes, side, constant, shard: shard, local: local, count: run.count) }
                 for index in 0..<run.count where scores[index] >= top.threshold {
                     offer(Placement.ordinal(shard: shard, local: local + index), score: scores[index])
                 }
@@ -133,11 +137,14 @@ public final class Scorer {
         }
     }
 
-    /// Adds to a block's scores what the items' attributes give.
-    private func add(_ attributes: AttributeScores, shard: Int, local: Int, count: Int) {
+    /// Gives items with attributes their scores in place of their own rows'.
+    private func complete(
+        _ attributes: AttributeScores, _ side: UserSide, _ constant: Float, shard: Int, local: Int, count: Int
+    ) {
         reading {
             for index in 0..<count {
-                scores[index] += attributes.part(of: Placement.ordinal(shard: shard, local: local + index))
+                let item = Placement.ordinal(shard: shard, local: local + index)
+                scores[index] = attributes.score(item, own: scores[index], side, constant: constant)
             }
         }
     }

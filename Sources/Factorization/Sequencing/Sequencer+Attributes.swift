@@ -14,10 +14,11 @@ extension Sequencer {
         guard queue.hasSpace(features: given) else { return false }
         if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
         var featureCount: UInt16 = 0
+        let scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
         for feature in 0..<given {
             let entry = batch.features[Int(record.firstFeature) + feature]
             guard let attribute = attribute(entry, index, of: batch, in: ofItem ? .itemAttributes : .userAttributes) else { continue }
-            queue.append(ResolvedFeature(ordinal: attribute, weight: entry.weight))
+            queue.append(ResolvedFeature(ordinal: attribute, weight: entry.weight * scale))
             featureCount += 1
         }
         position += 1

@@ -32,6 +32,8 @@ public final class Sequencer: @unchecked Sendable {
     private let last = Atomic<UInt64>(0)
     /// Sequencer only: the position while a batch is under way.
     var position: UInt64 = 0
+    /// The tables of popular negatives, and when the next are due.
+    var negatives: NegativeSchedule
     /// Refusals by `Refusal.allCases`; stored by the sequencer, read by anyone.
     private let refused: UnsafeMutablePointer<Atomic<Int>>
     /// What the last `take` refused, at most `refusalsKept`: the record's index and why. For the caller's dead letters.
@@ -48,6 +50,7 @@ public final class Sequencer: @unchecked Sendable {
         self.shared = shared
         self.models = models
         self.queues = queues
+        negatives = NegativeSchedule(models: models)
         refused = .allocate(capacity: Refusal.allCases.count)
         for index in 0..<Refusal.allCases.count { (refused + index).initialize(to: Atomic(0)) }
     }
@@ -104,6 +107,7 @@ public final class Sequencer: @unchecked Sendable {
     }
 
     private func publish() {
+        shared.decay.publish()
         for queue in queues { queue.publish(position: position) }
         last.store(position, ordering: .releasing)
     }
@@ -119,17 +123,16 @@ public final class Sequencer: @unchecked Sendable {
     /// One record; false when its trainer's queue is full.
     @inline(__always)
     private func take(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
+        if position >= negatives.next, !handOutTables() { return false }
         switch record.kind {
         case .interaction: return takeInteraction(record, index, of: batch)
         case .hideItem, .unhideItem:
-            position += 1
-            let item = shared.items.find(record.item)
-            if item != Placement.none { shared.items.setHidden(item, record.kind == .hideItem) }
-            return true
-        case .undo, .forgetUser: return takeUserRecord(record)
+            return takeVisibility(record, index)
+        case .undo, .forgetUser: return takeUserRecord(record, index, of: batch)
         case .itemAttributes, .userAttributes: return takeAttributes(record, index, of: batch)
         case .forgetItem: return refuse(index, .unsupported)
         case .beat: return true
+        case .negativeTables: return refuse(index, .unsupported)
         }
     }
 
@@ -149,6 +152,7 @@ public final class Sequencer: @unchecked Sendable {
         guard item != Placement.none else { return refuse(index, .tableFull) }
         var featureCount: UInt16 = 0
         if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
+        let scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
         for feature in 0..<given {
             let entry = batch.features[Int(record.firstFeature) + feature]
             guard abs(entry.weight) <= Sequencer.largestFeature else {
@@ -162,35 +166,17 @@ public final class Sequencer: @unchecked Sendable {
             let key = entry.value.placed(in: namespace, hashing: shared.hashing)
             let ordinal = ordinal(of: key, in: .contexts)
             guard ordinal != Placement.none else { continue }
-            queue.append(ResolvedFeature(ordinal: ordinal, weight: entry.weight))
+            queue.append(ResolvedFeature(ordinal: ordinal, weight: entry.weight * scale))
             featureCount += 1
         }
         position += 1
-        shared.items.count(item, by: 1)
-        shared.users.count(user, by: 1)
+        let increment = shared.increment(at: position)
+        shared.items.count(item, by: increment)
+        shared.users.count(user, by: increment)
         queue.append(
             TrainingRecord(
                 position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: record.value,
                 weight: record.weight, type: type, featureCount: featureCount, kind: .interaction, hasValue: record.hasValue))
-        return true
-    }
-
-    /// Records that only a user's trainer can apply.
-    private func takeUserRecord(_ record: borrowing EventRecord) -> Bool {
-        let user = shared.users.find(record.user)
-        let item = record.kind == .undo ? shared.items.find(record.item) : Placement.none
-        guard user != Placement.none, record.kind == .forgetUser || item != Placement.none else {
-            position += 1
-            return true
-        }
-        let queue = queues[Placement.shard(user) % queues.count]
-        guard queue.hasSpace(features: 0) else { return false }
-        position += 1
-        if record.kind == .undo { shared.items.count(item, by: -1) }
-        queue.append(
-            TrainingRecord(
-                position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: 0, weight: 0, type: 0,
-                featureCount: 0, kind: record.kind, hasValue: false))
         return true
     }
 

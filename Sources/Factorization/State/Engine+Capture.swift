@@ -11,6 +11,8 @@ extension Engine {
         precondition(appliedPosition == sequencer.lastPosition, "a state is captured when all trainers are idle")
         var image = StateImage()
         image.position = sequencer.lastPosition
+        // The increment as of the image's position, however long the last count is past.
+        _ = shared.increment(at: image.position)
         captureCounts(into: &image)
         capture(names: shared.types.allNames, as: "types", into: &image)
         capture(names: fields.allNames, as: "fields", into: &image)
@@ -18,6 +20,7 @@ extension Engine {
         captureUserItems(into: &image)
         captureAttributes(into: &image)
         for model in models { capture(model, into: &image) }
+        captureCounting(into: &image)
         captureWatermarks(into: &image)
         return image
     }
@@ -55,7 +58,7 @@ extension Engine {
                 writer.put(UInt8(key.isText ? 2 : 1))
                 writer.put(key.namespace)
                 writer.put(UInt8(table.isHidden(UInt32(ordinal)) ? 1 : 0))
-                writer.put(table.frequency(UInt32(ordinal)))
+                writer.put(table.storedFrequency(UInt32(ordinal)))
                 if key.isText {
                     writer.put(key.length)
                     writer.put(key.text)
@@ -68,19 +71,19 @@ extension Engine {
     }
 
     private func captureUserItems(into image: inout StateImage) {
-        let history = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: max(settings.historyLength, 1))
-        defer { history.deallocate() }
         for start in stride(from: 0, to: users.count, by: Engine.idsPerSection) {
             var histories = ByteWriter(), seens = ByteWriter()
+            func put(_ block: HeldBlock?, _ writer: inout ByteWriter) {
+                writer.put(UInt32(block?.capacity ?? 0))
+                guard let block else { return }
+                writer.put(UInt32(block.items.count))
+                for item in block.items { writer.put(item) }
+            }
             for user in start..<min(start + Engine.idsPerSection, users.count) {
-                let count = shared.userItems.history(of: UInt32(user), into: history)
-                histories.put(UInt32(count))
-                for index in 0..<count { histories.put(history[count - 1 - index]) }
-                var seen: [UInt32] = []
-                shared.userItems.forEachSeen(by: UInt32(user)) { seen.append($0) }
-                seen.sort()  // the set's own order depends on the order of insertion
-                seens.put(UInt32(seen.count))
-                for item in seen { seens.put(item) }
+                let blocks = shared.userItems.blocks(of: UInt32(user))
+                put(blocks.history, &histories)
+                seens.put(UInt8(blocks.isSeenComplete ? 1 : 0))
+                put(blocks.seen, &seens)
             }
             image.add("history/\(start / Engine.idsPerSection)", histories.bytes)
             image.add("seen/\(start / Engine.idsPerSection)", seens.bytes)
@@ -105,12 +108,12 @@ extension Engine {
             parameters.write(&writer, model.kernels)
             image.add("\(prefix)/parameters", writer.bytes)
         }
-        if let state = model.samplingFree {
+        if let grams = model.grams {
             var writer = ByteWriter()
-            writer.put(state.cursor.load(ordering: .relaxed))
-            for matrix in state.matrices { for index in 0..<state.width * state.width { writer.put(matrix[index]) } }
+            grams.write(&writer)
             image.add("\(prefix)/gram", writer.bytes)
         }
+        image.add("\(prefix)/stamped", model.groups.map { $0.table.stamps == nil ? 0 : 1 })
         for (name, side, store) in model.stores {
             for shard in 0..<Placement.shardCount {
                 let rows = Placement.rows(in: shard, of: rowCount(side))

@@ -32,7 +32,8 @@ extension Engine {
         for (index, side) in sides.enumerated() { try restoreIds(side.name, side.table, count: counts[index], source) }
         try restoreUserItems(source)
         try restoreAttributes(source)
-        for model in models { try restore(model, source) }
+        for model in models { try restore(model, position: position, source) }
+        try restoreCounting(source, position: position)
         try checkWatermarks(source, position: position)
         sequencer.restore(position: position)
         for trainer in trainers { trainer.restore(position: position) }
@@ -91,7 +92,7 @@ extension Engine {
                     case "contexts": sequencer.restoreContext(key)
                     default: sequencer.restoreAttribute(key, ofItems: side == "itemAttributes")
                     }
-                    guard ordinal == UInt32(expected), frequency.isFinite else { throw .damaged(section: section) }
+                    guard ordinal == UInt32(expected), frequency.isFinite, frequency >= 0 else { throw .damaged(section: section) }
                     table.count(ordinal, by: frequency)
                     if hidden != 0 { table.setHidden(ordinal, true) }
                 }
@@ -101,21 +102,33 @@ extension Engine {
 
     private func restoreUserItems(_ source: some StateSource) throws {
         let itemCount = UInt32(items.count)
+        func block(_ reader: inout ByteReader) throws(StateError) -> HeldBlock? {
+            let capacity = Int(try reader.get(UInt32.self))
+            guard capacity > 0 else { return nil }
+            var block = HeldBlock(capacity: capacity, items: [])
+            for _ in 0..<(try reader.get(UInt32.self)) {
+                let item = try reader.get(UInt32.self)
+                guard item < itemCount else { throw .damaged(section: reader.section) }
+                block.items.append(item)
+            }
+            return block
+        }
         for start in stride(from: 0, to: users.count, by: Engine.idsPerSection) {
-            let last = min(start + Engine.idsPerSection, users.count)
-            func readLists(_ section: String, _ body: (UInt32, UInt32) -> Void) throws {
-                try read(section, source) { (reader) throws(StateError) in
-                    for user in start..<last {
-                        for _ in 0..<(try reader.get(UInt32.self)) {
-                            let item = try reader.get(UInt32.self)
-                            guard item < itemCount else { throw .damaged(section: section) }
-                            body(item, UInt32(user))
-                        }
-                    }
+            let range = UInt32(start)..<UInt32(min(start + Engine.idsPerSection, users.count))
+            try read("history/\(start / Engine.idsPerSection)", source) { (reader) throws(StateError) in
+                for user in range {
+                    guard let block = try block(&reader) else { continue }
+                    guard block.isHistory else { throw .damaged(section: reader.section) }
+                    shared.userItems.restore(history: block, user: user)
                 }
             }
-            try readLists("history/\(start / Engine.idsPerSection)") { shared.userItems.append($0, user: $1) }
-            try readLists("seen/\(start / Engine.idsPerSection)") { shared.userItems.markSeen($0, user: $1) }
+            try read("seen/\(start / Engine.idsPerSection)", source) { (reader) throws(StateError) in
+                for user in range {
+                    let isComplete = try reader.get(UInt8.self) != 0, block = try block(&reader)
+                    guard block?.isSet != false else { throw .damaged(section: reader.section) }
+                    shared.userItems.restore(seen: block, isComplete: isComplete, user: user)
+                }
+            }
         }
     }
 
@@ -123,7 +136,7 @@ extension Engine {
         if saved != now { throw .changed(key: key, saved: saved, now: now) }
     }
 
-    private func restore(_ model: Model, _ source: some StateSource) throws {
+    private func restore(_ model: Model, position: UInt64, _ source: some StateSource) throws {
         let prefix = "model/\(model.settings.name)"
         try read("\(prefix)/global", source) { (reader) throws(StateError) in
             model.restoreGlobalState(
@@ -138,15 +151,24 @@ extension Engine {
         if let parameters = model.parameters {
             try read("\(prefix)/parameters", source) { (reader) throws(StateError) in try parameters.read(&reader) }
         }
-        if let state = model.samplingFree {
-            try read("\(prefix)/gram", source) { (reader) throws(StateError) in
-                state.cursor.store(try reader.get(UInt32.self), ordering: .relaxed)
-                for matrix in state.matrices {
-                    for index in 0..<state.width * state.width { matrix[index] = try reader.getFloat() }
-                }
+        let hasGrams = try model.grams.map { grams in
+            try source.withSection("\(prefix)/gram") { (bytes) throws(StateError) in
+                var reader = ByteReader(bytes, section: "\(prefix)/gram")
+                try grams.read(&reader)
+                try reader.expectEnd()
             }
         }
-        for (name, side, store) in model.stores {
+        try restoreRows(of: model, prefix, hasGrams: hasGrams, position: position, source)
+    }
+
+    /// The rows. Stamps that were not kept when the state was saved start anew: no row has slept yet.
+    private func restoreRows(
+        of model: Model, _ prefix: String, hasGrams: Bool?, position: UInt64, _ source: some StateSource) throws {
+        var unstamped: Set<String> = []
+        try read("\(prefix)/stamped", source) { (reader) throws(StateError) in
+            for group in model.groups where try reader.get(UInt8.self) == 0 { unstamped.insert("\(group.name)/\(FactorTable.stampStore)") }
+        }
+        for (name, side, store) in model.stores where !unstamped.contains(name) && (hasGrams != false || name != Model.settledStore) {
             for shard in 0..<Placement.shardCount {
                 let rows = Placement.rows(in: shard, of: rowCount(side))
                 for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
@@ -158,6 +180,12 @@ extension Engine {
                     }
                 }
             }
+        }
+        for group in model.groups { group.table.stamps?.restore(count: rowCount(group.side)) }
+        // The regulariser was switched on since: a sampled model saves no matrices without it.
+        if hasGrams == false {
+            guard model.settings.unobserved == .sampled else { throw StateError.missing(section: "\(prefix)/gram") }
+            model.grams!.begin(model, itemCount: items.count, position: position)
         }
     }
 }

@@ -10,9 +10,16 @@ public struct EngineSettings: Sendable {
     public var trainers: Int
     /// Records that wait for a trainer at most; a power of two.
     public var queueCapacity: Int
-    /// Newest items kept in order for each user, and items remembered as seen.
+    /// Newest items held in order for each user, and items remembered as seen.
     public var historyLength: Int
     public var seenLimit: Int
+    /// Events after which an interaction counts half in the frequencies of users and items; 0 for never, else 1000 at least.
+    public var popularityHalfLife = 0
+    /// Past interactions kept to be learned again, of all user shards together; 0 for none. And how many with each event.
+    public var replayCapacity = 0
+    public var replaysPerEvent = 1
+    /// Bytes that both may take for all users.
+    public var historyBudget = 256 << 20
     /// Keys the hashing of ids; does not influence what is learned.
     public var hashSeed: UInt64
 
@@ -63,7 +70,9 @@ public final class Engine: Sendable {
         let queues = (0..<settings.trainers).map { _ in TrainerQueue(capacity: settings.queueCapacity) }
         sequencer = Sequencer(shared: shared, models: models, queues: queues)
         let models = models
-        trainers = queues.enumerated().map { Trainer(index: $0, queue: $1, models: models, shared: shared) }
+        trainers = queues.enumerated().map {
+            Trainer(index: $0, queue: $1, models: models, shared: shared, replaysPerEvent: settings.replaysPerEvent)
+        }
         epochs = shared.epochs
         hashing = shared.hashing
         users = shared.users
@@ -93,11 +102,32 @@ public final class Engine: Sendable {
         }
     }
 
+    /// Row updates of a model since the start, over all trainers: what an event costs.
+    public func rowUpdates(_ model: Int) -> Int {
+        trainers.reduce(0) { $0 + $1.learners[model].rowUpdates.load(ordering: .relaxed) }
+    }
+
     /// Steps cut by a cap and items rejected for a score that was not finite, of a model.
     public func caps(_ model: Int) -> (clipped: Int, rejected: Int) {
         trainers.reduce((0, 0)) {
             ($0.0 + $1.learners[model].clipped.load(ordering: .relaxed), $0.1 + $1.learners[model].rejected.load(ordering: .relaxed))
         }
+    }
+
+    /// What the replay reservoir holds and has taught, over all trainers.
+    public var replay: ReplayReport {
+        let reservoir = shared.replay
+        return ReplayReport(
+            capacity: (reservoir?.places ?? 0) * Placement.shardCount, held: reservoir?.held ?? 0,
+            replayed: trainers.reduce(0) { $0 + $1.replayed.load(ordering: .relaxed) }, bytes: reservoir?.bytes ?? 0)
+    }
+
+    /// Bytes of users' histories and seen sets in use, of which the budget speaks, and items left out for want of it.
+    public var histories: (held: Int, dropped: Int) { (shared.userItems.held, shared.userItems.dropped) }
+
+    /// Users' rows that were stale and were folded anew, lastingly, of a model.
+    public func refolded(_ model: Int) -> Int {
+        trainers.reduce(0) { $0 + $1.learners[model].refolded.load(ordering: .relaxed) }
     }
 
     /// Bytes of ids, of users' histories and everybody's attributes, and of all rows.

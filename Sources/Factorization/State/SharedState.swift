@@ -2,23 +2,44 @@
 final class SharedState: Sendable {
     let epochs: ReaderEpochs
     let hashing: KeyHash
+    /// How the frequencies of users and items fade.
+    let decay: PopularityDecay
     let users: EntityTable
     let items: EntityTable
     let contexts: EntityTable
     let types: EventTypes
     let fields: Fields
     let userItems: UserItems
+    /// Past interactions to learn again; nil where replay is off.
+    let replay: ReplayReservoir?
     let attributes: EntityAttributes
 
     init(settings: EngineSettings) {
         epochs = ReaderEpochs()
         hashing = KeyHash(seed: settings.hashSeed)
-        users = EntityTable(epochs: epochs)
-        items = EntityTable(epochs: epochs)
+        decay = PopularityDecay(halfLife: Double(settings.popularityHalfLife))
+        users = EntityTable(epochs: epochs, decay: decay)
+        items = EntityTable(epochs: epochs, decay: decay)
         contexts = EntityTable(epochs: epochs)
         types = EventTypes(configured: settings.eventTypes, fallback: settings.otherEvents)
         fields = Fields()
         attributes = EntityAttributes(epochs: epochs)
-        userItems = UserItems(historyLength: settings.historyLength, seenLimit: settings.seenLimit, epochs: epochs)
+        replay = settings.replayCapacity > 0 ? ReplayReservoir(capacity: settings.replayCapacity, seed: settings.models[0].seed) : nil
+        userItems = UserItems(
+            historyLength: settings.historyLength, seenLimit: settings.seenLimit, budget: settings.historyBudget, epochs: epochs)
+    }
+
+    /// What one interaction at `position` counts, in units of the decay's base. Sequencer only, positions in order.
+    @inline(__always)
+    func increment(at position: UInt64) -> Float {
+        if decay.advance(to: position) { rebase() }
+        return Float(decay.increment)
+    }
+
+    @inline(never)
+    private func rebase() {
+        decay.rebase()
+        users.rebase()
+        items.rebase()
     }
 }

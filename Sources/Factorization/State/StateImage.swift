@@ -9,13 +9,19 @@ import CKernels
 /// |---|---|
 /// | `counts` | position u64, users u64, items u64, contexts u64, user attributes u64, item attributes u64, models u64 |
 /// | `types`, `fields` | count u32, then per name: length u32, bytes |
-/// | `ids/SIDE/N` | ordinals N·65,536…: per id: tag u8 (1 integer, 2 text), namespace u16, hidden u8, frequency f32, then i64, or length u16 and bytes |
-/// | `history/N`, `seen/N` | users N·65,536…: per user: count u32, then count × item u32 (history: oldest first) |
+/// | `ids/SIDE/N` | ordinals N·65,536…: per id: tag u8 (1 integer, 2 text), namespace u16, hidden u8, frequency f32 (in units of the decay's base), then i64, or length u16 and bytes |
+/// | `history/N` | users N·65,536…: per user: size of the block u32; unless 0: count u32, then count × item u32, oldest first |
+/// | `seen/N` | the same users: per user: complete u8, size of the block u32; unless 0: count u32, then count × item u32, ascending |
 /// | `attributes/SIDE/N` | users or items N·65,536…: per entity: count u32, then count × (attribute u32, x f32) |
 /// | `model/NAME/global` | bias f32, accumulator f32, steps u32, rank u32, then kind, optimizer, weights, sparse factors, unobserved, history and the kind's own settings each as length u32 and bytes |
 /// | `model/NAME/parameters` | kinds with global parameters: count u32, count × value f32, count × accumulator f32, per block a row's state |
-/// | `model/NAME/gram` | sampling-free models: cursor u32, then three width × width matrices of f32 |
+/// | `model/NAME/gram` | models with the interaction regulariser: cursor u32, then three width × width matrices of f32 |
+/// | `model/NAME/stamped` | per group of rows u8: 1 where it has stamps |
 /// | `model/NAME/GROUP/STORE/SHARD/N` | raw rows of one shard, N-th slab |
+/// | `model/NAME/prequential` | trainers u32, then per trainer: 8 sums f64, lowest and highest label f32, drift alarm: 4 × f64, 2 × u32, alarms u64, last position u64 |
+/// | `popularity` | increment f64: what an interaction counts at the image's position |
+/// | `negatives`, `negatives/N` | next build after position u64, items u64; items N·65,536…: frequency f32 that the tables were built from |
+/// | `replay`, `replay/SHARD` | places of a shard u64, 0 for none; offered u64, count u32, then count × (user u32, item u32, label f32, weight f32, type u16) |
 /// | `watermarks` | shards u32, then per shard the applied position u64 |
 ///
 /// All numbers are little-endian.

@@ -16,16 +16,16 @@ struct DriftAlarm {
     private static let threshold = 12.0
     private static let largest = 4.0
 
-    private var batchSum = 0.0
-    private var batchCount = 0
-    private var mean = 0.0
+    var batchSum = 0.0
+    var batchCount = 0
+    var mean = 0.0
     /// While learning, the sum of squared deviations.
-    private var variance = 0.0
-    private var batches = 0
-    private var sum = 0.0
+    var variance = 0.0
+    var batches = 0
+    var sum = 0.0
     /// Alarms so far, and the position of the last one; 0 without any.
-    private(set) var alarms: UInt64 = 0
-    private(set) var lastPosition: UInt64 = 0
+    var alarms: UInt64 = 0
+    var lastPosition: UInt64 = 0
 
     /// Takes the loss of the event at `position`, which is finite.
     @inline(__always)
@@ -64,7 +64,7 @@ struct DriftAlarm {
 
 /// Alarms of a model's prequential loss, over all trainers.
 public struct DriftReport: Sendable, Equatable {
-    /// Alarms since the start; each trainer watches the events of its users.
+    /// Alarms so far; each trainer watches the events of its users.
     public var alarms: Int
     /// Position of the last one; 0 without any.
     public var lastPosition: UInt64

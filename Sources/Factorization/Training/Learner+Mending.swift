@@ -19,7 +19,7 @@ extension Learner {
             if !size.isFinite { parameters.reset() }
         }
         let stoodAlone = record.pointee.featureCount == 0 && model.histories == nil && !hasAttributes(record.pointee.user)
-        guard !stoodAlone || samplingFree != nil else { return }
+        guard !stoodAlone || isSamplingFree else { return }
         for index in 1..<side.rowCount {
             let row = side.rows[index]
             mend(model.table(row.group), row.ordinal)
@@ -28,7 +28,7 @@ extension Learner {
 
     func mend(_ table: FactorTable, _ ordinal: UInt32) {
         let row = table.factors(ordinal), state = fk_read_state(table.state(ordinal))
-        let size = model.kernels.dot(row, row, table.width)
+        let size = model.kernels.dot(row, row, table.stride)
         let z = table.linear(ordinal).z.map { model.kernels.dot($0, $0, 1) } ?? 0
         if !(size.isFinite && state.weight.isFinite && z.isFinite) { table.reset(ordinal) }
     }

@@ -10,26 +10,19 @@ extension Learner {
         userRows.prefetch(record.pointee.user)
         itemRows.prefetch(record.pointee.item)
         guard negatives > 0 else { return }
-        let base = mix64(seed ^ record.pointee.position), catalogue = UInt64(record.pointee.catalogue)
-        for draw in 0..<negatives { itemRows.prefetch(Learner.draw(base, draw, of: catalogue)) }
+        let word = draws.word(at: record.pointee.position), catalogue = UInt64(record.pointee.catalogue)
+        for number in 0..<negatives { itemRows.prefetch(draws.item(word, number, of: catalogue)) }
     }
 
-    /// One draw from a catalogue: a function of the event's word and the number of the draw.
+    /// Sets the event's negatives, as `NegativeDraws` says, behind its item. Answers how many remain.
     @inline(__always)
-    static func draw(_ base: UInt64, _ draw: Int, of catalogue: UInt64) -> UInt32 {
-        UInt32(truncatingIfNeeded: ((mix64(base &+ UInt64(draw)) >> 32) &* catalogue) >> 32)
-    }
-
-    /// Draws uniformly from the catalogue as it was at the event's position: a function of seed, position and catalogue,
-    /// so that a replay draws the same. A draw that hits the event's item, or (verified) one that the user has seen, is
-    /// skipped. Answers how many remain.
-    @inline(__always)
-    func drawNegatives(of record: UnsafeMutablePointer<TrainingRecord>, weight: Float, userItems: UserItems) -> Int {
+    func drawNegatives(
+        of record: UnsafeMutablePointer<TrainingRecord>, _ word: UInt64, weight: Float, userItems: UserItems
+    ) -> Int {
         let catalogue = UInt64(record.pointee.catalogue)
-        let base = mix64(seed ^ record.pointee.position)
         var drawn = 0
-        for draw in 0..<negatives {
-            let ordinal = Learner.draw(base, draw, of: catalogue)
+        for number in 0..<negatives {
+            let ordinal = draws.item(word, number, of: catalogue)
             if ordinal == record.pointee.item { continue }
             if verifiesNegatives && userItems.hasSeen(ordinal, user: record.pointee.user) { continue }
             drawn += 1

@@ -13,13 +13,14 @@ final class Learner {
     let itemRows: FactorRows
     let negatives: Int
     let verifiesNegatives: Bool
-    let seed: UInt64
+    var draws: NegativeDraws
     let width: Int
     /// Whether the user's row alone is the query of an event without context.
     let userRowIsQuery: Bool
     let isPairwise: Bool
     let isSamplingFree: Bool
-    let takesItemAttributes: Bool
+    /// Whether the interaction regulariser stands beside sampled negatives.
+    let isInteracting: Bool
     /// How many have attributes, of either side; the lists' own counts.
     let usersWithAttributes: UnsafeMutablePointer<Atomic<Int>>
     let itemsWithAttributes: UnsafeMutablePointer<Atomic<Int>>
@@ -27,6 +28,8 @@ final class Learner {
     /// Errors and norms cut by their caps; items whose score was not finite. Written by the trainer, read by anyone.
     let clipped = Atomic<Int>(0)
     let rejected = Atomic<Int>(0)
+    /// Rows stepped: the event's item and negatives, and the rows of the user's side. Written by the trainer, read by anyone.
+    let rowUpdates = Atomic<Int>(0)
 
     /// Of items, then the stepper's.
     let settings: UnsafeMutablePointer<fk_settings>
@@ -35,7 +38,18 @@ final class Learner {
     let attributed: AttributedPass
     /// For a model without sampled negatives.
     let samplingFree: SamplingFree?
+    /// For a model with the interaction regulariser beside them.
+    let interaction: InteractionRegularizer?
     let side: UserSide
+    /// For users whose row has slept; nil where that is not to last.
+    let refolding: Refolding?
+    /// Whether users' rows bear stamps, and whether rows fade.
+    let stampsUsers: Bool
+    let fades: Bool
+    /// What the sweep visits.
+    let sweptTables: [FactorTable]
+    /// Rows of users folded anew, lastingly.
+    let refolded = Atomic<Int>(0)
     /// Whether the user's row moves within a pass when other rows stand beside it.
     let movesUser: Bool
     /// Events that are learned together.
@@ -49,19 +63,20 @@ final class Learner {
     let moving: UnsafeMutablePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
 
-    init(model: Model) {
+    /// - Parameter held: items that a user's history can hold.
+    init(model: Model, held: Int) {
         self.model = model
         kernels = model.kernels
         userRows = model.users.rows
         itemRows = model.items.rows
         negatives = model.settings.negatives
         verifiesNegatives = model.settings.verifiedNegatives
-        seed = model.settings.seed
+        draws = NegativeDraws(seed: model.settings.seed)
         width = model.width
         userRowIsQuery = model.layout.userRowIsQuery && model.histories == nil
         isPairwise = model.settings.loss.isPairwise
-        isSamplingFree = model.samplingFree != nil
-        takesItemAttributes = model.takesItemAttributes
+        isSamplingFree = model.settings.unobserved == .regularized
+        isInteracting = !isSamplingFree && model.grams != nil
         usersWithAttributes = model.attributes.users.holders
         itemsWithAttributes = model.attributes.items.holders
         prequential = Prequential(loss: model.settings.loss, kernels: model.kernels)
@@ -69,8 +84,14 @@ final class Learner {
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
         side = UserSide(model: model)
-        attributed = AttributedPass(model: model, settings: settings)
-        samplingFree = model.samplingFree.map { SamplingFree(model: model, state: $0) }
+        attributed = AttributedPass(model: model, settings: settings, parameterGradient: side.parameterGradient)
+        samplingFree = isSamplingFree ? SamplingFree(model: model, state: model.grams!) : nil
+        interaction = isInteracting ? InteractionRegularizer(model: model, state: model.grams!) : nil
+        refolding = model.settings.refolding.isLasting ? Refolding(model: model, held: held) : nil
+        stampsUsers = model.users.stamps != nil
+        fades = model.settings.halfLife > 0
+        // Where there are Gram matrices, items are visited by the sweep of those.
+        sweptTables = ([model.grams == nil ? model.items : nil, model.histories, model.itemAttributes]).compactMap(\.self)
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
         takesRuns = Learner.takesRuns(model)
         run = .allocate(capacity: 1)
@@ -79,7 +100,7 @@ final class Learner {
         items = run.pointee.items
         ordinals = run.pointee.ordinals
         moving = .allocate(capacity: model.width)
-        gradient = .allocate(capacity: model.width)
+        gradient = .allocate(capacity: model.layout.queryWidth)
     }
 
     deinit {
@@ -95,12 +116,14 @@ final class Learner {
     ///   - label: what the score is to become.
     ///   - weight: importance, the event type's times the record's.
     ///   - firstFeature: where the record's features start in `queue`.
+    ///   - replay: the word of draws of a past interaction that is learned again; nil for an event of the stream.
     @inline(__always)
     func learn(
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue.View, firstFeature: Int,
-        userItems: UserItems
+        userItems: UserItems, replay: UInt64? = nil
     ) {
         if isSamplingFree {
+            guard replay == nil else { return }
             return learnSamplingFree(
                 record, label: label, weight: weight, queue: queue, firstFeature: firstFeature, userItems: userItems)
         }
@@ -108,25 +131,38 @@ final class Learner {
         setItem(0, record.pointee.item, label: label, weight: weight)
         var count = 1
         if negatives > 0 && label > 0 {
-            count += drawNegatives(of: record, weight: weight, userItems: userItems)
+            let word = replay ?? draws.word(at: record.pointee.position)
+            count += drawNegatives(of: record, word, weight: weight, userItems: userItems)
         }
         // A pairwise loss has nothing to say of an item without a negative beside it.
         if isPairwise && count == 1 { return }
+        if fades { wakeItems(record.pointee.position, count: count) }
+        if stampsUsers { wakeUser(record, userItems: userItems) }
         var pass = fk_pass()
         stepper.clipped = 0
         pass.catalogue = record.pointee.catalogue
-        if record.pointee.featureCount == 0 && userRowIsQuery && !hasAttributes(user) {
+        if isInteracting { interaction.unsafelyUnwrapped.begin(record, ordinals, count: count) }
+        let standsAlone = record.pointee.featureCount == 0 && userRowIsQuery && !hasAttributes(user)
+        if standsAlone {
             stepAlone(user, &pass, count)
         } else {
             side.start(user: user, userItems: userItems)
             for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
+            if replay != nil { side.leaveOut(history: record.pointee.item) }
+            if fades { wakeSide(record.pointee.position) }
             stepSum(&pass, count)
         }
+        countRows(count &+ (standsAlone ? 1 : side.rowCount))
         model.stepBias(error: pass.error_sum)
-        prequential.record(items, count: count, position: record.pointee.position)
+        if replay == nil { prequential.record(items, count: count, position: record.pointee.position) }
         if pass.clipped != 0 { clipped.add(Int(pass.clipped), ordering: .relaxed) }
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
+        if isInteracting { interaction.unsafelyUnwrapped.finish(record, ordinals, count: count) }
     }
+
+    /// Only the trainer adds, so no read-modify-write is needed.
+    @inline(__always)
+    func countRows(_ count: Int) { rowUpdates.store(rowUpdates.load(ordering: .relaxed) &+ count, ordering: .relaxed) }
 
     @inline(__always)
     func setItem(_ index: Int, _ ordinal: UInt32, label: Float, weight: Float) {
@@ -137,10 +173,15 @@ final class Learner {
     }
 
     /// The items' steps by the model's loss.
+    /// - Parameter describesItems: whether any item may have attributes.
     @inline(__always)
-    func run(_ pass: inout fk_pass, _ count: Int) {
-        if takesItemAttributes && itemsWithAttributes.pointee.load(ordering: .relaxed) != 0 {
-            attributed.run(&pass, items, ordinals, count: count)
+    func run(_ pass: inout fk_pass, _ count: Int, describesItems: Bool) {
+        if describesItems {
+            if isPairwise {
+                attributed.runPairs(&pass, items, ordinals, count: count)
+            } else {
+                attributed.run(&pass, items, ordinals, count: count)
+            }
         } else if isPairwise {
             kernels.pairs(&pass, settings, items, count, width)
         } else {
@@ -158,12 +199,13 @@ final class Learner {
     @inline(__always)
     func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
         let state = userRows.state(user)
+        if isInteracting { regularizeAlone(user, &pass) }
         pass.query = userRows.factors(user)
         pass.query_accumulators = userRows.accumulators(user)
         pass.query_state = state
         pass.query_l2 = settings.pointee.query.l2
         pass.constant = model.bias + fk_read_state(state).weight
-        run(&pass, count)
+        run(&pass, count, describesItems: itemsWithAttributes.pointee.load(ordering: .relaxed) != 0)
         if isPairwise && pass.pairs == 0 { return }
         var side = settings.pointee.query
         kernels.step(
@@ -177,19 +219,21 @@ final class Learner {
     /// With `mf` under plain sgd the user's own row moves with each item as above, which is the same formula with fresher
     /// values; elsewhere the user's row waits like the others.
     func stepSum(_ pass: inout fk_pass, _ count: Int) {
-
         pass.constant = side.fold()
-        gradient.update(repeating: 0, count: width)
+        gradient.update(repeating: 0, count: side.meetsAttributes ? model.layout.queryWidth : width)
+        if let parameters = model.parameters { side.parameterGradient.update(repeating: 0, count: parameters.count) }
+        if isInteracting { regularizeSum(catalogue: pass.catalogue) }
         pass.gradient = gradient
         if movesUser {
             moving.update(from: side.query, count: width)
+            if isInteracting { kernels.add(moving, gradient, -settings.pointee.query.rate, width) }
             pass.query = moving
             pass.query_state = side.rows[0].state
         } else {
             pass.query = side.query
         }
-        run(&pass, count)
-        if isPairwise && pass.pairs == 0 { return }
+        run(&pass, count, describesItems: side.meetsAttributes)
+        if isPairwise && pass.pairs == 0 && !isInteracting { return }
         // No item was stepped: a row of the side is bad and must not reach the others.
         if pass.rejected != 0 && pass.error_square_sum == 0 { return }
         if movesUser { moveUser(&pass, isPairwise ? Int(pass.pairs) : count) }

@@ -140,6 +140,15 @@ final class Prequential: @unchecked Sendable {
         return first
     }
 
+    /// All that was gathered. While trainers stand still.
+    var state: PrequentialState { PrequentialState(sums: sums, lowest: lowest, highest: highest, alarm: alarm) }
+
+    /// Goes on after a restored state. Before any thread starts.
+    func restore(_ state: PrequentialState) {
+        (sums, lowest, highest, alarm) = (state.sums, state.lowest, state.highest, state.alarm)
+        publish()
+    }
+
     /// Shows the sums to other threads.
     func publish() {
         let sums = tally.sums

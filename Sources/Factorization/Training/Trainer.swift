@@ -8,7 +8,7 @@ public final class Trainer: @unchecked Sendable {
     public let index: Int
     let queue: TrainerQueue
     let learners: [Learner]
-    private let shared: SharedState
+    let shared: SharedState
     /// Lists that other trainers replace are read under this.
     private let ticket: Int
     // The same again for the loop, without reference counting: these objects live as long as the trainer.
@@ -16,25 +16,36 @@ public final class Trainer: @unchecked Sendable {
     private let learnerCount: Int
     private let userItems: Unmanaged<UserItems>
     private let rules: UnsafePointer<TypeRule>
-    private let ring: TrainerQueue.View
+    let ring: TrainerQueue.View
+    /// The tables that the learners draw negatives from; nil while all draw uniformly.
+    private var negativeTables: NegativeTables?
+    private let reservoir: ReplayReservoir?
+    let replaysPerEvent: Int
+    /// Past interactions learned again since the start.
+    let replayed = Atomic<Int>(0)
+    /// Whether rows of any model fade.
+    private let fades: Bool
     /// Every event of this trainer up to here is applied.
     private let applied = Atomic<UInt64>(0)
     private let learned = Atomic<Int>(0)
     /// Trainer only: the last `issued` that the queue showed.
     private var seen: UInt64 = 0
 
-    init(index: Int, queue: TrainerQueue, models: [Model], shared: SharedState) {
+    init(index: Int, queue: TrainerQueue, models: [Model], shared: SharedState, replaysPerEvent: Int = 0) {
         self.index = index
         self.queue = queue
         self.shared = shared
         ticket = shared.epochs.register()
-        learners = models.map(Learner.init)
+        learners = models.map { Learner(model: $0, held: shared.userItems.historyLength) }
+        fades = learners.contains(where: \.fades)
         learnerCount = learners.count
         learnerList = .allocate(capacity: learnerCount)
         for (number, learner) in learners.enumerated() { (learnerList + number).initialize(to: .passUnretained(learner)) }
         userItems = .passUnretained(shared.userItems)
         rules = shared.types.rule(0)
         ring = queue.view
+        reservoir = shared.replay
+        self.replaysPerEvent = replaysPerEvent
     }
 
     deinit { learnerList.deallocate() }
@@ -49,6 +60,12 @@ public final class Trainer: @unchecked Sendable {
 
     /// Goes on after a restored state. Before any thread starts.
     func restore(position: UInt64) { applied.store(position, ordering: .releasing) }
+
+    /// Draws negatives from these tables from here on. Trainer only, or before any thread starts.
+    func use(_ tables: NegativeTables) {
+        for (learner, table) in zip(learners, tables.byModel) { learner.draws.use(table) }
+        negativeTables = tables
+    }
 
     /// Records between two releases of the queue's places: about 512 row updates at usual numbers of negatives.
     private static let chunk = 64
@@ -112,6 +129,7 @@ public final class Trainer: @unchecked Sendable {
 
     @inline(__always)
     private func apply(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
+        if fades { sweep(record.pointee.position) }
         guard record.pointee.kind == .interaction else { return applyRare(record, firstFeature: firstFeature) }
         let rule = rules + Int(record.pointee.type)
         let label = rule.pointee.label(value: record.pointee.value, hasValue: record.pointee.hasValue)
@@ -128,6 +146,7 @@ public final class Trainer: @unchecked Sendable {
                         }
                     }
                 }
+                if let reservoir { replay(reservoir, beside: record, label: label, weight: weight) }
             }
             if rule.pointee.marksSeen {
                 userItems.append(record.pointee.item, user: record.pointee.user)
@@ -136,6 +155,9 @@ public final class Trainer: @unchecked Sendable {
         }
         learned.store(learned.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
     }
+
+    @inline(never)
+    private func sweep(_ position: UInt64) { for learner in learners where learner.fades { learner.sweep(position) } }
 
     @inline(never)
     private func applyRare(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
@@ -148,12 +170,21 @@ public final class Trainer: @unchecked Sendable {
             lists.set(ofUser ? user : record.pointee.item, count: Int(record.pointee.featureCount)) {
                 ring.feature(firstFeature &+ $0)
             }
-        case .undo: shared.userItems.remove(record.pointee.item, user: user)
+        case .undo: undo(record)
+        case .negativeTables: if let tables = record.pointee.takeTables() { use(tables.takeRetainedValue()) }
         case .forgetUser:
             shared.userItems.clear(user)
+            reservoir?.remove(user: user)
             shared.attributes.users.clear(user)
             for learner in learners { learner.forget(user: user) }
         default: break
         }
+    }
+
+    /// Takes back an interaction: from history and seen where its type marks items as seen, and from the replay reservoir.
+    private func undo(_ record: UnsafeMutablePointer<TrainingRecord>) {
+        let user = record.pointee.user, item = record.pointee.item, namesType = record.pointee.hasValue
+        if !namesType || (rules + Int(record.pointee.type)).pointee.marksSeen { shared.userItems.undo(item, user: user) }
+        reservoir?.remove(user: user, item: item, type: namesType ? record.pointee.type : nil)
     }
 }

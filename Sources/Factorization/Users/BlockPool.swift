@@ -4,7 +4,7 @@ import Synchronization
 /// Memory for the small growing arrays of users (history, seen items): blocks of 16·2ⁿ bytes, carved from large chunks,
 /// reused through free lists after every reader has left.
 ///
-/// Thread safety: one thread at a time, the trainer that owns the shard. `bytes` is for anyone.
+/// Thread safety: one thread at a time, the trainer that owns the shard. `bytes` and `held` are for anyone.
 final class BlockPool: @unchecked Sendable {
     private static let classes = 24
     private static let chunkBytes = 1 << 16
@@ -16,11 +16,19 @@ final class BlockPool: @unchecked Sendable {
     /// Unlinked blocks that readers may still hold, oldest first.
     private var retired: [(block: UnsafeMutableRawPointer, sizeClass: Int, epoch: UInt64)] = []
     private let mapped = Atomic<Int>(0)
+    /// Bytes of blocks given out and not given back. Stored by the owner.
+    private let inUse = Atomic<Int>(0)
 
     init(epochs: ReaderEpochs) { self.epochs = epochs }
     deinit { for chunk in chunks { fk_unmap(chunk.memory, chunk.bytes) } }
 
+    /// Bytes that the system has given.
     var bytes: Int { mapped.load(ordering: .relaxed) }
+    /// Bytes of the blocks in use: a function of what was asked for, not of when readers left.
+    var held: Int { inUse.load(ordering: .relaxed) }
+
+    /// Bytes of the block that serves for `bytes`; 0 for none.
+    static func size(_ bytes: Int) -> Int { bytes == 0 ? 0 : 16 << sizeClass(bytes) }
 
     private static func sizeClass(_ bytes: Int) -> Int {
         bytes <= 16 ? 0 : Int.bitWidth - (bytes - 1).leadingZeroBitCount - 4
@@ -29,6 +37,7 @@ final class BlockPool: @unchecked Sendable {
     /// A zeroed block of at least `bytes`.
     func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
         let sizeClass = BlockPool.sizeClass(bytes), size = 16 << sizeClass
+        inUse.store(held + size, ordering: .relaxed)
         if let block = free[sizeClass].popLast() {
             block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
             return block
@@ -54,6 +63,7 @@ final class BlockPool: @unchecked Sendable {
 
     /// Gives back a block that is no longer linked anywhere.
     func retire(_ block: UnsafeMutableRawPointer, bytes: Int) {
+        inUse.store(held - BlockPool.size(bytes), ordering: .relaxed)
         retired.append((block, BlockPool.sizeClass(bytes), epochs.advance()))
         guard retired.count >= 64 else { return }
         let reusable = retired.prefix { epochs.isPast($0.epoch) }

@@ -69,7 +69,7 @@ enum EventJSON {
     }
 
     /// Field → value, → list of values, or → object of value and weight, whichever is the shortest that says it.
-    private static func write(_ context: [ContextPair], to writer: inout JSONWriter) {
+    static func write(_ context: [ContextPair], to writer: inout JSONWriter) {
         writer.beginObject()
         var done: [String] = []
         for pair in context where !done.contains(pair.field) {

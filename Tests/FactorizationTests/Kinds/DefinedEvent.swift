@@ -24,6 +24,9 @@ struct DefinedEvent {
     let groups: [SideRow.Group]
     let fields: [Int]
     var items: [UInt32: ReferenceRow]
+    /// The items' attributes, and the rows of all of these.
+    let lists: [UInt32: [ResolvedFeature]]
+    var attributes: [UInt32: ReferenceRow]
     var parameters: [ReferenceRow]
     var bias: Double
     private var biasAccumulator: Double
@@ -40,12 +43,20 @@ struct DefinedEvent {
         let newest = history ?? DefinedEvent.history(engine, user: user)
         let powers = newest.indices.map { pow(Double(settings.history.decay), Double($0)) }
         let scale = 1 / powers.reduce(0, +).squareRoot()
-        rows = [ReferenceRow(model.users, user)] + newest.map { ReferenceRow(model.histories!, $0) }
+        let own = engine.attributes(user: user)
+        rows = [ReferenceRow(model.users, user)] + own.map { ReferenceRow(model.userAttributes, $0.ordinal) } + newest.map { ReferenceRow(model.histories!, $0) }
             + context.map { ReferenceRow(model.contexts, $0.ordinal) }
-        x = [1] + powers.map { $0 * scale } + context.map { Double($0.weight) }
-        groups = [.user] + newest.map { _ in .history } + context.map { _ in .context }
-        fields = [0] + newest.map { _ in 1 } + context.map { FieldAwareMachine.contextField(Array($0.name.utf8), settings) }
-        self.items = Dictionary(items.map { ($0, ReferenceRow(model.items, $0)) }, uniquingKeysWith: { a, _ in a })
+        x = [1] + own.map { Double($0.weight) } + powers.map { $0 * scale } + context.map { Double($0.weight) }
+        groups = [.user] + own.map { _ in .attribute } + newest.map { _ in .history } + context.map { _ in .context }
+        fields = [0] + own.map { _ in FieldAwareMachine.otherField(settings) } + newest.map { _ in 1 } + context.map { FieldAwareMachine.contextField(Array($0.name.utf8), settings) }
+        let lists = Dictionary(items.map { ($0, engine.attributes(item: $0)) }, uniquingKeysWith: { a, _ in a })
+        self.lists = lists
+        // Only an item with attributes has a use for the tail of its row.
+        self.items = Dictionary(
+            lists.map { ($0.key, ReferenceRow(model.items, $0.key, withTail: !$0.value.isEmpty)) }, uniquingKeysWith: { a, _ in a })
+        attributes = Dictionary(
+            lists.values.joined().map { ($0.ordinal, ReferenceRow(model.itemAttributes, $0.ordinal, withTail: true)) },
+            uniquingKeysWith: { a, _ in a })
         parameters = (0..<layout.parameters.count).map { ReferenceRow(model.parameters!, $0, rank: settings.rank) }
         bias = Double(model.globalState.bias)
         biasAccumulator = Double(model.globalState.accumulator)
@@ -61,10 +72,15 @@ struct DefinedEvent {
     }
 
     func score(_ item: UInt32) -> Double {
-        let row = items[item]!
+        let row = items[item]!, field = FieldAwareMachine.fieldCount(settings) - 1
         var features = rows.indices.map { DefinedFeature(field: fields[$0], x: x[$0], v: rows[$0].v) }
-        features.append(DefinedFeature(field: FieldAwareMachine.fieldCount(settings) - 1, x: 1, v: row.v))
-        let linear = rows.indices.reduce(bias + row.w) { $0 + x[$1] * rows[$1].w }
+        features.append(DefinedFeature(field: field, isItemSide: true, x: 1, v: row.v))
+        var linear = rows.indices.reduce(bias + row.w) { $0 + x[$1] * rows[$1].w }
+        for feature in lists[item]! {
+            let row = attributes[feature.ordinal]!
+            features.append(DefinedFeature(field: field, isItemSide: true, x: Double(feature.weight), v: row.v))
+            linear += Double(feature.weight) * row.w
+        }
         return linear + definedInteractions(settings, features, parameters.map(\.v))
     }
 
@@ -112,6 +128,7 @@ struct DefinedEvent {
     /// The pass that a model makes of an event: item after item, or pair after pair, each from what the last has left; the
     /// rows of the side and the parameters then take what was gathered, unless the user's row is the side and moves along.
     mutating func step(_ pass: [(item: UInt32, label: Double)], catalogue: Int, weight: Double) {
+        // With attributes of the user the side is a sum.
         let moves = layout.userRowIsQuery && settings.history.length == 0 && rows.count == 1
         var gathered = rows.map { $0.v.map { _ in 0.0 } }, common = parameters.map { $0.v.map { _ in 0.0 } }
         var weightsGathered = rows.map { _ in 0.0 }, error = 0.0, steps = 0
@@ -151,19 +168,26 @@ struct DefinedEvent {
         return .pair(positive, negative, weight: log(1 + (others / Double(place)).rounded(.down)) / log(1 + others))
     }
 
-    /// Steps the items of a unit, all from the values before.
+    /// Steps the items of a unit and their attributes, each row once and all from the values before.
     private mutating func stepItems(_ unit: Unit, _ weight: Double) {
         let before = self
         for item in unit.items {
-            let path: WritableKeyPath<DefinedEvent, ReferenceRow> = \.items[item]!
-            let weightPath: WritableKeyPath<DefinedEvent, Double> = \.items[item]!.w
-            let row = before.items[item]!
-            let gradient = zip(before.slopes(path, unit, times: weight), row.v).map { $0 + Double(settings.l2.item) * $1 }
-            items[item]!.stepFactors(gradient, rate: settings.rates.item, settings.optimizer)
-            guard layout.hasWeights else { continue }
-            let slope = weight * before.slope(weightPath, unit) + Double(settings.l2.weight) * row.w
-            items[item]!.stepWeight(slope, rate: settings.rates.weight, settings.optimizer)
+            step(\.items[item]!, before, unit, weight, rate: settings.rates.item, l2: settings.l2.item)
         }
+        for attribute in Set(unit.items.flatMap { lists[$0]!.map(\.ordinal) }) {
+            step(\.attributes[attribute]!, before, unit, weight, rate: settings.rates.attribute, l2: settings.l2.attribute)
+        }
+    }
+
+    private mutating func step(
+        _ path: WritableKeyPath<DefinedEvent, ReferenceRow>, _ before: DefinedEvent, _ unit: Unit, _ weight: Double, rate: Float, l2: Float
+    ) {
+        let row = before[keyPath: path]
+        let gradient = zip(before.slopes(path, unit, times: weight), row.v).map { $0 + Double(l2) * $1 }
+        self[keyPath: path].stepFactors(gradient, rate: rate, settings.optimizer)
+        guard layout.hasWeights else { return }
+        let slope = weight * before.slope(path.appending(path: \.w), unit) + Double(settings.l2.weight) * row.w
+        self[keyPath: path].stepWeight(slope, rate: settings.rates.weight, settings.optimizer)
     }
 
     private mutating func stepFactors(_ a: Int, _ gradient: [Double]) {

@@ -17,6 +17,15 @@ import Testing
             })
     }
 
+    /// Gives two of three items and every other user attributes, which the items share among themselves.
+    private func describe(_ engine: Engine) {
+        func feature(_ field: String, _ value: Int64, _ weight: Float) -> TestFeature { TestFeature(field: field, value: value, weight: weight) }
+        for item in 0..<12 as Range<Int64> where item % 3 > 0 {
+            engine.describe(item: item, [feature("genre", item % 2, 1), feature("tag", item % 4, 0.8), feature("length", 0, Float(item) / 8 - 0.6)])
+        }
+        for user in [0, 2] as [Int64] { engine.describe(user: user, [feature("club", user, 1), feature("age", 0, 0.6 + Float(user) / 4)]) }
+    }
+
     private func context(_ engine: Engine, _ event: TestEvent) -> [(ordinal: UInt32, weight: Float, name: String)] {
         event.context.map { (engine.context($0), $0.weight, $0.field) }
     }
@@ -54,6 +63,9 @@ import Testing
             let got = DefinedEvent(engine, user: user, context: context, items: pass.map(\.item), history: history)
             for a in got.rows.indices { expectSame(got.rows[a], after.rows[a], before: before.rows[a], "\(got.groups[a]) row \(a)") }
             for (item, row) in got.items { expectSame(row, after.items[item]!, before: before.items[item]!, "item \(item)") }
+            for (attribute, row) in got.attributes {
+                expectSame(row, after.attributes[attribute]!, before: before.attributes[attribute]!, "attribute \(attribute)")
+            }
             for b in got.parameters.indices { expectSame(got.parameters[b], after.parameters[b], before: before.parameters[b], "parameters \(b)") }
             #expect(abs(got.bias - after.bias) <= 1e-4 * abs(after.bias - before.bias) + 1e-7)
         }
@@ -80,6 +92,28 @@ import Testing
         }
     }
 
+    @Test(arguments: KindCase.all) func stepsWithAttributesOfBothSidesFollowTheDefinition(_ kind: KindCase) {
+        for (variant, optimizer) in zip(Kernels.Variant.allCases.reversed(), ModelSettings.Optimizer.allCases) {
+            guard let kernels = Kernels(variant) else { continue }
+            if kind.kind == .mf && optimizer == .sgd { continue }
+            let engine = engine(kind.settings(optimizer), kernels)
+            describe(engine)
+            warmUp(engine)
+            check(engine, events(3, context: 2, seed: 35))
+        }
+    }
+
+    /// Users 1 and 3 have no attributes: their own row is the query and moves with each item, where the kind has it so.
+    @Test(arguments: KindCase.all) func stepsOfAUserAloneAgainstDescribedItemsFollowTheDefinition(_ kind: KindCase) {
+        for (variant, optimizer) in zip(Kernels.Variant.allCases, ModelSettings.Optimizer.allCases) {
+            guard let kernels = Kernels(variant) else { continue }
+            let engine = engine(kind.settings(optimizer, history: 0), kernels)
+            describe(engine)
+            warmUp(engine)
+            check(engine, events(12, context: 0, seed: 36).filter { $0.user % 2 == 1 })
+        }
+    }
+
     @Test(arguments: KindCase.all) func stepsOfAUserAloneFollowTheDefinition(_ kind: KindCase) {
         for (variant, optimizer) in zip(Kernels.Variant.allCases, ModelSettings.Optimizer.allCases) {
             guard let kernels = Kernels(variant) else { continue }
@@ -90,8 +124,9 @@ import Testing
     }
 
     @Test(arguments: KindCase.kinds) func foldedScoresEqualTheDefinition(_ kind: KindCase) {
-        for history in [0, 4] {
+        for (history, isDescribed) in [(0, false), (4, false), (0, true), (4, true)] {
             let engine = engine(kind.settings(history: history))
+            if isDescribed { describe(engine) }
             warmUp(engine)
             let scorer = Scorer(engine: engine), items = (0..<UInt32(engine.items.count)).map { $0 }
             for event in events(20, context: 3, seed: 33) {
@@ -106,6 +141,15 @@ import Testing
                 let best = scorer.recommend(RecommendQuery(user: user, features: features, count: 1, excludesSeen: false))
                 #expect(best.items[0].score == scores.max())
             }
+            // An upsert counts from the next answer on.
+            guard isDescribed else { continue }
+            engine.describe(item: 1, [TestFeature(field: "genre", value: 0), TestFeature(field: "new", value: 1)])
+            engine.describe(item: 2, [])
+            engine.describe(item: 3, [TestFeature(field: "tag", value: 1, weight: -1)])
+            let user = engine.user(1), defined = DefinedEvent(engine, user: user, context: [], items: items)
+            for (item, score) in zip(items, scorer.score(user: user, items: items)) {
+                #expect(abs(Double(score) - defined.score(item)) <= 1e-5 * max(1, Double(abs(score))))
+            }
         }
     }
 
@@ -113,6 +157,7 @@ import Testing
         for optimizer in ModelSettings.Optimizer.allCases {
             let settings = EngineSettings(models: [kind.settings(optimizer)], queueCapacity: 64, historyLength: 8)
             let one = Engine(settings: settings), other = Engine(settings: settings)
+            describe(one)
             warmUp(one)
             let state = MemoryState(one)
             try other.restore(from: state)

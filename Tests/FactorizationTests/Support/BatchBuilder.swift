@@ -61,8 +61,8 @@ struct BatchBuilder {
                     featureCount: UInt16(event.context.count))))
     }
 
-    func append(_ kind: RecordKind, user: Int64 = 0, item: Int64 = 0) {
-        #expect(batch.append(EventRecord(kind: kind, user: key(user), item: key(item))))
+    func append(_ kind: RecordKind, user: Int64 = 0, item: Int64 = 0, type: String = "") {
+        #expect(batch.append(EventRecord(kind: kind, user: key(user), item: key(item), type: text(type))))
     }
 }
 

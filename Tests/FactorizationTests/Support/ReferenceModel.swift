@@ -11,13 +11,15 @@ struct ReferenceRow {
     var weightAccumulator = 0.0
     var accumulators: [Double]
 
-    init(_ table: FactorTable, _ ordinal: UInt32) {
+    /// - Parameter withTail: whether `v` goes on with the row's tail.
+    init(_ table: FactorTable, _ ordinal: UInt32, withTail: Bool = false) {
         let state = table.state(ordinal).pointee, held = table.accumulators(ordinal), row = table.factors(ordinal)
-        v = (0..<table.rank).map { Double(row[$0]) }
+        let places = Array(0..<table.rank) + (withTail ? Array(table.width..<table.width + table.tail) : [])
+        v = places.map { Double(row[$0]) }
         w = Double(state.weight)
         factorAccumulator = Double(state.factor_accumulator)
         weightAccumulator = Double(state.weight_accumulator)
-        accumulators = (0..<table.rank).map { index in held.map { Double($0[index]) } ?? 0 }
+        accumulators = places.map { index in held.map { Double($0[index]) } ?? 0 }
     }
 
     /// One step against given gradients, by the optimiser's formula.

@@ -24,4 +24,27 @@ enum FactorizationMachine {
             stepper.step(side.rows[index], gradient, sum: side.query, pair: error, error: error)
         }
     }
+
+    /// The same on the item's side: z is the sum, its own pairs belong to b.
+    static func foldItem(_ side: ItemSide) -> Float {
+        let kernels = side.model.kernels, width = side.model.width
+        side.addRows()
+        var own: Float = 0
+        for index in 0..<side.rowCount {
+            let row = side.rows[index]
+            own += row.x * row.x * kernels.dot(row.factors, row.factors, width)
+        }
+        return 0.5 * (kernels.dot(side.z, side.z, width) - own)
+    }
+
+    /// ∂/∂q_b = x_b (G + e (z − x_b q_b)).
+    static func backPropagateItem(_ side: ItemSide, _ gradient: UnsafePointer<Float>, error: Float) {
+        let kernels = side.model.kernels, width = side.model.width
+        for index in 0..<side.rowCount {
+            let row = side.rows[index], own = side.gradient(index)
+            side.set(index, gradient)
+            kernels.add(own, side.z, row.x * error, width)
+            kernels.add(own, row.factors, -row.x * row.x * error, width)
+        }
+    }
 }

@@ -3,8 +3,12 @@
 ///
 /// Fields: user; history, where the model takes one; the context fields named in the settings; one for all other context
 /// fields and the user's attributes; item, the last. A row of the user's side has a block for every field, an item's row one
-/// for every field but its own. With S_f = Σ_{a in field f} x_a row_a the query's block f is S_f's block `item`, and the side's own pairs are
+/// for every field but its own; that one lies apart behind them, and serves only where the item has attributes. With S_f = Σ_{a in field f} x_a row_a the query's block f is S_f's block `item`, and the side's own pairs are
 /// ½(Σ_{f,g} ⟨S_f[g], S_g[f]⟩ − Σ_a x_a² ‖v_{a,f(a)}‖²), in O(nnz·F·k + F²·k). Scratch: S_f for each field, then a gradient.
+///
+/// The item's attributes are of field `item` too, whatever their own fields' names: with i and j both of the item's side a
+/// pair counts ⟨v_{i,item}, v_{j,item}⟩ x_i x_j. So user rows need no further block, an item without attributes is scored and
+/// learned from the blocks that it always had, and z is the sum of these; b holds the pairs, from the blocks apart.
 enum FieldAwareMachine {
     /// Number of fields, the item's included.
     static func fieldCount(_ settings: ModelSettings) -> Int { firstContextField(settings) + settings.fields.count + 2 }
@@ -22,7 +26,9 @@ enum FieldAwareMachine {
 
     static func layout(_ settings: ModelSettings) -> KindLayout {
         let fields = fieldCount(settings), rank = fields * settings.rank
-        return KindLayout(sideRank: rank, itemRank: rank - settings.rank, scratch: fields * KindLayout.padded(rank))
+        return KindLayout(
+            sideRank: rank, itemRank: rank - settings.rank, itemOwnRank: settings.rank, scratch: fields * KindLayout.padded(rank),
+            itemScratch: KindLayout.padded(settings.rank))
     }
 
     @inline(__always)
@@ -73,6 +79,31 @@ enum FieldAwareMachine {
                 kernels.add(own + field * rank, row.factors + field * rank, -error * row.x, rank)
             }
             stepper.step(row, own, error: error)
+        }
+    }
+
+    /// z = Σ_b x_b row_b over the blocks that meet the query. Scratch: the sum of the blocks apart, s.
+    static func foldItem(_ side: ItemSide) -> Float {
+        let model = side.model, kernels = model.kernels, rank = model.settings.rank, sum = side.scratch
+        side.addRows()
+        sum.update(repeating: 0, count: rank)
+        var own: Float = 0
+        for index in 0..<side.rowCount {
+            let row = side.rows[index], apart = row.factors + model.width
+            kernels.add(sum, apart, row.x, rank)
+            own += row.x * row.x * kernels.dot(apart, apart, rank)
+        }
+        return 0.5 * (kernels.dot(sum, sum, rank) - own)
+    }
+
+    /// ∂/∂row_b = x_b G, and of the block apart x_b e (s − x_b v_{b,item}).
+    static func backPropagateItem(_ side: ItemSide, _ gradient: UnsafePointer<Float>, error: Float) {
+        let model = side.model, kernels = model.kernels, rank = model.settings.rank, sum = side.scratch
+        for index in 0..<side.rowCount {
+            let row = side.rows[index], apart = side.gradient(index) + model.width
+            side.set(index, gradient)
+            kernels.add(apart, sum, row.x * error, rank)
+            kernels.add(apart, row.factors + model.width, -row.x * row.x * error, rank)
         }
     }
 }

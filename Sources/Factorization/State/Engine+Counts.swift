@@ -1,0 +1,130 @@
+/// What was counted, in a state image: the popularity that fades, the tables of negatives, the replay reservoir and the
+/// prequential metrics.
+extension Engine {
+    /// Trainers that a state can name: as many as there are shards.
+    private static let mostTrainers = UInt32(Placement.shardCount)
+
+    func captureCounting(into image: inout StateImage) {
+        var writer = ByteWriter()
+        writer.put(shared.decay.increment)
+        image.add("popularity", writer.bytes)
+        captureNegatives(into: &image)
+        captureReplay(into: &image)
+        for (index, model) in models.enumerated() {
+            var writer = ByteWriter()
+            writer.put(UInt32(trainers.count))
+            for trainer in trainers { trainer.learners[index].prequential.state.write(&writer) }
+            image.add("model/\(model.settings.name)/prequential", writer.bytes)
+        }
+    }
+
+    func restoreCounting(_ source: some StateSource, position: UInt64) throws {
+        try read("popularity", source) { (reader) throws(StateError) in
+            let increment = try reader.getDouble()
+            guard increment >= 1, increment < PopularityDecay.limit else { throw .damaged(section: "popularity") }
+            shared.decay.restore(increment: increment, position: position)
+        }
+        try restoreNegatives(source)
+        try restoreReplay(source)
+        for (index, model) in models.enumerated() {
+            let section = "model/\(model.settings.name)/prequential"
+            var saved: [PrequentialState] = []
+            try read(section, source) { (reader) throws(StateError) in
+                let count = try reader.get(UInt32.self)
+                guard (1...Engine.mostTrainers).contains(count) else { throw .damaged(section: section) }
+                for _ in 0..<count { saved.append(try PrequentialState(&reader)) }
+            }
+            for (trainer, state) in zip(trainers, PrequentialState.spread(saved, over: trainers.count)) {
+                trainer.learners[index].prequential.restore(state)
+            }
+        }
+    }
+
+    // MARK: Negatives: what the tables were built from
+
+    private func captureNegatives(into image: inout StateImage) {
+        let frequencies = sequencer.negatives.tables?.frequencies ?? []
+        var writer = ByteWriter()
+        writer.put(sequencer.negatives.next)
+        writer.put(UInt64(frequencies.count))
+        image.add("negatives", writer.bytes)
+        for start in stride(from: 0, to: frequencies.count, by: Engine.idsPerSection) {
+            var writer = ByteWriter()
+            for frequency in frequencies[start..<min(start + Engine.idsPerSection, frequencies.count)] { writer.put(frequency) }
+            image.add("negatives/\(start / Engine.idsPerSection)", writer.bytes)
+        }
+    }
+
+    private func restoreNegatives(_ source: some StateSource) throws {
+        var next: UInt64 = 0, count = 0
+        try read("negatives", source) { (reader) throws(StateError) in
+            next = try reader.get()
+            let saved = try reader.get(UInt64.self)
+            guard saved <= UInt64(items.count) else { throw .damaged(section: "negatives") }
+            count = Int(saved)
+        }
+        var frequencies: [Float] = []
+        for start in stride(from: 0, to: count, by: Engine.idsPerSection) {
+            let section = "negatives/\(start / Engine.idsPerSection)"
+            try read(section, source) { (reader) throws(StateError) in
+                for _ in start..<min(start + Engine.idsPerSection, count) {
+                    let frequency = try reader.getFloat()
+                    guard frequency >= 0, frequency.isFinite else { throw .damaged(section: section) }
+                    frequencies.append(frequency)
+                }
+            }
+        }
+        guard let tables = sequencer.restoreNegatives(next: next, frequencies: frequencies) else { return }
+        for trainer in trainers { trainer.use(tables) }
+    }
+
+    // MARK: Replay
+
+    private func captureReplay(into image: inout StateImage) {
+        var writer = ByteWriter()
+        writer.put(UInt64(shared.replay?.places ?? 0))
+        image.add("replay", writer.bytes)
+        guard let replay = shared.replay else { return }
+        for shard in 0..<Placement.shardCount {
+            let (offered, events) = replay.state(shard)
+            var writer = ByteWriter()
+            writer.put(offered)
+            writer.put(UInt32(events.count))
+            for event in events {
+                writer.put(event.user)
+                writer.put(event.item)
+                writer.put(event.label)
+                writer.put(event.weight)
+                writer.put(event.type)
+            }
+            image.add("replay/\(shard)", writer.bytes)
+        }
+    }
+
+    /// A sample of another size is no uniform one of this: where the capacity has changed, the reservoir begins anew.
+    private func restoreReplay(_ source: some StateSource) throws {
+        var places: UInt64 = 0
+        try read("replay", source) { (reader) throws(StateError) in places = try reader.get() }
+        guard let replay = shared.replay, places == UInt64(replay.places) else { return }
+        let users = UInt32(users.count), items = UInt32(items.count), types = shared.types.allNames.count
+        for shard in 0..<Placement.shardCount {
+            let section = "replay/\(shard)"
+            try read(section, source) { (reader) throws(StateError) in
+                let offered = try reader.get(UInt64.self), count = Int(try reader.get(UInt32.self))
+                guard count <= replay.places, offered >= UInt64(count) else { throw .damaged(section: section) }
+                var events: [ReplayEvent] = []
+                for _ in 0..<count {
+                    let event = ReplayEvent(
+                        user: try reader.get(), item: try reader.get(), label: try reader.getFloat(), weight: try reader.getFloat(),
+                        type: try reader.get())
+                    let isUser = event.user < users && Placement.shard(event.user) == shard || event.user == Placement.none
+                    guard isUser, event.item < items, Int(event.type) < types, event.label.isFinite, event.weight.isFinite else {
+                        throw .damaged(section: section)
+                    }
+                    events.append(event)
+                }
+                replay.restore(shard, offered: offered, events: events)
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import CKernels
+import Synchronization
+
+/// Rows that slept: they fade with the model's half-life, and a user's stale row is led past the held history again.
+///
+/// A row fades in place when an event touches it. Rows that answers scan in one piece (items, their attributes) and rows of
+/// history are also visited by a sweep, so that none of them is far behind; the other rows of a user's side fade as they are
+/// read (`UserSide.fade`).
+extension Learner {
+    /// Brings the rows of the event's items up to its position.
+    @inline(never)
+    func wakeItems(_ position: UInt64, count: Int) {
+        let now = model.halfLife.stamp(position)
+        for index in 0..<count {
+            // With Gram matrices an item fades where they are told of it.
+            if model.grams == nil { fade(model.items, ordinals[index], now) }
+            guard let list = model.attributes.items[ordinals[index]] else { continue }
+            for place in 0..<list.count { fade(model.itemAttributes, list[place].ordinal, now) }
+        }
+    }
+
+    /// Brings the user's row up to the event's position; past the threshold it is folded anew, lastingly.
+    @inline(never)
+    func wakeUser(_ record: UnsafeMutablePointer<TrainingRecord>, userItems: UserItems) {
+        let user = record.pointee.user, now = model.halfLife.stamp(record.pointee.position)
+        guard let stamps = model.users.stamps else { return }
+        let before = stamps.touch(user, now: now)
+        guard before != 0 && before < now else { return }
+        let factor = model.halfLife.factor(from: before, to: now)
+        if let refolding, refolding.isStale(stamp: before, at: record.pointee.position),
+            let row = refolding.fold(
+                user: user, stamp: before, now: now, catalogue: record.pointee.catalogue, userItems: userItems)
+        {
+            kernels.copy(userRows.factors(user), row.factors, model.users.width)
+            fk_write_state(userRows.state(user), row.state.pointee)
+            refolded.store(refolded.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+        } else if factor != 1 {
+            model.users.shrink(user, factor, kernels)
+        }
+    }
+
+    /// Brings the rows beside the user's up to the event's position.
+    @inline(never)
+    func wakeSide(_ position: UInt64) {
+        let now = model.halfLife.stamp(position)
+        for index in 1..<max(side.rowCount, 1) { fade(model.table(side.rows[index].group), side.rows[index].ordinal, now) }
+    }
+
+    @inline(__always)
+    private func fade(_ table: FactorTable, _ ordinal: UInt32, _ now: UInt64) {
+        guard let stamps = table.stamps else { return }
+        let before = stamps.touch(ordinal, now: now)
+        guard before != now else { return }
+        let factor = model.halfLife.factor(from: before, to: now)
+        if factor != 1 { table.shrink(ordinal, factor, kernels) }
+    }
+
+    // MARK: Sweep
+
+    /// Fades the rows whose turn it is at `position`: a function of the position and of how many rows were ever touched.
+    ///
+    /// With N rows rounded up to a power of two, each is visited within P positions, P the greatest power of two up to
+    /// h/32, and between N/16 and 4 N: a row that is read as it lies is at most by the factor 2^(1/32) too large, unless the
+    /// table is so large that this would cost more than 16 visits an event.
+    @inline(never)
+    func sweep(_ position: UInt64) {
+        let now = model.halfLife.stamp(position)
+        for table in sweptTables {
+            guard let reach = table.stamps?.reach, reach > 0 else { continue }
+            let (rows, period) = Learner.round(reach: reach, halfLife: model.halfLife.events)
+            let pause = max(period / rows, 1), visits = max(rows / period, 1)
+            guard position % pause == 0 else { continue }
+            let first = position / pause &* visits
+            for visit in 0..<visits {
+                let ordinal = (first &+ visit) & (rows - 1)
+                if ordinal < UInt64(reach) && table.stamps.unsafelyUnwrapped[UInt32(ordinal)] != 0 { fade(table, UInt32(ordinal), now) }
+            }
+        }
+    }
+
+    /// Rows of a round, and the positions that it takes: powers of two.
+    static func round(reach: UInt32, halfLife: UInt64) -> (rows: UInt64, period: UInt64) {
+        let rows = powerOfTwo(upTo: 2 * UInt64(reach) - 1)
+        return (rows, powerOfTwo(upTo: max(min(halfLife / 32, 4 * rows), rows / 16, 1)))
+    }
+
+    private static func powerOfTwo(upTo value: UInt64) -> UInt64 { 1 << UInt64(63 - value.leadingZeroBitCount) }
+}
+
+extension FactorTable {
+    /// Multiplies a row and its linear weight by `factor`, below 1. What has become too small to compute with is 0.
+    func shrink(_ ordinal: UInt32, _ factor: Float, _ kernels: Kernels) {
+        let row = factors(ordinal)
+        kernels.add(row, row, factor - 1, width)
+        if kernels.dot(row, row, width) == 0 { fk_first_factors(row, 0, width, 0, 0) }
+        var value = fk_read_state(state(ordinal))
+        value.weight *= factor
+        if abs(value.weight) < 1e-30 { value.weight = 0 }
+        fk_write_state(state(ordinal), value)
+    }
+}

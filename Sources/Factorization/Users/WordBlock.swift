@@ -1,0 +1,73 @@
+import Synchronization
+
+/// A block of atomic 32-bit words: how many it can hold, how many it holds, then the words. One writer, many readers.
+struct WordBlock {
+    let words: UnsafeMutablePointer<Atomic<UInt32>>
+    /// Words before the first item.
+    static let header = 2
+
+    /// The block behind a released address; nil for none. The lowest bit of `bits` is the owner's own.
+    @inline(__always)
+    init?(bits: UInt) {
+        guard let words = UnsafeMutablePointer<Atomic<UInt32>>(bitPattern: bits & ~1) else { return nil }
+        self.words = words
+    }
+
+    /// A new block in zeroed memory of `bytes(capacity)`.
+    init(_ memory: UnsafeMutableRawPointer, capacity: Int) {
+        words = memory.assumingMemoryBound(to: Atomic<UInt32>.self)
+        words[0].store(UInt32(capacity), ordering: .relaxed)
+        words[1].store(0, ordering: .relaxed)
+    }
+
+    static func bytes(_ capacity: Int) -> Int { 4 * (capacity + header) }
+
+    var address: UnsafeMutableRawPointer { UnsafeMutableRawPointer(words) }
+    var bits: UInt { UInt(bitPattern: words) }
+    /// Items of a list, slots of a set.
+    var capacity: Int { Int(words[0].load(ordering: .relaxed)) }
+    var count: Int { Int(words[1].load(ordering: .acquiring)) }
+
+    // As a list.
+    subscript(index: Int) -> UInt32 { words[2 + index].load(ordering: .relaxed) }
+    func append(_ value: UInt32) {
+        let count = words[1].load(ordering: .relaxed)
+        words[2 + Int(count)].store(value, ordering: .relaxed)
+        words[1].store(count + 1, ordering: .releasing)
+    }
+
+    // As a set of value + 1 under linear probing: any number of slots, so that header and slots fill a block.
+    @inline(__always)
+    private func firstSlot(_ value: UInt32, _ slots: Int) -> Int { Int((UInt64(value &* 0x9E37_79B1) &* UInt64(slots)) >> 32) }
+
+    @inline(__always)
+    func contains(_ value: UInt32) -> Bool {
+        let slots = capacity
+        var slot = firstSlot(value, slots)
+        while true {
+            let held = words[2 + slot].load(ordering: .relaxed)
+            if held == 0 { return false }
+            if held == value &+ 1 { return true }
+            slot = slot + 1 == slots ? 0 : slot + 1
+        }
+    }
+
+    func insert(_ value: UInt32) {
+        let slots = capacity
+        var slot = firstSlot(value, slots)
+        while words[2 + slot].load(ordering: .relaxed) != 0 { slot = slot + 1 == slots ? 0 : slot + 1 }
+        words[2 + slot].store(value &+ 1, ordering: .relaxed)
+        words[1].store(words[1].load(ordering: .relaxed) + 1, ordering: .releasing)
+    }
+
+    /// A set is at most three quarters full.
+    var hasRoom: Bool { count < WordBlock.room(slots: capacity) }
+    static func room(slots: Int) -> Int { slots / 4 * 3 + slots % 4 }
+
+    func forEach(_ body: (UInt32) -> Void) {
+        for slot in 0..<capacity {
+            let held = words[2 + slot].load(ordering: .relaxed)
+            if held != 0 { body(held - 1) }
+        }
+    }
+}

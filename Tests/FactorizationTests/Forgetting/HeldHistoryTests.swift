@@ -1,0 +1,116 @@
+import Synchronization
+import Testing
+
+@testable import Factorization
+
+/// Histories and seen sets within a budget in bytes.
+@Suite struct HeldHistoryTests {
+    private let users: UInt32 = 3000
+
+    private func make(budget: Int, history: Int = 40, seen: Int = 10_000, epochs: ReaderEpochs = ReaderEpochs()) -> UserItems {
+        let items = UserItems(historyLength: history, seenLimit: seen, budget: budget, epochs: epochs)
+        for user in 0..<users { items.ensure(user) }
+        return items
+    }
+    private func history(_ items: UserItems, _ user: UInt32) -> [UInt32] {
+        var buffer = [UInt32](repeating: 0, count: 100)
+        let count = buffer.withUnsafeMutableBufferPointer { items.history(of: user, into: $0) }
+        return Array(buffer.prefix(count))
+    }
+
+    @Test(arguments: [0, 64 * 40, 64 * 1000, 64 * 4096, 1 << 20, 64 << 20]) func theBudgetIsKept(_ budget: Int) {
+        let items = make(budget: budget)
+        var took = [[UInt32]](repeating: [], count: Int(users)), dice = Dice(budget)
+        for step in 0..<60_000 as Range<UInt32> {
+            // A few users come all the time, most of them seldom.
+            let user = dice.below(4) == 0 ? dice.below(30) : dice.below(Int(users)), item = step % 5000
+            took[user].append(item)
+            items.append(item, user: UInt32(user))
+            items.markSeen(item, user: UInt32(user))
+            if step % 1000 == 0 { #expect(items.held <= budget) }
+        }
+        #expect(items.held <= budget && (items.dropped > 0) == (budget < 16 << 20))
+        var complete = 0
+        for user in 0..<users {
+            let newest = Array(took[Int(user)].suffix(40).reversed()), held = history(items, user)
+            // The newest ones in order, however many there was room for.
+            #expect(held == Array(newest.prefix(held.count)) || budget < 64 * 1000 && held.isEmpty)
+            if budget >= 1 << 20 { #expect(held.count >= min(newest.count, 3)) }
+            if budget >= 64 << 20 { #expect(held == newest) }
+            var seen = Set<UInt32>()
+            let isComplete = items.forEachSeen(by: user) { seen.insert($0) }
+            complete += isComplete ? 1 : 0
+            #expect(seen.isSubset(of: took[Int(user)]) && isComplete == (seen == Set(took[Int(user)])))
+        }
+        #expect((complete == Int(users)) == (budget >= 16 << 20))
+    }
+
+    /// Memory beyond the blocks in use stays a part of them, but for a chunk and 64 retired blocks a shard: blocks that users
+    /// have outgrown serve others.
+    @Test func memoryOfTheSystemFollowsTheBlocks() {
+        let items = make(budget: 8 << 20)
+        for round in 0..<300 as Range<UInt32> { for user in 0..<users { items.append(round, user: user) } }
+        let rows = 64 * 16 * Placement.rowsPerSlab
+        #expect(items.bytes - rows <= 2 * items.held + 64 * ((64 << 10) + 64 * 512), "\(items.bytes - rows) for \(items.held)")
+    }
+
+    @Test func blocksGoOnAsTheyWere() {
+        let budget = 64 * 2000, whole = make(budget: budget), first = make(budget: budget), second = make(budget: budget)
+        var dice = Dice(3)
+        let steps = (0..<40_000).map { _ in (user: UInt32(dice.below(800)), item: UInt32(dice.below(3000))) }
+        func take(_ items: UserItems, _ steps: some Sequence<(user: UInt32, item: UInt32)>) {
+            for (user, item) in steps {
+                items.append(item, user: user)
+                items.markSeen(item, user: user)
+                if item == 7 { items.remove(7, user: user) }
+                if item == 8 { items.clear(user) }
+            }
+        }
+        take(whole, steps)
+        take(first, steps[..<25_000])
+        for user in 0..<users {
+            let blocks = first.blocks(of: user)
+            if let history = blocks.history { second.restore(history: history, user: user) }
+            second.restore(seen: blocks.seen, isComplete: blocks.isSeenComplete, user: user)
+        }
+        #expect(second.held == first.held)
+        take(second, steps[25_000...])
+        #expect(second.held == whole.held)
+        for user in 0..<users { #expect(whole.blocks(of: user) == second.blocks(of: user)) }
+    }
+
+    @Test func aSmallerRoomTakesTheNewest() {
+        let large = make(budget: 1 << 30, history: 60), small = make(budget: 1 << 30, history: 10)
+        for item in 0..<110 as Range<UInt32> { large.append(item, user: 1) }
+        small.restore(history: large.blocks(of: 1).history!, user: 1)
+        #expect(history(small, 1) == (100..<110).reversed())
+    }
+
+    /// As without a budget: what a reader sees is a run that counts down, also while blocks keep halving.
+    @Test func readersSeeAWholeRunAtTheBudget() {
+        let epochs = ReaderEpochs(), items = make(budget: 64 * 400, epochs: epochs)
+        let done = Atomic<Bool>(false), wrong = Atomic<Int>(0)
+        let reader: @Sendable () -> Void = {
+            let ticket = epochs.register()
+            var buffer = [UInt32](repeating: 0, count: 40)
+            repeat {
+                epochs.reading(ticket) {
+                    let count = buffer.withUnsafeMutableBufferPointer { items.history(of: 3, into: $0) }
+                    for index in 1..<max(count, 1) where buffer[index] != buffer[0] - UInt32(index) { wrong.add(1, ordering: .relaxed) }
+                    items.forEachSeen(by: 3) { if $0 >= 5000 { wrong.add(1, ordering: .relaxed) } }
+                }
+            } while !done.load(ordering: .acquiring)
+        }
+        let writer: @Sendable () -> Void = {
+            for item in 0..<20_000 as Range<UInt32> {
+                items.append(item, user: 3)
+                items.markSeen(item % 5000, user: 3)
+                items.append(item ^ 0xFFFF_FFFF, user: 3 + 64)
+                if item % 300 == 0 { items.clear(3 + 64) }
+            }
+            done.store(true, ordering: .releasing)
+        }
+        onThreads([writer, reader, reader])
+        #expect(wrong.load(ordering: .relaxed) == 0 && items.held <= 64 * 400)
+    }
+}
