@@ -22,7 +22,6 @@ FK_RACY static void FK_NAME(score_rows)(const float *query, float constant, cons
     }
 }
 
-/* The log losses of items that were scored. */
-FK_RACY static void FK_NAME(log_losses)(const fk_item *items, size_t count, float *out) {
-    for (size_t i = 0; i < count; ++i) out[i] = fk_softplus_near(items[i].score) - items[i].label * items[i].score;
+FK_RACY static void FK_NAME(softplus)(const float *x, size_t count, float *out) {
+    for (size_t i = 0; i < count; ++i) out[i] = fk_softplus_near(x[i]);
 }

@@ -54,7 +54,7 @@ FK_INLINE void FK_NAME(two_products)(const float *restrict p, const float *restr
 }
 
 /* Where rows of the event `ahead` lie, asked for. */
-FK_INLINE void FK_NAME(fetch)(const fk_event *event, const fk_item *items, const size_t width) {
+FK_INLINE void FK_NAME(fetch)(const fk_event *event, const fk_place *items, const size_t width) {
     for (size_t f = 0; f < width; f += 16) __builtin_prefetch(event->query + f, 1, 3);
     __builtin_prefetch(event->state, 1, 3);
     for (uint32_t i = 0; i < event->count; ++i) {
@@ -63,8 +63,8 @@ FK_INLINE void FK_NAME(fetch)(const fk_event *event, const fk_item *items, const
     }
 }
 
-FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, const fk_event *events, fk_item *items,
-                                     const size_t count, const size_t width, const int optimizer, const int loss) {
+FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, const fk_event *events, const fk_place *items,
+                                     float *scores, const size_t count, const size_t width, const int optimizer, const int loss) {
     const float lp = settings->query.l2, lq = settings->item.l2, lw = settings->item.weight_l2, lu = settings->query.weight_l2;
     const float cap = settings->error_cap, norm_cap = settings->norm_cap;
     const float rate_q = settings->item.rate, rate_p = settings->query.rate;
@@ -77,7 +77,7 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
     /* w0 follows three events late: the next event need not wait for the error of this one. */
     float bias = run->bias, first = run->pending[0], second = run->pending[1], third = run->pending[2];
     float bias_accumulator = run->bias_accumulator;
-    fk_item *item = items, *next = items;
+    const fk_place *item = items, *next = items;
     size_t ahead = run->fetched;
     for (size_t index = 0; index < ahead; ++index) next += events[index].count;
     const size_t placed = run->placed, distance = run->distance;
@@ -91,7 +91,7 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
         fk_row_state *const ps = event->state;
         const float own = ps->weight, base = own + bias;
         float accumulator_p = ps->factor_accumulator, error_sum = 0;
-        const fk_item *const end = item + event->count;
+        const fk_place *const end = item + event->count;
         do {
             float *restrict q = item->factors;
             fk_row_state *const qs = item->state;
@@ -133,7 +133,9 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
             if (__builtin_expect(!(over <= 0 && both + pp + qq + s == both + pp + qq + s), 0)) {
                 fk_pass pass = {.query = p, .query_state = ps, .query_l2 = lp, .constant = base};
                 ps->factor_accumulator = accumulator_p;
-                FK_NAME(one_apart)(&pass, settings, item, width, optimizer);
+                fk_item one = {.factors = item->factors, .state = item->state, .label = item->label, .weight = item->weight};
+                FK_NAME(one_apart)(&pass, settings, &one, width, optimizer);
+                scores[item - items] = one.score;
                 accumulator_p = ps->factor_accumulator;
                 error_sum += pass.error_sum;
                 run->clipped += pass.clipped;
@@ -148,7 +150,7 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
             }
             qs->weight = w - eta_w * gw;
             qs->updates += 1;
-            item->score = s;
+            scores[item - items] = s;
             error_sum += e;
         } while (++item < end);
         const float gu = error_sum + lu * own;
@@ -178,18 +180,18 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
 
 /* Width, optimiser and loss are constants in each. */
 #define FK_TRAIN(suffix, width)                                                                                            \
-    FK_APART FK_NAME(train_##suffix)(fk_run *run, const fk_settings *settings, const fk_event *events, fk_item *items,       \
-                                     size_t count, size_t w) {                                                              \
+    FK_APART FK_NAME(train_##suffix)(fk_run *run, const fk_settings *settings, const fk_event *events,                        \
+                                     const fk_place *items, float *scores, size_t count, size_t w) {                                                              \
         (void)w;                                                                                                            \
         if (settings->optimizer == fk_optimizer_sgd) {                                                                      \
             if (settings->loss == fk_loss_logistic)                                                                         \
-                FK_NAME(train_events)(run, settings, events, items, count, (width), fk_optimizer_sgd, fk_loss_logistic);    \
+                FK_NAME(train_events)(run, settings, events, items, scores, count, (width), fk_optimizer_sgd, fk_loss_logistic);    \
             else                                                                                                            \
-                FK_NAME(train_events)(run, settings, events, items, count, (width), fk_optimizer_sgd, fk_loss_squared);    \
+                FK_NAME(train_events)(run, settings, events, items, scores, count, (width), fk_optimizer_sgd, fk_loss_squared);    \
         } else if (settings->loss == fk_loss_logistic) {                                                                    \
-            FK_NAME(train_events)(run, settings, events, items, count, (width), fk_optimizer_adagrad_row, fk_loss_logistic); \
+            FK_NAME(train_events)(run, settings, events, items, scores, count, (width), fk_optimizer_adagrad_row, fk_loss_logistic); \
         } else {                                                                                                            \
-            FK_NAME(train_events)(run, settings, events, items, count, (width), fk_optimizer_adagrad_row, fk_loss_squared);\
+            FK_NAME(train_events)(run, settings, events, items, scores, count, (width), fk_optimizer_adagrad_row, fk_loss_squared);\
         }                                                                                                                   \
     }
 FK_TRAIN(8, 8)
@@ -200,14 +202,14 @@ FK_TRAIN(128, 128)
 FK_TRAIN(any, w & ~(size_t)7)
 #undef FK_TRAIN
 
-FK_RACY static void FK_NAME(train)(fk_run *run, const fk_settings *settings, const fk_event *events, fk_item *items,
-                                   size_t count, size_t width) {
+FK_RACY static void FK_NAME(train)(fk_run *run, const fk_settings *settings, const fk_event *events, const fk_place *items,
+                                   float *scores, size_t count, size_t width) {
     switch (width) {
-    case 8: FK_NAME(train_8)(run, settings, events, items, count, width); return;
-    case 16: FK_NAME(train_16)(run, settings, events, items, count, width); return;
-    case 32: FK_NAME(train_32)(run, settings, events, items, count, width); return;
-    case 64: FK_NAME(train_64)(run, settings, events, items, count, width); return;
-    case 128: FK_NAME(train_128)(run, settings, events, items, count, width); return;
-    default: FK_NAME(train_any)(run, settings, events, items, count, width);
+    case 8: FK_NAME(train_8)(run, settings, events, items, scores, count, width); return;
+    case 16: FK_NAME(train_16)(run, settings, events, items, scores, count, width); return;
+    case 32: FK_NAME(train_32)(run, settings, events, items, scores, count, width); return;
+    case 64: FK_NAME(train_64)(run, settings, events, items, scores, count, width); return;
+    case 128: FK_NAME(train_128)(run, settings, events, items, scores, count, width); return;
+    default: FK_NAME(train_any)(run, settings, events, items, scores, count, width);
     }
 }

@@ -117,6 +117,14 @@ typedef struct {
     uint32_t rejected;          ///< out, added to: items whose score was not finite or whose error was no number; not stepped
 } fk_pass;
 
+/// An item of a run.
+typedef struct {
+    float *factors;
+    fk_row_state *state;
+    float label;
+    float weight;  ///< importance; multiplies the error
+} fk_place;
+
 /// An event of a run: its user's row, and how many of the run's items are its own.
 typedef struct {
     float *query;
@@ -154,12 +162,12 @@ typedef struct {
     void (*pairs)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
 
     /// Learns `count` events of a run, for pointwise losses and sgd or AdaGrad per row. `items` are those of all events in
-    /// order; each gets the score from before its step.
-    void (*train)(fk_run *run, const fk_settings *settings, const fk_event *events, fk_item *items, size_t count,
-                  size_t width);
+    /// order; `scores` receives, for each, what it was before its step.
+    void (*train)(fk_run *run, const fk_settings *settings, const fk_event *events, const fk_place *items, float *scores,
+                  size_t count, size_t width);
 
-    /// out[i] = the log loss of items[i]: ln(1 + exp(score)) - label * score.
-    void (*log_losses)(const fk_item *items, size_t count, float *out);
+    /// out[i] = ln(1 + exp(x[i])).
+    void (*softplus)(const float *x, size_t count, float *out);
 
     /// Steps one row of a side that is a sum of rows: gradient = x * g + pair * x * (sum - x * row) + l2 * row for the
     /// factors, x * error + weight_l2 * weight for the weight (ftrl: x * error). `sum` may be NULL where `pair` is 0. With

@@ -14,8 +14,9 @@ public struct Kernels: @unchecked Sendable {
     let pairs: @convention(c) (
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
     let train: @convention(c) (
-        UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_event>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
-    let logLosses: @convention(c) (UnsafePointer<fk_item>?, Int, UnsafeMutablePointer<Float>?) -> Void
+        UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_event>?, UnsafePointer<fk_place>?,
+        UnsafeMutablePointer<Float>?, Int, Int) -> Void
+    let softplus: @convention(c) (UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?) -> Void
     let step: @convention(c) (
         UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?, fk_linear,
         UnsafePointer<Float>?, UnsafePointer<Float>?, Float, Float, Float, UnsafePointer<fk_side>?,
@@ -39,7 +40,7 @@ public struct Kernels: @unchecked Sendable {
         pass = table.pointee.pass
         pairs = table.pointee.pairs
         train = table.pointee.train
-        logLosses = table.pointee.log_losses
+        softplus = table.pointee.softplus
         step = table.pointee.step
         scoreRows = table.pointee.score_rows
         copy = table.pointee.copy

@@ -6,7 +6,7 @@ import CKernels
 /// Plain memory that its learner owns; a trainer's thread.
 struct EventRun {
     /// Rows of a run at most, so that the work between two looks at the outside world is bounded.
-    static let rowLimit = 512
+    static let rowLimit = 256
     private static let itemCapacity = rowLimit + ModelSettings.mostNegatives + 1
 
     var state = fk_run()
@@ -14,9 +14,10 @@ struct EventRun {
     private(set) var count = 0
     private(set) var itemCount = 0
     private let events: UnsafeMutablePointer<fk_event>
-    let items: UnsafeMutablePointer<fk_item>
-    /// Beside `items`: their ordinals.
+    private let items: UnsafeMutablePointer<fk_place>
+    /// Beside `items`: their ordinals, and their scores from before their steps.
     let ordinals: UnsafeMutablePointer<UInt32>
+    let scores: UnsafeMutablePointer<Float>
     /// Beside the events.
     private let positions: UnsafeMutablePointer<UInt64>
     private let users: UnsafeMutablePointer<UInt32>
@@ -28,8 +29,8 @@ struct EventRun {
     init(width: Int) {
         events = .allocate(capacity: EventRun.rowLimit)
         items = .allocate(capacity: EventRun.itemCapacity)
-        items.initialize(repeating: fk_item(), count: EventRun.itemCapacity)
         ordinals = .allocate(capacity: EventRun.itemCapacity)
+        scores = .allocate(capacity: EventRun.itemCapacity)
         positions = .allocate(capacity: EventRun.rowLimit)
         users = .allocate(capacity: EventRun.rowLimit)
         ahead = max(4, min(24, 768 / width))
@@ -39,6 +40,7 @@ struct EventRun {
         events.deallocate()
         items.deallocate()
         ordinals.deallocate()
+        scores.deallocate()
         positions.deallocate()
         users.deallocate()
     }
@@ -53,7 +55,15 @@ struct EventRun {
     /// Position of the first event that waits.
     var firstPosition: UInt64 { positions[0] }
 
-    /// Adds an event whose `itemCount` items were written behind those placed.
+    /// Writes item `number` of the event that `place` adds next.
+    @inline(__always)
+    func set(_ number: Int, _ ordinal: UInt32, _ rows: FactorRows, label: Float, weight: Float) {
+        let index = itemCount &+ number
+        ordinals[index] = ordinal
+        items[index] = fk_place(factors: rows.factors(ordinal), state: rows.state(ordinal), label: label, weight: weight)
+    }
+
+    /// Adds an event whose `added` items were set.
     @inline(__always)
     mutating func place(
         query: UnsafeMutablePointer<Float>, state: UnsafeMutablePointer<fk_row_state>, user: UInt32, position: UInt64, itemCount added: Int
@@ -80,7 +90,7 @@ struct EventRun {
         state.bias += bias - leftBias
         state.bias_accumulator += accumulator - leftAccumulator
         let before = total, accumulatorBefore = state.bias_accumulator
-        model.kernels.train(&state, settings, events, items, learned, model.width)
+        model.kernels.train(&state, settings, events, items, scores, learned, model.width)
         leftBias = model.moveBias(from: bias, by: total - before, to: total)
         leftAccumulator = model.moveAccumulator(
             from: accumulator, by: state.bias_accumulator - accumulatorBefore, to: state.bias_accumulator)
@@ -92,6 +102,9 @@ struct EventRun {
     func event(_ index: Int) -> (position: UInt64, user: UInt32, itemCount: Int) {
         (positions[index], users[index], Int(events[index].count))
     }
+    /// What an item's score was to become.
+    @inline(__always)
+    func label(_ item: Int) -> Float { items[item].label }
 
     /// Drops the first events and their items; the others move up.
     mutating func drop(_ learned: Int, items first: Int) {
@@ -110,22 +123,21 @@ struct EventRun {
     /// w0 with the changes that wait.
     private var total: Float { state.bias + state.pending.0 + state.pending.1 + state.pending.2 }
 
-    /// What a snapshot holds beside the model's w0: w0 as the next event will see it, and the changes that wait.
+    /// What a snapshot holds beside the model's w0: w0 as the next event will see it, the changes that wait, the accumulator,
+    /// and both as they were last left in the model.
     var late: [Float] {
-        get { [state.bias, state.pending.0, state.pending.1, state.pending.2] }
+        get { [state.bias, state.pending.0, state.pending.1, state.pending.2, state.bias_accumulator, leftBias, leftAccumulator] }
         set {
             state.bias = newValue[0]
             state.pending = (newValue[1], newValue[2], newValue[3])
+            (state.bias_accumulator, leftBias, leftAccumulator) = (newValue[4], newValue[5], newValue[6])
         }
     }
+    static let lateCount = 7
 
-    /// Goes on from a model's restored w0. Before any thread starts.
-    /// - Parameter late: as captured by as many trainers; nil where their number changed, and nothing waits.
-    mutating func restore(_ model: Model, late: [Float]?) {
+    /// Goes on from a model's w0 as it is: nothing waits. Before any thread starts.
+    mutating func restore(_ model: Model) {
         let (bias, accumulator, _) = model.globalState
-        self.late = late ?? [bias, 0, 0, 0]
-        state.bias_accumulator = accumulator
-        leftBias = bias
-        leftAccumulator = accumulator
+        late = [bias, 0, 0, 0, accumulator, bias, accumulator]
     }
 }

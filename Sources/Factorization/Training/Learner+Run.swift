@@ -1,32 +1,40 @@
 import CKernels
 import Synchronization
 
-/// The usual event, learned in runs.
+/// The usual event, learned in runs: the user's row alone against its items.
 extension Learner {
     /// Whether the model learns such events in runs at all.
     static func takesRuns(_ model: Model) -> Bool {
-        model.layout.userRowIsQuery && model.histories == nil && model.samplingFree == nil && !model.settings.loss.isPairwise
-            && model.settings.optimizer != .adagradCoordinate && model.kernelOptions.special == 0
+        let settings = model.settings
+        return model.layout.userRowIsQuery && model.histories == nil && model.grams == nil && !settings.loss.isPairwise
+            && settings.optimizer != .adagradCoordinate && model.kernelOptions.special == 0 && settings.halfLife == 0
+            && !settings.refolding.isLasting
     }
 
-    /// Whether this event goes into the run.pointee.
+    /// Whether this event goes into the run.
     @inline(__always)
     func joinsRun(_ record: UnsafeMutablePointer<TrainingRecord>) -> Bool {
         takesRuns && record.pointee.featureCount == 0 && !hasAttributes(record.pointee.user)
-            && !(takesItemAttributes && itemsWithAttributes.pointee.load(ordering: .relaxed) != 0)
+            && itemsWithAttributes.pointee.load(ordering: .relaxed) == 0
     }
 
     /// Adds an event to the run; learns from it once the run is long enough or `finishRun` asks.
     @inline(__always)
     func place(_ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, userItems: UserItems) {
-        items = run.pointee.items + run.pointee.itemCount
-        ordinals = run.pointee.ordinals + run.pointee.itemCount
-        setItem(0, record.pointee.item, label: label, weight: weight)
+        let user = record.pointee.user, item = record.pointee.item, position = record.pointee.position
+        run.pointee.set(0, item, itemRows, label: label, weight: weight)
         var count = 1
-        if negatives > 0 && label > 0 { count &+= drawNegatives(of: record, weight: weight, userItems: userItems) }
-        let user = record.pointee.user
-        run.pointee.place(
-            query: userRows.factors(user), state: userRows.state(user), user: user, position: record.pointee.position, itemCount: count)
+        if negatives > 0 && label > 0 {
+            let word = draws.word(at: position), catalogue = UInt64(record.pointee.catalogue)
+            for number in 0..<negatives {
+                let drawn = draws.item(word, number, of: catalogue)
+                if drawn == item || verifiesNegatives && userItems.hasSeen(drawn, user: user) { continue }
+                run.pointee.set(count, drawn, itemRows, label: 0, weight: weight)
+                count &+= 1
+            }
+        }
+        if stampsUsers { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(position)) }
+        run.pointee.place(query: userRows.factors(user), state: userRows.state(user), user: user, position: position, itemCount: count)
         if run.pointee.isFull { learnRun(keepsTail: true) }
     }
 
@@ -39,12 +47,11 @@ extension Learner {
     @inline(never)
     private func learnRun(keepsTail: Bool) {
         let learned = run.pointee.learn(model, settings, keepsTail: keepsTail)
-        let first = prequential.record(run.pointee, count: learned)
+        let items = prequential.record(run.pointee, count: learned)
+        countRows(items &+ learned)
         if run.pointee.state.clipped != 0 { clipped.add(Int(run.pointee.state.clipped), ordering: .relaxed) }
         if run.pointee.state.rejected != 0 { mendRun(learned) }
-        run.pointee.drop(learned, items: first)
-        items = run.pointee.items
-        ordinals = run.pointee.ordinals
+        run.pointee.drop(learned, items: items)
     }
 
     /// Some of the events just learned had a score that was not finite.
@@ -53,11 +60,10 @@ extension Learner {
         rejected.add(Int(run.pointee.state.rejected), ordering: .relaxed)
         var first = 0
         for index in 0..<learned {
-            let event = run.pointee.event(index)
-            let isBad = (first..<first + event.itemCount).contains { !run.pointee.items[$0].score.isFinite }
-            if isBad {
+            let event = run.pointee.event(index), items = first..<first + event.itemCount
+            if items.contains(where: { !run.pointee.scores[$0].isFinite }) {
                 mend(model.users, event.user)
-                for item in first..<first + event.itemCount { mend(model.items, run.pointee.ordinals[item]) }
+                for item in items { mend(model.items, run.pointee.ordinals[item]) }
             }
             first += event.itemCount
         }

@@ -56,15 +56,17 @@ final class Learner {
     let takesRuns: Bool
     /// Behind a pointer, so that an access needs no check of exclusivity.
     let run: UnsafeMutablePointer<EventRun>
-    /// The item and the negatives of the event in hand: the next free places of `run`.
-    var items: UnsafeMutablePointer<fk_item>
-    var ordinals: UnsafeMutablePointer<UInt32>
+    /// The item and the negatives of an event that is learned by itself.
+    let items: UnsafeMutablePointer<fk_item>
+    let ordinals: UnsafeMutablePointer<UInt32>
     /// The query as it moves through a pass, and the sum of error × item factors.
     let moving: UnsafeMutablePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
 
-    /// - Parameter held: items that a user's history can hold.
-    init(model: Model, held: Int) {
+    /// - Parameters:
+    ///   - held: items that a user's history can hold.
+    ///   - replays: whether past interactions are learned between those of the stream.
+    init(model: Model, held: Int, replays: Bool) {
         self.model = model
         kernels = model.kernels
         userRows = model.users.rows
@@ -93,12 +95,13 @@ final class Learner {
         // Where there are Gram matrices, items are visited by the sweep of those.
         sweptTables = ([model.grams == nil ? model.items : nil, model.histories, model.itemAttributes]).compactMap(\.self)
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
-        takesRuns = Learner.takesRuns(model)
+        takesRuns = Learner.takesRuns(model) && !replays
         run = .allocate(capacity: 1)
         run.initialize(to: EventRun(width: model.width))
-        run.pointee.restore(model, late: nil)
-        items = run.pointee.items
-        ordinals = run.pointee.ordinals
+        run.pointee.restore(model)
+        items = .allocate(capacity: model.settings.negatives + 2)
+        items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
+        ordinals = .allocate(capacity: model.settings.negatives + 1)
         moving = .allocate(capacity: model.width)
         gradient = .allocate(capacity: model.layout.queryWidth)
     }
@@ -107,6 +110,8 @@ final class Learner {
         settings.deallocate()
         run.pointee.deallocate()
         run.deallocate()
+        items.deallocate()
+        ordinals.deallocate()
         moving.deallocate()
         gradient.deallocate()
     }

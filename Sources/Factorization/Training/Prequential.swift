@@ -51,12 +51,13 @@ final class Prequential: @unchecked Sendable {
         /// Watches the loss of every event.
         var alarm = DriftAlarm()
 
-        /// Counts one event of which `losses` holds the log losses, where the loss is logistic.
+        /// Counts one event by its scores and, where the loss is logistic, ln(1 + exp(score)) of each.
         @inline(__always)
         mutating func count(
-            _ items: UnsafePointer<fk_item>, _ losses: UnsafePointer<Float>, count: Int, position: UInt64, _ kind: ModelSettings.Loss
+            _ scores: UnsafePointer<Float>, _ softplus: UnsafePointer<Float>, label: Float, count: Int, position: UInt64,
+            _ kind: ModelSettings.Loss
         ) {
-            let score = items[0].score, label = items[0].label
+            let score = scores[0]
             var loss = 0.0, wins = 0.0, compared = count - 1
             func compare(_ other: Float) { wins += other < score ? 1 : other == score ? 0.5 : 0 }
             switch kind {
@@ -70,25 +71,25 @@ final class Prequential: @unchecked Sendable {
                 lowest = min(lowest, label)
                 highest = max(highest, label)
             case .logistic:
-                var sum = Double(losses[0])
+                var sum = Double(softplus[0] - label * score)
                 for index in 1..<max(count, 1) {
-                    sum += Double(losses[index])
-                    compare(items[index].score)
+                    sum += Double(softplus[index])
+                    compare(scores[index])
                 }
                 loss = count == 1 ? sum : sum / Double(count)
             case .bpr:
                 guard count > 1 else { return }
                 for index in 1..<count {
-                    loss += Double(fk_softplus(items[index].score - score))
-                    compare(items[index].score)
+                    loss += Double(fk_softplus(scores[index] - score))
+                    compare(scores[index])
                 }
                 loss /= Double(count - 1)
             case .warp:
                 // Later negatives are tried only where the first is no violation: the first alone is a fair sample.
                 guard count > 1 else { return }
                 compared = 1
-                loss = Double(max(0, 1 + items[1].score - score))
-                compare(items[1].score)
+                loss = Double(max(0, 1 + scores[1] - score))
+                compare(scores[1])
             }
             guard loss.isFinite else { return }
             alarm.record(loss, position: position)
@@ -115,24 +116,26 @@ final class Prequential: @unchecked Sendable {
 
     /// Counts one event: `items[0]` is the event, the rest its negatives; all carry the score from before their step.
     func record(_ items: UnsafePointer<fk_item>, count: Int, position: UInt64) {
-        var tally = tally
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { losses in
-            if loss == .logistic { kernels.logLosses(items, count, losses.baseAddress) }
-            tally.count(items, losses.baseAddress!, count: count, position: position, loss)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * count) { floats in
+            let scores = floats.baseAddress!, losses = scores + count
+            for index in 0..<count { scores[index] = items[index].score }
+            if loss == .logistic { kernels.softplus(scores, count, losses) }
+            tally.count(scores, losses, label: items[0].label, count: count, position: position, loss)
         }
-        self.tally = tally
     }
 
     /// Counts the first `count` events of a run; answers how many items they have.
     func record(_ run: EventRun, count: Int) -> Int {
         // Here rather than in the object while the loop runs: nothing else looks at them meanwhile.
         var tally = tally, first = 0
-        let items = run.items, loss = loss
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: run.itemCount) { losses in
-            if loss == .logistic { kernels.logLosses(items, run.itemCount, losses.baseAddress) }
+        let scores = run.scores, loss = loss
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: run.itemCount) { floats in
+            let losses = floats.baseAddress!
+            if loss == .logistic { kernels.softplus(scores, run.itemCount, losses) }
             for index in 0..<count {
                 let event = run.event(index)
-                tally.count(items + first, losses.baseAddress! + first, count: event.itemCount, position: event.position, loss)
+                tally.count(
+                    scores + first, losses + first, label: run.label(first), count: event.itemCount, position: event.position, loss)
                 first &+= event.itemCount
             }
         }
@@ -141,11 +144,11 @@ final class Prequential: @unchecked Sendable {
     }
 
     /// All that was gathered. While trainers stand still.
-    var state: PrequentialState { PrequentialState(sums: sums, lowest: lowest, highest: highest, alarm: alarm) }
+    var state: PrequentialState { PrequentialState(sums: tally.sums, lowest: tally.lowest, highest: tally.highest, alarm: tally.alarm) }
 
     /// Goes on after a restored state. Before any thread starts.
     func restore(_ state: PrequentialState) {
-        (sums, lowest, highest, alarm) = (state.sums, state.lowest, state.highest, state.alarm)
+        tally = Tally(sums: state.sums, lowest: state.lowest, highest: state.highest, alarm: state.alarm)
         publish()
     }
 

@@ -36,7 +36,7 @@ public final class Trainer: @unchecked Sendable {
         self.queue = queue
         self.shared = shared
         ticket = shared.epochs.register()
-        learners = models.map { Learner(model: $0, held: shared.userItems.historyLength) }
+        learners = models.map { Learner(model: $0, held: shared.userItems.historyLength, replays: shared.replay != nil) }
         fades = learners.contains(where: \.fades)
         learnerCount = learners.count
         learnerList = .allocate(capacity: learnerCount)
