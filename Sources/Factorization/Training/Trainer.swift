@@ -23,6 +23,8 @@ public final class Trainer: @unchecked Sendable {
     let replaysPerEvent: Int
     /// Past interactions learned again since the start.
     let replayed = Atomic<Int>(0)
+    /// Whether the usual records can go to the one learner many at a time.
+    private let learnsRunsAlone: Bool
     /// Whether rows of any model fade.
     private let fades: Bool
     /// Every event of this trainer up to here is applied.
@@ -38,6 +40,7 @@ public final class Trainer: @unchecked Sendable {
         ticket = shared.epochs.register()
         learners = models.map { Learner(model: $0, held: shared.userItems.historyLength, replays: shared.replay != nil) }
         fades = learners.contains(where: \.fades)
+        learnsRunsAlone = learners.count == 1 && learners[0].takesRuns
         learnerCount = learners.count
         learnerList = .allocate(capacity: learnerCount)
         for (number, learner) in learners.enumerated() { (learnerList + number).initialize(to: .passUnretained(learner)) }
@@ -86,6 +89,16 @@ public final class Trainer: @unchecked Sendable {
             let chunk = end - done
             shared.epochs.reading(ticket) {
                 while done < end {
+                    if learnsRunsAlone {
+                        let placed = learnerList[0]._withUnsafeGuaranteedRef { learner in
+                            userItems._withUnsafeGuaranteedRef {
+                                learner.placeAll(ring, from: first &+ done, count: end - done, visible: count - done, rules, $0)
+                            }
+                        }
+                        learned.store(learned.load(ordering: .relaxed) &+ placed, ordering: .relaxed)
+                        done += placed
+                        if done == end { break }
+                    }
                     if done + Trainer.lookahead < count { prefetch(first &+ done &+ Trainer.lookahead) }
                     let record = ring.record(first &+ done)
                     apply(record, firstFeature: firstFeature &+ features)
