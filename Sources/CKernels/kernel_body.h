@@ -268,6 +268,7 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
 #include "kernel_matrix.h"
 #include "kernel_pairs.h"
 #include "kernel_scores.h"
+#include "kernel_group.h"
 #include "kernel_train.h"
 
 const fk_kernels FK_NAME(kernels) = {

@@ -4,24 +4,34 @@
 #include <stdint.h>
 #include <string.h>
 
-/* exp(x) with a relative error below 3e-7 for |x| <= 87; of no meaning beyond. 2^n * 2^f, |f| <= 1/2, by a polynomial (the
- * Cephes coefficients for expf) whose halves are summed side by side, since whoever asks waits for the answer: a step
- * cannot begin before it. n is rounded by adding 1.5 * 2^23, in whose lowest bits it then stands. */
-static inline __attribute__((always_inline)) float fk_exp_near(float x) {
+/* exp(x) = y * scale with a relative error below 5e-7 for |x| <= 8, growing to 3e-6 at 87; of no meaning beyond. 2^n * 2^f,
+ * |f| <= 1/2, by the first terms of the series of 2^f, summed in halves side by side: a step cannot begin before the error
+ * that it stands for, so what counts is how soon the value is there. n is rounded by adding 1.5 * 2^23, in whose lowest bits
+ * it then stands. */
+static inline __attribute__((always_inline)) float fk_exp_parts(float x, float *scale) {
     const float shifted = x * 1.44269504088896341f + 12582912.0f;
-    const float n = shifted - 12582912.0f;
-    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    const float r2 = r * r;
-    const float low = 1.6666665459e-1f * r + 5.0000001201e-1f;
-    const float middle = 8.3334519073e-3f * r + 4.1665795894e-2f;
-    const float high = 1.9875691500e-4f * r + 1.3981999507e-3f;
-    const float y = ((high * r2 + middle) * r2 + low) * r2 + (r + 1.0f);
+    const float f = x * 1.44269504088896341f - (shifted - 12582912.0f);
+    const float f2 = f * f, f4 = f2 * f2;
+    const float low = (0.240226507f + 0.0555041087f * f) * f2 + (1.0f + 0.693147181f * f);
+    const float high = 0.000154035304f * f2 + (0.00961812911f + 0.00133335581f * f);
     uint32_t bits;
     memcpy(&bits, &shifted, sizeof bits);
     bits = (bits << 23) + 0x3F800000u;  /* what the sum holds above n is shifted out */
+    memcpy(scale, &bits, sizeof *scale);
+    return high * f4 + low;
+}
+
+static inline __attribute__((always_inline)) float fk_exp_near(float x) {
     float scale;
-    memcpy(&scale, &bits, sizeof scale);
+    const float y = fk_exp_parts(x, &scale);
     return y * scale;
+}
+
+/* 1 / (1 + exp(-x)) for |x| <= 87. */
+static inline __attribute__((always_inline)) float fk_logistic_near(float x) {
+    float scale;
+    const float y = fk_exp_parts(-x, &scale);
+    return 1.0f / (y * scale + 1.0f);
 }
 
 /* The same for every x: clamped to [-87, 87]. NaN gives a bound; callers test finiteness before. */
@@ -37,9 +47,10 @@ typedef float fk_four __attribute__((vector_size(16)));
 typedef float fk_eight __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float fk_sixteen __attribute__((vector_size(64), aligned(4), may_alias));
 
-/* 1 / (1 + exp(-x)), relative error below 4e-7 down to exp(-87). */
+/* The same for every x, clamped to [-87, 87]. */
 static inline __attribute__((always_inline)) float fk_logistic(float x) {
-    return 1.0f / (1.0f + fk_exp(-x));
+    x = x > -87.0f ? x : -87.0f;  /* also for NaN */
+    return fk_logistic_near(x < 87.0f ? x : 87.0f);
 }
 
 /* ln(1 + exp(x)) = max(x, 0) + ln(1 + t), t = exp(-|x|) in (0, 1], with ln(1 + t) = 2 atanh(z), z = t / (2 + t) <= 1/3, as a

@@ -93,6 +93,21 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
         float accumulator_p = ps->factor_accumulator, error_sum = 0;
         const fk_place *const end = item + event->count;
         do {
+            if (width % 16 == 0 && end - item > 1) {
+                /* Five and five, but no one left alone. */
+                const long left = end - item;
+                int learned = 0;
+                switch (left > 6 ? 5 : left == 6 ? 3 : left) {
+                case 5: learned = 5 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, item, scores + (item - items), 5, width, optimizer, loss, largest); break;
+                case 4: learned = 4 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, item, scores + (item - items), 4, width, optimizer, loss, largest); break;
+                case 3: learned = 3 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, item, scores + (item - items), 3, width, optimizer, loss, largest); break;
+                default: learned = 2 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, item, scores + (item - items), 2, width, optimizer, loss, largest);
+                }
+                if (learned) {
+                    item += learned - 1;
+                    continue;
+                }
+            }
             float *restrict q = item->factors;
             fk_row_state *const qs = item->state;
             float pq, pp = 0, qq = 0, both = 0;
@@ -103,7 +118,7 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
             const float w = qs->weight;
             /* The bias comes last: it alone waits for the event before. */
             const float t = (w + base) + pq, s = t;
-            const float e = item->weight * (loss == fk_loss_logistic ? 1.0f / (1.0f + fk_exp_near(-s)) - item->label : s - item->label);
+            const float e = item->weight * (loss == fk_loss_logistic ? fk_logistic_near(s) - item->label : s - item->label);
             const float gw = e + lw * w;
             float eta_q = rate_q, eta_p = rate_p, eta_w = rate_w;
             fk_four sums = {0, 0, 0, 1};
