@@ -103,6 +103,7 @@ extension FactorTable {
         kernels.add(row, row, factor - 1, stride)
         if kernels.dot(row, row, stride) == 0 { fk_first_factors(row, 0, stride, 0, 0) }
         var value = fk_read_state(state(ordinal))
+        let hadWeight = value.weight != 0, z = linear(ordinal).z
         value.weight *= factor
         if abs(value.weight) < 1e-30 { value.weight = 0 }
         if isSparse && value.weight == 0 {
@@ -111,12 +112,13 @@ extension FactorTable {
             if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, stride, 0, 0) }
         }
         fk_write_state(state(ordinal), value)
-        if let z = linear(ordinal).z { shrink(sum: z, factor, kernels) }
+        if let z, hadWeight { shrink(sum: z, value.weight == 0 ? nil : factor, kernels) }
     }
 
-    /// ftrl's weight follows from z, so z moves with it: what lies beyond l1 is multiplied. Within l1 the weight is zero, and
-    /// nothing fades.
-    private func shrink(sum: UnsafeMutablePointer<Float>, _ factor: Float, _ kernels: Kernels) {
+    /// ftrl's weight follows from z, so z moves with it: what lies beyond l1 is multiplied; with the last of the weight all
+    /// of it goes. Where the weight was zero already, nothing fades.
+    private func shrink(sum: UnsafeMutablePointer<Float>, _ factor: Float?, _ kernels: Kernels) {
+        guard let factor else { return fk_first_factors(sum, 0, 1, 0, 0) }
         var z: Float = 0
         kernels.copy(&z, sum, 1)
         guard abs(z) > threshold else { return }

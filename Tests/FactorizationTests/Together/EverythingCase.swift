@@ -35,7 +35,7 @@ struct EverythingCase: CustomStringConvertible, Sendable {
         model.interaction = .init(user: 2, item: 1)
         model.halfLife = 600
         model.steps = .init(horizon: optimizer == .sgd ? 500 : 0, halfLife: optimizer == .sgd ? 0 : 300)
-        if isSparse { model.steps.ftrl = .init(alpha: 0.2, l1: 0.6, l2: 0.01, sparseFactors: true) }
+        if isSparse { model.steps.ftrl = .init(alpha: 0.2, l1: 1.5, l2: 0.01, sparseFactors: true) }
         if folds { model.refolding = .init(after: 60, items: 6, rate: 0.1, isLasting: true) }
         return model
     }
@@ -44,7 +44,7 @@ struct EverythingCase: CustomStringConvertible, Sendable {
         var settings = EngineSettings(models: models, trainers: trainers, queueCapacity: 64, historyLength: 10, seenLimit: 30)
         settings.popularityHalfLife = 1000
         settings.replayCapacity = 640
-        settings.historyBudget = 64 << 10
+        settings.historyBudget = 12 << 10
         return settings
     }
 
@@ -71,6 +71,13 @@ struct EverythingCase: CustomStringConvertible, Sendable {
         }
         return steps
     }()
+
+    /// Events that weigh nothing: fading, the regulariser and replay go on.
+    static let quiet: [@Sendable (BatchBuilder) -> Void] = randomEvents(800, users: 60, items: 80, context: 0, seed: 5).map { event in
+        var event = event
+        event.weight = InteractionCase.nothing
+        return { [event] in $0.append(event) }
+    }
 
     static func learn(_ engine: Engine, _ steps: ArraySlice<@Sendable (BatchBuilder) -> Void>, cut: Int = 500) {
         for start in stride(from: steps.startIndex, to: steps.endIndex, by: cut) {

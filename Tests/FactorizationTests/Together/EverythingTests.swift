@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 import Testing
 
 @testable import Factorization
@@ -49,7 +50,19 @@ import Testing
             }
         }
         if test.isSparse { #expect(asleep > 20 && awake > 20, "\(asleep) and \(awake)") }
-        // What moves many items at once G learns from the sweep: near, not exact.
+    }
+
+    /// What moves many items at once G learns from the sweep: rows of attributes must move little in a round for it to be near.
+    @Test(arguments: EverythingCase.all) func gramIsNearAfterRoundsInWhichLittleMoves(_ test: EverythingCase) {
+        var settings = test.model()
+        settings.halfLife = 20_000
+        settings.interaction.item = 0.02
+        var all = EverythingCase.settings([settings])
+        // A past event that is learned again moves rows as much as any.
+        all.replayCapacity = 0
+        let engine = Engine(settings: all), model = engine.models[0]
+        EverythingCase.learn(engine, Self.steps[...])
+        EverythingCase.learn(engine, EverythingCase.quiet[...])
         var exact = [Float](repeating: 0, count: model.width * model.width)
         let z = Parameters.floats(model.width), grams = model.grams!
         defer { z.deallocate() }

@@ -61,9 +61,9 @@ import Testing
         engine.learn([TestEvent(user: 1, item: 1, value: 1, weight: 1e-6)])
         let left = table.state(0).pointee.weight
         #expect(grown > 0.1 && abs(left / grown - 0.125) < 1e-3, "\(left) of \(grown)")
-        // One more event of no weight: nothing comes back.
+        // One more event of no weight: nothing comes back, but for what one position takes.
         engine.learn([TestEvent(user: 1, item: 1, value: 1, weight: 1e-6)])
-        #expect(abs(table.state(0).pointee.weight - left) < 1e-3 * left)
+        #expect(abs(table.state(0).pointee.weight - left) < 3e-3 * left)
     }
 
     /// What has faded to nothing is a sparse row without factors, which the next evidence wakes.
@@ -105,8 +105,8 @@ import Testing
         describe(engine)
         engine.learn(InteractionCase.events(400))
         var asleep = 0, awake = 0
-        for group in model.groups where group.table.linear(0).z != nil {
-            for ordinal in 0..<UInt32(engine.rowCount(group.side)) {
+        for group in model.groups {
+            for ordinal in 0..<UInt32(engine.rowCount(group.side)) where group.table.linear(ordinal).z != nil {
                 let isZero = (0..<group.table.stride).allSatisfy { group.table.factors(ordinal)[$0] == 0 }
                 #expect(isZero == (group.table.state(ordinal).pointee.weight == 0), "\(group.name) \(ordinal)")
                 if isZero { asleep += 1 } else { awake += 1 }
