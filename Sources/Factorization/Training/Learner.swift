@@ -155,7 +155,7 @@ final class Learner {
             for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
             if replay != nil { side.leaveOut(history: record.pointee.item) }
             if fades { wakeSide(record.pointee.position) }
-            stepSum(&pass, count)
+            stepSum(user, &pass, count)
         }
         countRows(count &+ (standsAlone ? 1 : side.rowCount))
         model.stepBias(error: pass.error_sum)
@@ -223,7 +223,7 @@ final class Learner {
     ///
     /// With `mf` under plain sgd the user's own row moves with each item as above, which is the same formula with fresher
     /// values; elsewhere the user's row waits like the others.
-    func stepSum(_ pass: inout fk_pass, _ count: Int) {
+    func stepSum(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
         pass.constant = side.fold()
         gradient.update(repeating: 0, count: side.meetsAttributes ? model.layout.queryWidth : width)
         if let parameters = model.parameters { side.parameterGradient.update(repeating: 0, count: parameters.count) }
@@ -231,7 +231,7 @@ final class Learner {
         pass.gradient = gradient
         if movesUser {
             moving.update(from: side.query, count: width)
-            if isInteracting { kernels.add(moving, gradient, -settings.pointee.query.rate, width) }
+            if isInteracting && !model.users.isAsleep(user) { kernels.add(moving, gradient, -settings.pointee.query.rate, width) }
             pass.query = moving
             pass.query_state = side.rows[0].state
         } else {
