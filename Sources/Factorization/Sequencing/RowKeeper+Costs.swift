@@ -35,6 +35,17 @@ extension RowKeeper {
     private static let pageBytes = 4096
 }
 
+extension EngineSettings {
+    /// The least budget that leaves room for 16 MiB of rows: what is reserved at most, and the sketch's part.
+    public var leastBudget: Int {
+        let lists = historyLength > 0 || seenLimit > 0 ? historyBudget : 0
+        let replay = replayCapacity > 0 ? (replayCapacity + Placement.shardCount) * MemoryLayout<ReplayEvent>.stride : 0
+        // Of a model: directories and first pages of all its tables, matrices of the regulariser, global parameters.
+        let fixed = models.reduce(lists + replay) { $0 + (16 << 20) + 20 * $1.rowLength * $1.rowLength }
+        return (fixed + (16 << 20)) / 31 * 32
+    }
+}
+
 extension Model {
     /// Bytes of the rows of one id of a side, in all groups that the side's ordinals number.
     func rowBytes(_ side: String) -> Int {

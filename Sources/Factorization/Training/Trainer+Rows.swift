@@ -47,7 +47,7 @@ extension Trainer {
     private func sweep(step: Int) {
         guard let batch = sweeping else { return }
         for user in batch.range(step, of: batch.users) where Placement.shard(UInt32(user)) % trainerCount == index {
-            shared.userItems.remove(batch.hasItem, user: UInt32(user))
+            shared.userItems.sweep(batch.hasItem, user: UInt32(user))
         }
         if let replay = shared.replay {
             let places = batch.range(step, of: replay.places)

@@ -3,7 +3,7 @@ import Synchronization
 extension UserItems {
     /// Takes items out of a user's history and seen set. Blocks that hold none of them stay as they are; others are written anew, of the same
     /// size.
-    func remove(_ isGone: (UInt32) -> Bool, user: UInt32) {
+    func sweep(_ isGone: (UInt32) -> Bool, user: UInt32) {
         let row = row(user), pool = pools[Placement.shard(user)]
         if let old = WordBlock(bits: row.pointee.history.load(ordering: .relaxed)),
             (0..<old.count).contains(where: { isGone(old[$0]) })
