@@ -68,8 +68,6 @@ struct RowKeeper {
     var free: [[UInt32]]
     /// Whether there is anything to do beside records.
     private(set) var isActive: Bool
-    /// Ids evicted and forgotten, for reports.
-    var evicted = 0
 
     static let sampled = 16
     /// Rows that a hand passes in one go, holes and hidden ones included.

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Rows given, taken back and given again (`RowKeeper`).
 extension Sequencer {
     /// Records that one record may append to a queue beside itself: an eviction, a step of a sweep, a reuse.
@@ -27,7 +29,7 @@ extension Sequencer {
     /// ordinal and the position.
     func evict(_ ordinal: UInt32, _ side: RowSide) {
         keeper.tables[side.rawValue].remove(ordinal, hashing: shared.hashing)
-        keeper.evicted += 1
+        evictions.store(evictions.load(ordering: .relaxed) + 1, ordering: .relaxed)
         position += 1
         let catalogue = shared.items.count
         switch side {

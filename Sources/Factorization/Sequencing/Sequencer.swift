@@ -40,6 +40,8 @@ public final class Sequencer: @unchecked Sendable {
     var negatives: NegativeSchedule
     /// Who has a row.
     var keeper: RowKeeper
+    /// Ids evicted and forgotten. Stored by the sequencer, read by anyone.
+    let evictions = Atomic<Int>(0)
     /// Why the last id without a row has none.
     var missing = Refusal.tableFull
     /// Those whose progress a quarantine waits for. Set before any thread starts.

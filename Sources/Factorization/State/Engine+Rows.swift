@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Who has a row, who is to get one and what is in quarantine, in a state image.
 extension Engine {
     private static let sightingsPerSection = 4 << 20
@@ -5,7 +7,7 @@ extension Engine {
     func captureRows(into image: inout StateImage) {
         let keeper = sequencer.keeper, quarantine = keeper.quarantine
         var writer = ByteWriter()
-        for value in [keeper.taken, UInt64(keeper.evicted), quarantine.end, quarantine.endTaken, quarantine.lastRound] { writer.put(value) }
+        for value in [keeper.taken, UInt64(evictions), quarantine.end, quarantine.endTaken, quarantine.lastRound] { writer.put(value) }
         for flag in [keeper.isDone, quarantine.isUrgent] { writer.put(UInt8(flag ? 1 : 0)) }
         for side in RowSide.allCases {
             writer.put(keeper.hands[side.rawValue])
@@ -44,7 +46,7 @@ extension Engine {
         var sightings = 0, seen: UInt64 = 0
         try read("rows", source) { (reader) throws(StateError) in
             keeper.taken = try reader.get()
-            keeper.evicted = Int(try reader.get(UInt64.self) & UInt64(Int.max))
+            sequencer.evictions.store(Int(try reader.get(UInt64.self) & UInt64(Int.max)), ordering: .relaxed)
             quarantine.end = try reader.get()
             quarantine.endTaken = try reader.get()
             quarantine.lastRound = try reader.get()

@@ -15,7 +15,7 @@ import Testing
             #expect(keeper().total <= keeper().limit)
         }
         #expect(engine.users.count + engine.items.count <= 700)
-        #expect(keeper().evicted > 300, "\(keeper().evicted)")
+        #expect(engine.evictions > 300, "\(engine.evictions)")
         let refused = Dictionary(uniqueKeysWithValues: engine.sequencer.refusals.map { ($0.reason, $0.count) })
         #expect((refused[.unseen] ?? 0) > 100)
         let learned = engine.trainers.reduce(0) { $0 + $1.interactions }
@@ -41,7 +41,7 @@ import Testing
         let events = stream(7)
         let whole = boundedEngine(rows: 500, model: model, replay: replay, idle: 2000)
         whole.learn(events)
-        #expect(whole.sequencer.keeper.evicted > 300)
+        #expect(whole.evictions > 300)
         let expected = MemoryState(whole)
         for seed in 0..<3 {
             var dice = Dice(seed), start = 0
@@ -68,7 +68,7 @@ import Testing
         #expect(MemoryState(first).differences(MemoryState(second)) == [])
         for engine in [first, second] { engine.learn(Array(events[cut...])) }
         #expect(MemoryState(first).differences(MemoryState(second)) == [])
-        #expect(first.sequencer.keeper.evicted > 200)
+        #expect(first.evictions > 200)
     }
 
     @Test func rowsThatNobodyNamesGoInTime() {
