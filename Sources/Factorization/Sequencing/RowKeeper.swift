@@ -192,7 +192,8 @@ struct RowKeeper {
     /// An idle id of a side, if the hand meets one on its way beside one record.
     mutating func idle(_ side: RowSide, position: UInt64) -> UInt32? {
         let table = tables[side.rawValue], now = stamp(position), longest = UInt64(settings.idleEvents)
-        idleCredits[side.rawValue] = min(idleCredits[side.rawValue] + UInt64(table.count), longest * UInt64(RowKeeper.passed))
+        // One side's turn comes every third record.
+        idleCredits[side.rawValue] = min(idleCredits[side.rawValue] + 3 * UInt64(table.count), longest * UInt64(RowKeeper.passed))
         while idleCredits[side.rawValue] >= longest {
             idleCredits[side.rawValue] -= longest
             let hand = RowKeeper.next(idleHands[side.rawValue], of: table.count)

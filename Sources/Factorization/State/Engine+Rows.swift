@@ -20,7 +20,7 @@ extension Engine {
         write(quarantine.sweeping?.rows ?? [], &writer)
         writer.put(UInt64(quarantine.sweeping?.users ?? 0))
         writer.put(UInt64(quarantine.sweeping?.steps ?? 0))
-        writer.put(UInt64(quarantine.stepsDone))
+        writer.put(UInt64(quarantine.sweeping == nil ? 0 : quarantine.stepsDone))
         writer.put(UInt64(keeper.sightings?.bytes ?? 0))
         writer.put(keeper.sightings?.seen ?? 0)
         image.add("rows", writer.bytes)

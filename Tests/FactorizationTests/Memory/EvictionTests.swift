@@ -14,7 +14,8 @@ import Testing
             engine.learn(Array(batches[start..<start + 500]))
             #expect(keeper().total <= keeper().limit)
         }
-        #expect(engine.users.count + engine.items.count <= 700)
+        let costs = keeper().costs
+        #expect(engine.users.count * costs[0] + engine.items.count * costs[1] <= keeper().limit)
         #expect(engine.evictions > 300, "\(engine.evictions)")
         let refused = Dictionary(uniqueKeysWithValues: engine.sequencer.refusals.map { ($0.reason, $0.count) })
         #expect((refused[.unseen] ?? 0) > 100)
