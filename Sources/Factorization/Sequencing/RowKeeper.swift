@@ -156,9 +156,10 @@ struct RowKeeper {
     /// The position in the units of an id's stamp, which wrap after 4,096.
     func stamp(_ position: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: position >> stampShift) & EntityTable.stampMask }
 
-    /// A row is idle for 1,024 units at least; without a time-to-live, stamps reach back 268 million positions.
+    /// A time-to-live is 512 to 1,023 units, so that the idle hand comes round several times before a stamp wraps; without one,
+    /// stamps reach back 268 million positions.
     private var stampShift: UInt64 {
-        settings.idleEvents == 0 ? 16 : UInt64(max(0, Int.bitWidth - 1 - (settings.idleEvents / 1024).leadingZeroBitCount))
+        settings.idleEvents == 0 ? 16 : UInt64(max(0, Int.bitWidth - 1 - (settings.idleEvents / 512).leadingZeroBitCount))
     }
 
     /// The side that must evict now, if any.
