@@ -81,7 +81,7 @@ struct FactordBench: ParsableCommand {
     private func allBenchmarks(_ plan: Plan) -> [Benchmark] {
         let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + freshnessBenchmarks(plan)
         if plan.daemon != nil { return outside }
-        return memoryBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
+        return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
             + decodingBenchmarks(plan) + outside
     }
 

@@ -103,6 +103,7 @@ import Testing
     @Test func recordsOfTheStreamUndoAndForget() {
         let engine = Engine(settings: EngineSettings(models: [ModelSettings(rank: 4, negatives: 0)], queueCapacity: 16))
         engine.learn([1, 2, 3].map { TestEvent(user: 7, item: $0) } + [TestEvent(user: 8, item: 1)])
+        let forgotten = engine.user(8)
         let builder = BatchBuilder(engine)
         builder.append(.undo, user: 7, item: 2)
         builder.append(.forgetUser, user: 8)
@@ -110,8 +111,9 @@ import Testing
         engine.learnNow(builder.batch)
         #expect(history(engine.shared.userItems, engine.user(7)) == [3, 1].map { engine.item($0) })
         #expect(!engine.shared.userItems.hasSeen(engine.item(2), user: engine.user(7)))
-        #expect(engine.items.frequency(engine.item(2)) == 0 && history(engine.shared.userItems, engine.user(8)).isEmpty)
-        #expect(engine.sequencer.lastPosition == 7 && engine.appliedPosition == 7)
+        #expect(engine.items.frequency(engine.item(2)) == 0 && history(engine.shared.userItems, forgotten).isEmpty)
+        // Seven records, and the beginning of the round that sweeps the forgotten user's ordinal.
+        #expect(engine.user(8) == Placement.none && engine.sequencer.lastPosition == 8 && engine.appliedPosition == 8)
     }
 
     /// One user's history counts up, so what a reader sees must be a run that counts down; seen must hold all of a prefix.

@@ -10,6 +10,9 @@ extension Configuration {
         settings.replayCapacity = replay.capacity
         settings.replaysPerEvent = replay.perEvent
         settings.historyBudget = memory.histories.bytes
+        settings.memory.budget = memory.budget.bytes
+        settings.memory.admissionSightings = memory.admissionSightings
+        settings.memory.idleEvents = memory.idleEvents
         for (name, event) in events where name != "*" { settings.eventTypes[name] = event.rule }
         settings.otherEvents = (events["*"] ?? Event()).rule
         return settings

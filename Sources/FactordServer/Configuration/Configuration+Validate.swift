@@ -18,8 +18,25 @@ extension Configuration {
         if (1..<Configuration.Popularity.shortestHalfLife).contains(popularity.halfLife) {
             reader.fault("popularity.half_life", "is \(popularity.halfLife); take \(Configuration.Popularity.shortestHalfLife) or more, or 0 for counts that never fade")
         }
+        validateMemory(&reader)
         for type in events.keys.sorted() where type.isEmpty || type.utf8.count > 64 {
             reader.fault("events.\(type)", "an event type has 1 to 64 bytes")
+        }
+    }
+
+    private func validateMemory(_ reader: inout SettingReader) {
+        if (1..<MemorySettings.shortestIdle).contains(memory.idleEvents) {
+            reader.fault("memory.idle_events", "is \(memory.idleEvents); take \(MemorySettings.shortestIdle) or more, or 0 for never")
+        }
+        guard memory.budget.bytes > 0 else { return }
+        let least = engineSettings.leastBudget
+        if memory.budget.bytes < least {
+            reader.fault(
+                "memory.budget",
+                "is \(memory.budget); memory.histories, replay.capacity and the models alone take \(ByteSize(mebibytes: least >> 20 + 1)): take more, or less for those, or 0 for no bound")
+        }
+        if popularity.halfLife == 0, memory.idleEvents == 0 {
+            reader.fault("memory.budget", "evicts what is rare, and nothing ever becomes rare: set popularity.half_life or memory.idle_events")
         }
     }
 

@@ -133,6 +133,12 @@ public struct Configuration: Sendable, Equatable, Codable {
 
     /// Bounds of what is kept.
     public struct Memory: Sendable, Equatable, Codable {
+        /// Bytes of ids, rows, histories and the replay reservoir; 0 for no bound.
+        public var budget = ByteSize(bytes: 0)
+        /// Times that an id must come before it gets a row, once the tables are 80 % full.
+        public var admissionSightings = 2
+        /// Events after which a row that none of them named may go; 0 for never.
+        public var idleEvents = 0
         /// Bytes of all users' held items and seen sets.
         public var histories = ByteSize(mebibytes: 256)
 

@@ -35,8 +35,8 @@ extension QueryMethods {
     func probability(_ score: Float, model number: Int) -> Float {
         let settings = engine.models[number].settings
         guard settings.loss == .logistic else { return score }
-        guard settings.negatives > 0, engine.items.count > 0 else { return Float.logistic(score) }
-        return Float.logistic(score, odds: Float(settings.negatives) / Float(engine.items.count))
+        guard settings.negatives > 0, engine.items.liveCount > 0 else { return Float.logistic(score) }
+        return Float.logistic(score, odds: Float(settings.negatives) / Float(engine.items.liveCount))
     }
 
     /// Position, fallback and lateness: the end of every answer about items.

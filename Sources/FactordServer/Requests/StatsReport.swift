@@ -172,8 +172,8 @@ final class StatsReport: Sendable {
         let bytes = engine.bytes
         writer.key("tables")
         writer.beginObject()
-        field("users", engine.users.count, &writer)
-        field("items", engine.items.count, &writer)
+        field("users", engine.users.liveCount, &writer)
+        field("items", engine.items.liveCount, &writer)
         field("hidden_items", engine.items.hiddenCount, &writer)
         field("context_features", engine.contexts.count, &writer)
         field("user_attributes", engine.userAttributes.count, &writer)
@@ -185,7 +185,30 @@ final class StatsReport: Sendable {
         field("held_bytes", histories.held, &writer)
         field("held_dropped", histories.dropped, &writer)
         field("row_bytes", bytes.rows, &writer)
+        field("budget", engine.settings.memory.budget, &writer)
+        field("evictions", engine.evictions, &writer)
+        writeSides(&writer)
         writer.endObject()
+    }
+
+    /// Bytes in use by side, and for each id and each row.
+    private func writeSides(_ writer: inout JSONWriter) {
+        writer.key("sides")
+        writer.beginArray()
+        for table in engine.tables where table.ids + table.holes > 0 {
+            let rows = Double(table.ids + table.holes)
+            writer.beginObject()
+            writer.key("name")
+            writer.value(table.name)
+            field("ids", table.ids, &writer)
+            field("holes", table.holes, &writer)
+            field("id_bytes", table.idBytes, &writer)
+            field("row_bytes", table.rowBytes, &writer)
+            field("bytes_per_id", Double(table.idBytes) / rows, &writer)
+            field("bytes_per_row", Double(table.rowBytes) / rows, &writer)
+            writer.endObject()
+        }
+        writer.endArray()
     }
 
     private func writeSnapshot(_ writer: inout JSONWriter) {

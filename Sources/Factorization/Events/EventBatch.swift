@@ -16,7 +16,16 @@ public enum RecordKind: UInt8, Sendable {
     case undo = 8
     /// A publisher's sign of life; carries only source, epoch and last sequence number.
     case beat = 9
-    /// Between sequencer and trainers only, never in a stream: the tables from which negatives are drawn from here on.
+    // Between sequencer and trainers only, never in a stream.
+    /// The rows of a user, or of an item, are to go: somebody else will get their ordinal.
+    case evictUser = 250
+    case evictItem = 251
+    /// An item has got the ordinal of one that went.
+    case reuseItem = 252
+    /// A round of sweeps begins: its batch; and a step of it.
+    case beginSweep = 253
+    case sweep = 254
+    /// The tables from which negatives are drawn from here on.
     case negativeTables = 255
 }
 

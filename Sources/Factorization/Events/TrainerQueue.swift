@@ -72,7 +72,10 @@ final class TrainerQueue: @unchecked Sendable {
     }
 
     deinit {
-        for index in head.load(ordering: .relaxed)..<writing { record(index).pointee.takeTables()?.release() }
+        for index in head.load(ordering: .relaxed)..<writing {
+            record(index).pointee.takeTables()?.release()
+            record(index).pointee.takeBatch()?.release()
+        }
         records.deallocate()
         features.deallocate()
     }
@@ -82,13 +85,13 @@ final class TrainerQueue: @unchecked Sendable {
 
     // MARK: Producer
 
-    /// Whether a record with `features` features fits now.
+    /// Whether `records` records with `features` features together fit now.
     @inline(__always)
-    func hasSpace(features: Int) -> Bool {
-        if writing &- knownHead < capacity && featureWriting &+ features &- knownFeatureHead <= featureCapacity { return true }
+    func hasSpace(features: Int, records: Int = 1) -> Bool {
+        if writing &+ records &- knownHead <= capacity && featureWriting &+ features &- knownFeatureHead <= featureCapacity { return true }
         knownHead = head.load(ordering: .acquiring)
         knownFeatureHead = featureHead.load(ordering: .acquiring)
-        return writing &- knownHead < capacity && featureWriting &+ features &- knownFeatureHead <= featureCapacity
+        return writing &+ records &- knownHead <= capacity && featureWriting &+ features &- knownFeatureHead <= featureCapacity
     }
 
     /// Adds a feature of the record that `append` adds next.

@@ -4,17 +4,21 @@ import Synchronization
 ///
 /// Ids are exact: the index narrows by a 32-bit tag, then the whole id is compared. Shared by all models.
 ///
-/// Thread safety: `admit`, `setHidden` and `count(_:)` belong to the sequencer. `find` and the getters are lock-free from
+/// An ordinal whose id was evicted or forgotten is a hole until the sequencer gives it to another id (`RowKeeper`): its id is
+/// not found, its count is zero, retrieval and draws pass it over.
+///
+/// Thread safety: what changes a table belongs to the sequencer. `find` and the getters are lock-free from
 /// any thread inside `ReaderEpochs.reading`.
 public final class EntityTable: @unchecked Sendable {
     /// 16 bytes an id.
     struct Row: ~Copyable {
-        /// The integer's bits; for text, the address (48 bits) and above it the length (16 bits). Written once, before the
+        /// The integer's bits; for text, the address (48 bits) and above it the length (16 bits). Written before the
         /// index entry is released.
         var payload: UInt64 = 0
         /// Interactions counted; written by the sequencer, read by anyone.
         let frequency: FadingCount
-        /// Namespace in the low half, flags above; written by the sequencer, read by anyone.
+        /// Namespace in the low half, flags above, and on top when the id was last seen; written by the sequencer, read by
+        /// anyone.
         let meta = Atomic<UInt32>(0)
 
         init(_ decay: PopularityDecay) { frequency = FadingCount(decay) }
@@ -22,6 +26,10 @@ public final class EntityTable: @unchecked Sendable {
 
     private static let textFlag: UInt32 = 1 << 16
     private static let hiddenFlag: UInt32 = 1 << 17
+    private static let holeFlag: UInt32 = 1 << 18
+    /// The top 12 bits: when the id was last seen, as `RowKeeper` counts time.
+    private static let stampShift: UInt32 = 20
+    static let stampMask: UInt32 = 1 << 12 - 1
 
     private let rows = SlabStore(rowBytes: MemoryLayout<Row>.stride)
     private let index: IdIndex
@@ -31,6 +39,9 @@ public final class EntityTable: @unchecked Sendable {
     /// Rows admitted; stored by the sequencer after the row is whole.
     private let admitted = Atomic<Int>(0)
     private let hidden = Atomic<Int>(0)
+    private let holes = Atomic<Int>(0)
+    /// Bytes of the texts of ids that are found. Sequencer only.
+    private(set) var liveTextBytes = 0
 
     /// - Parameters:
     ///   - epochs: the readers who may stand in the index while it grows.
@@ -40,12 +51,21 @@ public final class EntityTable: @unchecked Sendable {
         self.decay = decay
     }
 
-    /// Number of ordinals given out; all below it are readable.
+    /// Number of ordinals given out, holes included; all below it are readable.
     public var count: Int { admitted.load(ordering: .acquiring) }
+    /// Ids that are known.
+    public var liveCount: Int { count - holeCount }
+    /// Ordinals that wait for another id.
+    public var holeCount: Int { holes.load(ordering: .relaxed) }
     /// Items that are hidden from answers.
     public var hiddenCount: Int { hidden.load(ordering: .relaxed) }
     /// Bytes of ids, texts and index.
     public var bytes: Int { rows.mappedBytes.load(ordering: .relaxed) + index.bytes + texts.bytes }
+    /// Bytes that ids, texts and index use: without the part of the newest slabs that no id has reached.
+    public var usedBytes: Int { count * EntityTable.rowBytes + index.bytes + texts.bytes }
+    static let rowBytes = MemoryLayout<Row>.stride
+    /// What the budget counts for an id without its text: its row, and the most that the index takes for it.
+    static let idBytes = rowBytes + 16
 
     @inline(__always)
     private func row(_ ordinal: UInt32) -> UnsafeMutablePointer<Row> {
@@ -84,15 +104,53 @@ public final class EntityTable: @unchecked Sendable {
         rows.ensure(ordinal)
         let row = rows.address(ordinal).bindMemory(to: Row.self, capacity: 1)
         row.initialize(to: Row(decay))
-        row.pointee.payload = key.isText ? texts.store(key.text) : key.payload
-        row.pointee.meta.store(UInt32(key.namespace) | (key.isText ? EntityTable.textFlag : 0), ordering: .relaxed)
+        fill(ordinal, key)
         return ordinal
+    }
+
+    /// Gives a new id the ordinal of a hole that nobody can still take for another.
+    func reuse(_ ordinal: UInt32, for key: Key) {
+        let row = row(ordinal)
+        if row.pointee.meta.load(ordering: .relaxed) & EntityTable.textFlag != 0 { texts.free(EntityTable.text(row.pointee.payload)) }
+        fill(ordinal, key)
+        holes.subtract(1, ordering: .relaxed)
+    }
+
+    private func fill(_ ordinal: UInt32, _ key: Key) {
+        let row = row(ordinal)
+        row.pointee.payload = key.isText ? texts.store(key.text) : key.payload
+        row.pointee.meta.store(UInt32(key.namespace) | (key.isText ? EntityTable.textFlag : 0), ordering: .releasing)
+        if key.isText { liveTextBytes += TextArena.bytes(Int(key.length)) }
     }
 
     /// Makes an admitted id visible.
     func publish(_ ordinal: UInt32, key: Key) {
-        admitted.store(Int(ordinal) + 1, ordering: .releasing)
+        if Int(ordinal) >= admitted.load(ordering: .relaxed) { admitted.store(Int(ordinal) + 1, ordering: .releasing) }
         index.insert(hash: key.hash, ordinal: ordinal)
+    }
+
+    /// Makes an id unknown: its ordinal is a hole from here on. Its text stays until the ordinal is reused, for readers that
+    /// have found it just before.
+    func remove(_ ordinal: UInt32, hashing: KeyHash) {
+        let key = key(ordinal, hashing: hashing), row = row(ordinal)
+        index.remove(hash: key.hash, ordinal: ordinal)
+        setHidden(ordinal, false)
+        row.pointee.frequency.add(-.infinity)
+        row.pointee.meta.store(row.pointee.meta.load(ordering: .relaxed) | EntityTable.holeFlag, ordering: .releasing)
+        holes.add(1, ordering: .relaxed)
+        if key.isText { liveTextBytes -= TextArena.bytes(Int(key.length)) }
+    }
+
+    /// Takes the next ordinal up as a hole, from a saved state. Before any thread starts.
+    func restoreHole() -> UInt32? {
+        let next = admitted.load(ordering: .relaxed)
+        guard next < Int(Placement.none) else { return nil }
+        rows.ensure(UInt32(next))
+        rows.address(UInt32(next)).bindMemory(to: Row.self, capacity: 1).initialize(to: Row(decay))
+        row(UInt32(next)).pointee.meta.store(EntityTable.holeFlag, ordering: .relaxed)
+        holes.add(1, ordering: .relaxed)
+        admitted.store(next + 1, ordering: .releasing)
+        return UInt32(next)
     }
 
     /// The id behind an ordinal, as a key whose text lives as long as the table.
@@ -125,6 +183,30 @@ public final class EntityTable: @unchecked Sendable {
         row(ordinal).pointee.meta.load(ordering: .relaxed) & EntityTable.hiddenFlag != 0
     }
 
+    /// Whether no id stands behind an ordinal.
+    @inline(__always)
+    public func isHole(_ ordinal: UInt32) -> Bool {
+        row(ordinal).pointee.meta.load(ordering: .relaxed) & EntityTable.holeFlag != 0
+    }
+
+    /// Whether answers leave an ordinal out: hidden, or a hole.
+    @inline(__always)
+    func isOut(_ ordinal: UInt32) -> Bool {
+        row(ordinal).pointee.meta.load(ordering: .relaxed) & (EntityTable.hiddenFlag | EntityTable.holeFlag) != 0
+    }
+
+    /// When an id was last seen, 12 bits that wrap. Sequencer only.
+    @inline(__always)
+    func stamp(_ ordinal: UInt32) -> UInt32 { row(ordinal).pointee.meta.load(ordering: .relaxed) >> EntityTable.stampShift }
+
+    /// Stamps an id as just seen. Sequencer only.
+    @inline(__always)
+    func touch(_ ordinal: UInt32, stamp: UInt32) {
+        let row = row(ordinal), meta = row.pointee.meta.load(ordering: .relaxed)
+        let changed = meta & (1 << EntityTable.stampShift - 1) | stamp << EntityTable.stampShift
+        if changed != meta { row.pointee.meta.store(changed, ordering: .relaxed) }
+    }
+
     /// Sequencer only.
     func setHidden(_ ordinal: UInt32, _ hide: Bool) {
         let row = row(ordinal)
@@ -134,29 +216,4 @@ public final class EntityTable: @unchecked Sendable {
         row.pointee.meta.store(changed, ordering: .releasing)
         hidden.add(hide ? 1 : -1, ordering: .relaxed)
     }
-}
-
-/// Append-only memory for the text of ids. Sequencer only; what it has stored never moves.
-final class TextArena: @unchecked Sendable {
-    private var chunks: [UnsafeMutableRawPointer] = []
-    private var used = TextArena.chunkBytes
-    private let mapped = Atomic<Int>(0)
-    private static let chunkBytes = 1 << 18
-
-    var bytes: Int { mapped.load(ordering: .relaxed) }
-
-    /// Copies the text and packs address and length into one word.
-    func store(_ text: UnsafeRawBufferPointer) -> UInt64 {
-        if used + text.count > TextArena.chunkBytes {
-            chunks.append(.allocate(byteCount: TextArena.chunkBytes, alignment: 16))
-            used = 0
-            mapped.add(TextArena.chunkBytes, ordering: .relaxed)
-        }
-        let place = chunks[chunks.count - 1] + used
-        place.copyMemory(from: text.baseAddress!, byteCount: text.count)
-        used += text.count
-        return UInt64(UInt(bitPattern: place)) | UInt64(text.count) << 48
-    }
-
-    deinit { for chunk in chunks { chunk.deallocate() } }
 }

@@ -1,29 +1,43 @@
 import CKernels
 import Synchronization
 
-/// From an id's hash to its ordinal: 64 open-addressing tables of 8-byte entries (32-bit tag, ordinal + 1), each grown on
+/// From an id's hash to its ordinal: 64 open-addressing tables of 8-byte entries (32-bit tag, ordinal + 1), each rebuilt on
 /// its own so that no growth stops the stream for long.
 ///
-/// Table choice takes the hash's top bits, tag and place its low 32 bits, so a table grows without seeing the ids again.
+/// Table choice takes the hash's top bits, tag and place its low 32 bits, so a table grows without seeing the ids again. The
+/// place is ⌊tag · capacity / 2³²⌋, so that a capacity need not be a power of two: a table grows by half and is never less
+/// than half full, 10.7 to 16 bytes an id.
 ///
-/// Thread safety: `insert` belongs to the sequencer; `find` is lock-free from any thread inside `ReaderEpochs.reading`
-/// (or on the sequencer's own thread).
+/// A removed entry becomes a tombstone, which readers pass over and insertions reuse; where the next place is empty, it and
+/// the tombstones before it become empty at once, as nothing lies beyond them. A table with too many is rebuilt.
+///
+/// Thread safety: `insert` and `remove` belong to the sequencer; `find` is lock-free from any thread inside
+/// `ReaderEpochs.reading` (or on the sequencer's own thread).
 final class IdIndex: @unchecked Sendable {
-    /// A table's first word is its mask, the entries follow. 0 is an empty entry.
+    /// A table's first word is its capacity, the entries follow. 0 is an empty entry; one without an ordinal is a tombstone.
     private typealias Entry = Atomic<UInt64>
     private struct Table {
         let words: UnsafeMutablePointer<Entry>
         init(bits: UInt) { words = UnsafeMutablePointer(bitPattern: bits).unsafelyUnwrapped }
-        @inline(__always) var mask: UInt32 { UInt32(truncatingIfNeeded: words[0].load(ordering: .relaxed)) }
+        @inline(__always) var capacity: UInt32 { UInt32(truncatingIfNeeded: words[0].load(ordering: .relaxed)) }
         @inline(__always) func entry(_ place: UInt32) -> UnsafeMutablePointer<Entry> { words + 1 + Int(place) }
+        @inline(__always)
+        static func first(_ tag: UInt32, _ capacity: UInt32) -> UInt32 {
+            UInt32(truncatingIfNeeded: (UInt64(tag) &* UInt64(capacity)) >> 32)
+        }
+        @inline(__always)
+        static func next(_ place: UInt32, _ capacity: UInt32) -> UInt32 { place &+ 1 == capacity ? 0 : place &+ 1 }
+        static func previous(_ place: UInt32, _ capacity: UInt32) -> UInt32 { place == 0 ? capacity - 1 : place - 1 }
     }
 
     private static let tableCount = 64
     private static let firstCapacity: UInt32 = 64
+    private static let tombstone: UInt64 = 1 << 32
     /// Address of each table; written by the sequencer, released to readers.
     private let tables: UnsafeMutablePointer<Atomic<UInt>>
-    /// Entries in use, by table. Sequencer only.
+    /// Entries that are not empty, tombstones included, and ids, by table. Sequencer only.
     private var used = [UInt32](repeating: 0, count: IdIndex.tableCount)
+    private var live = [UInt32](repeating: 0, count: IdIndex.tableCount)
     /// Outgrown tables that readers may still hold. Sequencer only.
     private var retired: [(table: UnsafeMutablePointer<Atomic<UInt64>>, epoch: UInt64)] = []
     private let epochs: ReaderEpochs
@@ -51,7 +65,7 @@ final class IdIndex: @unchecked Sendable {
 
     private static func makeTable(capacity: UInt32) -> UnsafeMutablePointer<Entry> {
         let words = UnsafeMutablePointer<Entry>.allocate(capacity: Int(capacity) + 1)
-        words.initialize(to: Atomic(UInt64(capacity - 1)))
+        words.initialize(to: Atomic(UInt64(capacity)))
         for place in 1...Int(capacity) { (words + place).initialize(to: Atomic(0)) }
         return words
     }
@@ -62,23 +76,23 @@ final class IdIndex: @unchecked Sendable {
     @inline(__always)
     func prefetch(hash: UInt64) {
         let table = table(hash)
-        fk_prefetch(table.entry(UInt32(truncatingIfNeeded: hash) & table.mask))
+        fk_prefetch(table.entry(Table.first(UInt32(truncatingIfNeeded: hash), table.capacity)))
     }
 
     /// The ordinal whose tag fits and for which `matches` is true, or `Placement.none`.
     @inline(__always)
     func find(hash: UInt64, matches: (UInt32) -> Bool) -> UInt32 {
         let table = table(hash)
-        let tag = UInt32(truncatingIfNeeded: hash), mask = table.mask
-        var place = tag & mask
+        let tag = UInt32(truncatingIfNeeded: hash), capacity = table.capacity
+        var place = Table.first(tag, capacity)
         while true {
             let entry = table.entry(place).pointee.load(ordering: .acquiring)
             if entry == 0 { return Placement.none }
             if UInt32(truncatingIfNeeded: entry >> 32) == tag {
                 let ordinal = UInt32(truncatingIfNeeded: entry) &- 1
-                if matches(ordinal) { return ordinal }
+                if ordinal != Placement.none && matches(ordinal) { return ordinal }
             }
-            place = (place &+ 1) & mask
+            place = Table.next(place, capacity)
         }
     }
 
@@ -86,30 +100,56 @@ final class IdIndex: @unchecked Sendable {
     func insert(hash: UInt64, ordinal: UInt32) {
         let number = Int(hash >> 58)
         var table = table(hash)
-        if used[number] >= (table.mask &+ 1) / 4 &* 3 { table = grow(number, table) }
-        IdIndex.place(UInt64(UInt32(truncatingIfNeeded: hash)) << 32 | UInt64(ordinal &+ 1), in: table)
-        used[number] += 1
+        if used[number] >= table.capacity / 4 &* 3 { table = rebuild(number, table) }
+        if IdIndex.place(UInt64(UInt32(truncatingIfNeeded: hash)) << 32 | UInt64(ordinal &+ 1), in: table) == 0 { used[number] += 1 }
+        live[number] += 1
         release()
     }
 
-    private static func place(_ entry: UInt64, in table: Table) {
-        let mask = table.mask
-        var place = UInt32(truncatingIfNeeded: entry >> 32) & mask
-        while table.entry(place).pointee.load(ordering: .relaxed) != 0 { place = (place &+ 1) & mask }
-        table.entry(place).pointee.store(entry, ordering: .releasing)
+    /// Takes an id out: `find` no longer knows it, but a reader may have found it just before. Sequencer only.
+    func remove(hash: UInt64, ordinal: UInt32) {
+        let number = Int(hash >> 58), table = table(hash), capacity = table.capacity
+        let entry = UInt64(UInt32(truncatingIfNeeded: hash)) << 32 | UInt64(ordinal &+ 1)
+        var place = Table.first(UInt32(truncatingIfNeeded: hash), capacity)
+        while table.entry(place).pointee.load(ordering: .relaxed) != entry { place = Table.next(place, capacity) }
+        live[number] -= 1
+        guard table.entry(Table.next(place, capacity)).pointee.load(ordering: .relaxed) == 0 else {
+            return table.entry(place).pointee.store(IdIndex.tombstone, ordering: .releasing)
+        }
+        repeat {
+            table.entry(place).pointee.store(0, ordering: .releasing)
+            used[number] -= 1
+            place = Table.previous(place, capacity)
+        } while table.entry(place).pointee.load(ordering: .relaxed) == IdIndex.tombstone
     }
 
-    private func grow(_ number: Int, _ old: Table) -> Table {
-        let capacity = old.mask + 1
-        let grown = IdIndex.makeTable(capacity: capacity * 2)
-        let table = Table(bits: UInt(bitPattern: grown))
+    /// Puts an entry in the first free place; answers what was there, 0 or a tombstone.
+    private static func place(_ entry: UInt64, in table: Table) -> UInt64 {
+        let capacity = table.capacity
+        var place = Table.first(UInt32(truncatingIfNeeded: entry >> 32), capacity)
+        while true {
+            let held = table.entry(place).pointee.load(ordering: .relaxed)
+            if UInt32(truncatingIfNeeded: held) == 0 {
+                table.entry(place).pointee.store(entry, ordering: .releasing)
+                return held
+            }
+            place = Table.next(place, capacity)
+        }
+    }
+
+    /// Half as large again, or of the same size where the tombstones were too many.
+    private func rebuild(_ number: Int, _ old: Table) -> Table {
+        let capacity = old.capacity, next = live[number] >= capacity / 8 &* 5 ? capacity / 2 * 3 : capacity
+        let rebuilt = IdIndex.makeTable(capacity: next)
+        let table = Table(bits: UInt(bitPattern: rebuilt))
         for place in 0..<capacity {
             let entry = old.entry(place).pointee.load(ordering: .relaxed)
-            if entry != 0 { IdIndex.place(entry, in: table) }
+            if UInt32(truncatingIfNeeded: entry) != 0 { _ = IdIndex.place(entry, in: table) }
         }
-        tables[number].store(UInt(bitPattern: grown), ordering: .releasing)
+        used[number] = live[number]
+        tables[number].store(UInt(bitPattern: rebuilt), ordering: .releasing)
         retired.append((old.words, epochs.advance()))
-        mapped.add(Int(capacity) * 2 * 8, ordering: .relaxed)
+        mapped.add((Int(next) + 1) * 8, ordering: .relaxed)
         return table
     }
 
@@ -117,7 +157,7 @@ final class IdIndex: @unchecked Sendable {
     private func release() {
         guard !retired.isEmpty, epochs.isPast(retired[0].epoch) else { return }
         let old = retired.removeFirst()
-        mapped.subtract((Int(old.table[0].load(ordering: .relaxed)) + 2) * 8, ordering: .relaxed)
+        mapped.subtract((Int(old.table[0].load(ordering: .relaxed)) + 1) * 8, ordering: .relaxed)
         old.table.deallocate()
     }
 }

@@ -28,6 +28,9 @@ final class GramKeeper {
     private static let longestRound: UInt64 = 100_000
     private static let eventsPerItem: UInt64 = 4
 
+    /// Ordinals without an item: the sweep passes them over.
+    private(set) var holes = HoleMap.View()
+
     init(model: Model, state: GramState) {
         self.model = model
         kernels = model.kernels
@@ -86,6 +89,21 @@ final class GramKeeper {
         if item < state.cursor.load(ordering: .relaxed) { kernels.rankTwo(state.next, z, known, width) }
     }
 
+    /// Skips these ordinals from here on.
+    func use(_ holes: HoleMap.View) { self.holes = holes }
+
+    /// Takes an item out of G, and out of the sum of the sweep if it has passed it in this round. To the next item with this
+    /// ordinal it is as if it was never visited.
+    func leave(_ item: UInt32) {
+        let settledAt = state.settledAt(item)
+        guard settledAt.pointee.exchange(0, ordering: .relaxed) != 0 else { return }
+        ItemSide.vector(model, item, into: before)
+        guard isFinite(before) else { return }
+        z.update(repeating: 0, count: width)
+        kernels.rankTwo(state.items, z, before, width)
+        if item < state.cursor.load(ordering: .relaxed) { kernels.rankTwo(state.next, z, before, width) }
+    }
+
     /// C ← (1 − β) C + β p pᵀ.
     @inline(__always)
     func observe(query p: UnsafePointer<Float>) {
@@ -122,9 +140,12 @@ final class GramKeeper {
             state.cursor.store(0, ordering: .relaxed)
             return
         }
-        settle(item, position, catalogue, known: before)
-        follow(item, from: before)
+        let isHole = holes.contains(item)
+        if !isHole {
+            settle(item, position, catalogue, known: before)
+            follow(item, from: before)
+        }
         guard state.cursor.compareExchange(expected: item, desired: item + 1, ordering: .relaxed).exchanged else { return }
-        if isFinite(z) { kernels.rankOne(state.next, 1, z, 1, width) }
+        if !isHole && isFinite(z) { kernels.rankOne(state.next, 1, z, 1, width) }
     }
 }

@@ -151,7 +151,7 @@ public final class Scorer {
 
     @inline(__always)
     private func offer(_ item: UInt32, score: Float) {
-        if excluded[Int(item >> 6)] & (1 << UInt64(item & 63)) != 0 || engine.items.isHidden(item) { return }
+        if excluded[Int(item >> 6)] & (1 << UInt64(item & 63)) != 0 || engine.items.isOut(item) { return }
         top.offer(ScoredItem(item: item, score: score))
     }
 

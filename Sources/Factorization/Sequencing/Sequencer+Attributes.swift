@@ -9,9 +9,9 @@ extension Sequencer {
             given == 0
             ? ordinal(of: ofItem ? record.item : record.user, in: ofItem ? .items : .users)
             : ordinal(of: ofItem ? record.item : record.user, in: ofItem ? .describedItems : .describedUsers)
-        guard entity != Placement.none else { return refuse(index, .tableFull) }
+        guard entity != Placement.none else { return refuseRow(index) }
         let queue = queues[Placement.shard(entity) % queues.count]
-        guard queue.hasSpace(features: given) else { return false }
+        guard queue.hasSpace(features: given, records: 2) else { return false }
         if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
         var featureCount: UInt16 = 0
         let scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
@@ -41,7 +41,7 @@ extension Sequencer {
             return nil
         }
         let ordinal = ordinal(of: entry.value.placed(in: namespace, hashing: shared.hashing), in: side)
-        if ordinal == Placement.none { _ = refuse(index, .tableFull) }
+        if ordinal == Placement.none { _ = refuseRow(index) }
         return ordinal == Placement.none ? nil : ordinal
     }
 }

@@ -19,8 +19,12 @@ public final class Sequencer: @unchecked Sendable {
         case badFeature = "bad_feature"
         /// All ordinals of a table are given out.
         case tableFull = "table_full"
-        /// A record of a kind that changes nothing in this version.
+        /// A kind that only the sequencer itself makes.
         case unsupported
+        /// An id has not come often enough yet to get a row, while tables are more than 80 % full.
+        case unseen
+        /// The tables are at their budget, and no row is free.
+        case noFreeRow = "no_free_row"
         /// The event's type takes its label from the value, and there is none.
         case missingValue = "missing_value"
     }
@@ -34,6 +38,14 @@ public final class Sequencer: @unchecked Sendable {
     var position: UInt64 = 0
     /// The tables of popular negatives, and when the next are due.
     var negatives: NegativeSchedule
+    /// Who has a row.
+    var keeper: RowKeeper
+    /// Ids evicted and forgotten. Stored by the sequencer, read by anyone.
+    let evictions = Atomic<Int>(0)
+    /// Why the last id without a row has none.
+    var missing = Refusal.tableFull
+    /// Those whose progress a quarantine waits for. Set before any thread starts.
+    var trainers: [Trainer] = []
     /// Refusals by `Refusal.allCases`; stored by the sequencer, read by anyone.
     private let refused: UnsafeMutablePointer<Atomic<Int>>
     /// What the last `take` refused, at most `refusalsKept`: the record's index and why. For the caller's dead letters.
@@ -46,7 +58,8 @@ public final class Sequencer: @unchecked Sendable {
     /// within the range of Float.
     public static let largestFeature: Float = 10_000
 
-    init(shared: SharedState, models: [Model], queues: [TrainerQueue]) {
+    init(shared: SharedState, models: [Model], queues: [TrainerQueue], keeper: RowKeeper) {
+        self.keeper = keeper
         self.shared = shared
         self.models = models
         self.queues = queues
@@ -65,6 +78,8 @@ public final class Sequencer: @unchecked Sendable {
     @inline(never)
     func refuse(_ record: Int, _ reason: Refusal) -> Bool {
         refused[Refusal.allCases.firstIndex(of: reason)!].add(1, ordering: .relaxed)
+        // Of a flood of ids without rows there is nothing to be mended: it is only counted.
+        if reason == .unseen || reason == .noFreeRow { return true }
         if lastRefusals.count < Sequencer.refusalsKept { lastRefusals.append((record, reason)) }
         return true
     }
@@ -92,6 +107,8 @@ public final class Sequencer: @unchecked Sendable {
                     publish()
                     return index
                 }
+                keeper.taken &+= 1
+                keeper.isDone = false
                 index += 1
             }
         }
@@ -123,16 +140,17 @@ public final class Sequencer: @unchecked Sendable {
     /// One record; false when its trainer's queue is full.
     @inline(__always)
     private func take(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
+        if keeper.isActive, !keepRows() { return false }
         if position >= negatives.next, !handOutTables() { return false }
         switch record.kind {
         case .interaction: return takeInteraction(record, index, of: batch)
         case .hideItem, .unhideItem:
             return takeVisibility(record, index)
-        case .undo, .forgetUser: return takeUserRecord(record, index, of: batch)
+        case .undo: return takeUndo(record, index, of: batch)
+        case .forgetUser, .forgetItem: return takeForget(record, index)
         case .itemAttributes, .userAttributes: return takeAttributes(record, index, of: batch)
-        case .forgetItem: return refuse(index, .unsupported)
         case .beat: return true
-        case .negativeTables: return refuse(index, .unsupported)
+        case .negativeTables, .evictUser, .evictItem, .reuseItem, .beginSweep, .sweep: return refuse(index, .unsupported)
         }
     }
 
@@ -144,12 +162,13 @@ public final class Sequencer: @unchecked Sendable {
         let hasValue = record.hasValue
         if !hasValue, shared.types.rule(type).pointee.needsValue { return refuse(index, .missingValue) }
         let user = ordinal(of: record.user, in: .users)
-        guard user != Placement.none else { return refuse(index, .tableFull) }
+        guard user != Placement.none else { return refuseRow(index) }
         let queue = queues[Placement.shard(user) % queues.count]
         let given = min(Int(record.featureCount), Sequencer.featureLimit)
-        guard queue.hasSpace(features: given) else { return false }
+        // The item may come back to a row, which takes a record too.
+        guard queue.hasSpace(features: given, records: 2) else { return false }
         let item = ordinal(of: record.item, in: .items)
-        guard item != Placement.none else { return refuse(index, .tableFull) }
+        guard item != Placement.none else { return refuseRow(index) }
         var featureCount: UInt16 = 0
         if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
         let scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
@@ -165,7 +184,11 @@ public final class Sequencer: @unchecked Sendable {
             }
             let key = entry.value.placed(in: namespace, hashing: shared.hashing)
             let ordinal = ordinal(of: key, in: .contexts)
-            guard ordinal != Placement.none else { continue }
+            guard ordinal != Placement.none else {
+                _ = refuseRow(index)
+                continue
+            }
+            if keeper.isActive { touch(context: ordinal) }
             queue.append(ResolvedFeature(ordinal: ordinal, weight: entry.weight * scale))
             featureCount += 1
         }
@@ -173,6 +196,7 @@ public final class Sequencer: @unchecked Sendable {
         let increment = shared.increment(at: position)
         shared.items.count(item, by: increment)
         shared.users.count(user, by: increment)
+        if keeper.isActive { touch(user, item) }
         queue.append(
             TrainingRecord(
                 position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: record.value,
@@ -185,6 +209,18 @@ public final class Sequencer: @unchecked Sendable {
         /// Users and items that come with attributes.
         case describedUsers, describedItems
         case userAttributes, itemAttributes
+    }
+
+    /// Says that an event names these.
+    private func touch(_ user: UInt32, _ item: UInt32) {
+        let stamp = keeper.stamp(position)
+        shared.users.touch(user, stamp: stamp)
+        shared.items.touch(item, stamp: stamp)
+    }
+
+    private func touch(context: UInt32) {
+        shared.contexts.touch(context, stamp: keeper.stamp(position))
+        shared.contexts.count(context, by: shared.increment(at: position))
     }
 
     @inline(__always)
@@ -200,15 +236,7 @@ public final class Sequencer: @unchecked Sendable {
         return found != Placement.none ? found : admit(key, to: table, side)
     }
 
-    @inline(never)
-    private func admit(_ key: Key, to table: EntityTable, _ side: Side) -> UInt32 {
-        guard let ordinal = table.admit(key) else { return Placement.none }
-        makeReady(ordinal, side, key)
-        table.publish(ordinal, key: key)
-        return ordinal
-    }
-
-    private func makeReady(_ ordinal: UInt32, _ side: Side, _ key: borrowing Key) {
+    func makeReady(_ ordinal: UInt32, _ side: Side, _ key: borrowing Key) {
         switch side {
         case .users, .describedUsers:
             shared.userItems.ensure(ordinal)
@@ -227,15 +255,5 @@ public final class Sequencer: @unchecked Sendable {
             let field = Int(key.namespace)
             for model in models { model.makeContextReady(ordinal, fieldName: shared.fields.name(UInt16(field))) }
         }
-    }
-
-    /// Admits the ids of a snapshot again, in their order. Before any thread starts.
-    func restoreUser(_ key: Key) -> UInt32 { admit(key, to: shared.users, .users) }
-    func restoreItem(_ key: Key) -> UInt32 { admit(key, to: shared.items, .items) }
-    func restoreContext(_ key: Key) -> UInt32 { admit(key, to: shared.contexts, .contexts) }
-    func restoreAttribute(_ key: Key, ofItems: Bool) -> UInt32 {
-        ofItems
-            ? admit(key, to: shared.attributes.items.features, .itemAttributes)
-            : admit(key, to: shared.attributes.users.features, .userAttributes)
     }
 }

@@ -17,6 +17,7 @@ extension Engine {
         capture(names: shared.types.allNames, as: "types", into: &image)
         capture(names: fields.allNames, as: "fields", into: &image)
         for (name, table) in sides { capture(table, as: name, into: &image) }
+        captureRows(into: &image)
         captureUserItems(into: &image)
         captureAttributes(into: &image)
         for model in models { capture(model, into: &image) }
@@ -54,10 +55,15 @@ extension Engine {
         for start in stride(from: 0, to: table.count, by: Engine.idsPerSection) {
             var writer = ByteWriter()
             for ordinal in start..<min(start + Engine.idsPerSection, table.count) {
+                guard !table.isHole(UInt32(ordinal)) else {
+                    writer.put(UInt8(0))
+                    continue
+                }
                 let key = table.key(UInt32(ordinal), hashing: hashing)
                 writer.put(UInt8(key.isText ? 2 : 1))
                 writer.put(key.namespace)
                 writer.put(UInt8(table.isHidden(UInt32(ordinal)) ? 1 : 0))
+                writer.put(UInt16(table.stamp(UInt32(ordinal))))
                 writer.put(table.storedFrequency(UInt32(ordinal)))
                 if key.isText {
                     writer.put(key.length)

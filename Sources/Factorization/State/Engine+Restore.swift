@@ -29,7 +29,8 @@ extension Engine {
             guard namespace.map(Int.init) == index + 1 else { throw StateError.damaged(section: "fields") }
         }
         guard shared.types.restore(try readNames("types", source)) else { throw StateError.damaged(section: "types") }
-        for (index, side) in sides.enumerated() { try restoreIds(side.name, side.table, count: counts[index], source) }
+        for (index, side) in sides.enumerated() { try restoreIds(side.name, side.table, RowSide.allCases[index], count: counts[index], source) }
+        try restoreRows(source)
         try restoreUserItems(source)
         try restoreAttributes(source)
         for model in models { try restore(model, position: position, source) }
@@ -70,13 +71,18 @@ extension Engine {
         return names
     }
 
-    private func restoreIds(_ side: String, _ table: EntityTable, count: Int, _ source: some StateSource) throws {
+    private func restoreIds(_ side: String, _ table: EntityTable, _ row: RowSide, count: Int, _ source: some StateSource) throws {
         for start in stride(from: 0, to: count, by: Engine.idsPerSection) {
             let section = "ids/\(side)/\(start / Engine.idsPerSection)"
             try read(section, source) { (reader) throws(StateError) in
                 for expected in start..<min(start + Engine.idsPerSection, count) {
-                    let tag = try reader.get(UInt8.self), namespace = try reader.get(UInt16.self)
-                    let hidden = try reader.get(UInt8.self), frequency = try reader.getFloat()
+                    let tag = try reader.get(UInt8.self)
+                    if tag == 0 {
+                        guard row.isEvictable, sequencer.restoreHole(row) == UInt32(expected) else { throw .damaged(section: section) }
+                        continue
+                    }
+                    let namespace = try reader.get(UInt16.self), hidden = try reader.get(UInt8.self)
+                    let stamp = UInt32(try reader.get(UInt16.self)), frequency = try reader.getFloat()
                     let key: Key
                     switch tag {
                     case 1: key = Key(integer: try reader.get(Int64.self), namespace: namespace, hashing: hashing)
@@ -86,13 +92,11 @@ extension Engine {
                         key = Key(text: try reader.getBytes(length), namespace: namespace, hashing: hashing)
                     default: throw .damaged(section: section)
                     }
-                    let ordinal = switch side {
-                    case "users": sequencer.restoreUser(key)
-                    case "items": sequencer.restoreItem(key)
-                    case "contexts": sequencer.restoreContext(key)
-                    default: sequencer.restoreAttribute(key, ofItems: side == "itemAttributes")
+                    let ordinal = sequencer.restore(key, row)
+                    guard ordinal == UInt32(expected), frequency.isFinite, frequency >= 0, stamp <= EntityTable.stampMask else {
+                        throw .damaged(section: section)
                     }
-                    guard ordinal == UInt32(expected), frequency.isFinite, frequency >= 0 else { throw .damaged(section: section) }
+                    table.touch(ordinal, stamp: stamp)
                     table.count(ordinal, by: frequency)
                     if hidden != 0 { table.setHidden(ordinal, true) }
                 }

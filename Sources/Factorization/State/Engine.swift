@@ -20,7 +20,9 @@ public struct EngineSettings: Sendable {
     public var replaysPerEvent = 1
     /// Bytes that both may take for all users.
     public var historyBudget = 256 << 20
-    /// Keys the hashing of ids; does not influence what is learned.
+    /// What tables may take.
+    public var memory = MemorySettings()
+    /// Keys the hashing of ids; does not influence what is learned, but for which rare ids get a row near the budget.
     public var hashSeed: UInt64
 
     public init(
@@ -68,11 +70,13 @@ public final class Engine: Sendable {
         self.shared = shared
         models = settings.models.map { Model(settings: $0, kernels: kernels, attributes: shared.attributes) }
         let queues = (0..<settings.trainers).map { _ in TrainerQueue(capacity: settings.queueCapacity) }
-        sequencer = Sequencer(shared: shared, models: models, queues: queues)
+        sequencer = Sequencer(
+            shared: shared, models: models, queues: queues, keeper: RowKeeper(settings, shared: shared, models: models))
         let models = models
         trainers = queues.enumerated().map {
-            Trainer(index: $0, queue: $1, models: models, shared: shared, replaysPerEvent: settings.replaysPerEvent)
+            Trainer(index: $0, of: settings.trainers, queue: $1, models: models, shared: shared, replaysPerEvent: settings.replaysPerEvent)
         }
+        sequencer.trainers = trainers
         epochs = shared.epochs
         hashing = shared.hashing
         users = shared.users

@@ -20,7 +20,7 @@ final class SharedState: Sendable {
         decay = PopularityDecay(halfLife: Double(settings.popularityHalfLife))
         users = EntityTable(epochs: epochs, decay: decay)
         items = EntityTable(epochs: epochs, decay: decay)
-        contexts = EntityTable(epochs: epochs)
+        contexts = EntityTable(epochs: epochs, decay: decay)
         types = EventTypes(configured: settings.eventTypes, fallback: settings.otherEvents)
         fields = Fields()
         attributes = EntityAttributes(epochs: epochs)
@@ -41,5 +41,6 @@ final class SharedState: Sendable {
         decay.rebase()
         users.rebase()
         items.rebase()
+        contexts.rebase()
     }
 }

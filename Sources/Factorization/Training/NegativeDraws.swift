@@ -7,7 +7,8 @@ import CKernels
 /// with replacement. Among n draws:
 /// * one that is the event's own item is skipped, and (`negatives.verified`) one that the user has seen;
 /// * none takes a skipped one's place: an event may have fewer than n negatives, or none;
-/// * hidden items are drawn like all others: they are out of answers, not out of the model.
+/// * hidden items are drawn like all others: they are out of answers, not out of the model;
+/// * the ordinal of an item that was evicted or forgotten is skipped too, until another item has it.
 ///
 /// logistic and squared loss and bpr take all that remain, warp tries them in this order until one violates the margin.
 struct NegativeDraws {
@@ -15,6 +16,8 @@ struct NegativeDraws {
     /// The table in use; columns for the first `covered` items.
     private var columns: UnsafePointer<AliasTable.Column>?
     private var covered: UInt64 = 0
+    /// Ordinals without an item, at the trainer's position.
+    private(set) var holes = HoleMap.View()
 
     init(seed: UInt64) { self.seed = seed }
 
@@ -23,6 +26,9 @@ struct NegativeDraws {
         columns = table.map { UnsafePointer($0.columns) }
         covered = UInt64(table?.count ?? 0)
     }
+
+    /// Skips these from here on; they must outlive their use.
+    mutating func use(_ holes: HoleMap.View) { self.holes = holes }
 
     /// What an event's draws follow from.
     @inline(__always)
@@ -70,16 +76,8 @@ final class NegativeTables: Sendable {
 extension TrainingRecord {
     /// A record that hands tables to one trainer, in the stream's order: from here on they are its to release.
     init(_ tables: NegativeTables, position: UInt64) {
-        let bits = UInt(bitPattern: Unmanaged.passRetained(tables).toOpaque())
         self.init(
-            position: position, user: UInt32(truncatingIfNeeded: bits), item: UInt32(truncatingIfNeeded: UInt64(bits) >> 32),
-            catalogue: UInt32(tables.frequencies.count), value: 0, weight: 0, type: 0, featureCount: 0, kind: .negativeTables,
-            hasValue: false)
-    }
-
-    /// The tables that the record carries, once.
-    func takeTables() -> Unmanaged<NegativeTables>? {
-        guard kind == .negativeTables else { return nil }
-        return UnsafeRawPointer(bitPattern: UInt(UInt64(item) << 32 | UInt64(user))).map { Unmanaged.fromOpaque($0) }
+            object: Unmanaged.passRetained(tables).toOpaque(), kind: .negativeTables, catalogue: UInt32(tables.frequencies.count),
+            position: position)
     }
 }

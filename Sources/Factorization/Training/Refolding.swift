@@ -28,7 +28,7 @@ final class Refolding {
     private let item: UnsafeMutablePointer<Float>
     private let scratch: UnsafeMutablePointer<Float>
     /// Uniform, whatever the learner draws from: an answer knows no tables.
-    private let draws: NegativeDraws
+    private var draws: NegativeDraws
     /// Of items with attributes.
     private let itemSide: ItemSide
     /// State of the folded row: its linear weight as it is now.
@@ -65,6 +65,9 @@ final class Refolding {
         rowState.deallocate()
         for vector in [row, p, start, attributes, history, item, scratch] { vector.deallocate() }
     }
+
+    /// Skips these ordinals from here on. A scorer does not: the rows of a hole are zero.
+    func use(_ holes: HoleMap.View) { draws.use(holes) }
 
     /// Whether a user's row has slept past the threshold at `position`.
     @inline(__always)
@@ -121,7 +124,7 @@ final class Refolding {
         step(taken, label: 1)
         for draw in 0..<settings.negatives {
             let drawn = draws.item(word, draw, of: UInt64(catalogue))
-            if drawn == taken || settings.verifiedNegatives && userItems.hasSeen(drawn, user: user) { continue }
+            if drawn == taken || draws.holes.contains(drawn) || settings.verifiedNegatives && userItems.hasSeen(drawn, user: user) { continue }
             step(drawn, label: 0)
             count += 1
         }

@@ -90,6 +90,15 @@ final class ReplayReservoir: @unchecked Sendable {
         }
     }
 
+    /// Takes back what some places of a shard hold of a batch's users and items.
+    func remove(_ batch: SweepBatch, shard: Int, _ places: Range<Int>) {
+        let events = first(shard)
+        for place in places.clamped(to: 0..<taken[shard].load(ordering: .relaxed))
+        where events[place].user != Placement.none && (batch.hasUser(events[place].user) || batch.hasItem(events[place].item)) {
+            events[place].user = Placement.none
+        }
+    }
+
     // MARK: Snapshot. While trainers stand still.
 
     func state(_ shard: Int) -> (offered: UInt64, events: UnsafeBufferPointer<ReplayEvent>) {

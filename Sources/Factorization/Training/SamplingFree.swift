@@ -57,6 +57,9 @@ final class SamplingFree {
         keeper.sweep(record.pointee.position, record.pointee.catalogue)
     }
 
+    func use(_ holes: HoleMap.View) { keeper.use(holes) }
+    func leave(_ item: UInt32) { keeper.leave(item) }
+
     private func step(
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, side: UserSide, stepper: inout RowStepper,
         items: UnsafeMutablePointer<fk_item>
@@ -135,7 +138,7 @@ final class SamplingFree {
         items[1] = fk_item()
         let word = mix64(mix64(model.settings.seed ^ record.pointee.position)) >> 32
         let drawn = UInt32(truncatingIfNeeded: (word &* UInt64(record.pointee.catalogue)) >> 32)
-        guard drawn != record.pointee.item else { return }
+        guard drawn != record.pointee.item, !keeper.holes.contains(drawn) else { return }
         items[1].factors = model.items.factors(drawn)
         ItemSide.vector(model, drawn, into: before)
         items[1].score = model.kernels.dot(side.query, before, width)

@@ -12,7 +12,7 @@ extension Trainer {
         let user = record.pointee.user, position = record.pointee.position, shard = Placement.shard(user)
         for number in 0..<replaysPerEvent {
             let word = reservoir.word(at: position, number)
-            guard let event = reservoir.draw(word, shard: shard) else { continue }
+            guard let event = reservoir.draw(word, shard: shard), !learners[0].draws.holes.contains(event.item) else { continue }
             var past = TrainingRecord(
                 position: position, user: event.user, item: event.item, catalogue: record.pointee.catalogue, value: 0, weight: 1,
                 type: event.type, featureCount: 0, kind: .interaction, hasValue: false)

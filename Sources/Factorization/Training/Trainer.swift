@@ -21,6 +21,12 @@ public final class Trainer: @unchecked Sendable {
     private var negativeTables: NegativeTables?
     private let reservoir: ReplayReservoir?
     let replaysPerEvent: Int
+    /// Trainers of the engine.
+    let trainerCount: Int
+    /// Ordinals of the catalogue without an item, at this trainer's position.
+    let holes = HoleMap()
+    /// The batch of the round of sweeps under way.
+    var sweeping: SweepBatch?
     /// Past interactions learned again since the start.
     let replayed = Atomic<Int>(0)
     /// Whether the usual records can go to the one learner many at a time.
@@ -33,7 +39,8 @@ public final class Trainer: @unchecked Sendable {
     /// Trainer only: the last `issued` that the queue showed.
     private var seen: UInt64 = 0
 
-    init(index: Int, queue: TrainerQueue, models: [Model], shared: SharedState, replaysPerEvent: Int = 0) {
+    init(index: Int, of count: Int, queue: TrainerQueue, models: [Model], shared: SharedState, replaysPerEvent: Int = 0) {
+        trainerCount = count
         self.index = index
         self.queue = queue
         self.shared = shared
@@ -185,12 +192,9 @@ public final class Trainer: @unchecked Sendable {
             }
         case .undo: undo(record)
         case .negativeTables: if let tables = record.pointee.takeTables() { use(tables.takeRetainedValue()) }
-        case .forgetUser:
-            shared.userItems.clear(user)
-            reservoir?.remove(user: user)
-            shared.attributes.users.clear(user)
-            for learner in learners { learner.forget(user: user) }
-        default: break
+        // The eviction that follows clears the rest; what replay would teach of the user must not wait for a sweep.
+        case .forgetUser: reservoir?.remove(user: user)
+        default: _ = applyRowRecord(record)
         }
     }
 

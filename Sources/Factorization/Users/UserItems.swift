@@ -15,7 +15,7 @@ import Synchronization
 /// inside `ReaderEpochs.reading`.
 final class UserItems: @unchecked Sendable {
     /// 16 bytes a user: addresses of blocks. The lowest bit of `seen` says that an item was left out.
-    private struct Row: ~Copyable {
+    struct Row: ~Copyable {
         let history = Atomic<UInt>(0)
         let seen = Atomic<UInt>(0)
     }
@@ -27,7 +27,7 @@ final class UserItems: @unchecked Sendable {
     private let rows = SlabStore(rowBytes: MemoryLayout<Row>.stride)
     /// `rows`, without reference counting.
     private let view: SlabStore.View
-    private let pools: [BlockPool]
+    let pools: [BlockPool]
     /// Bytes of blocks that a shard may hold.
     private let shardBudget: Int
     /// Items that are not held, or not known as seen, for want of memory; added to by trainers, read by anyone.
@@ -59,7 +59,7 @@ final class UserItems: @unchecked Sendable {
     }
 
     @inline(__always)
-    private func row(_ user: UInt32) -> UnsafeMutablePointer<Row> {
+    func row(_ user: UInt32) -> UnsafeMutablePointer<Row> {
         view.address(user).assumingMemoryBound(to: Row.self)
     }
 

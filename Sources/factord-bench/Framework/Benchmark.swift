@@ -25,10 +25,13 @@ struct Prepared {
 struct Benchmark {
     var name: String
     var metrics: [Metric]
+    /// Measured a single time, without a round that warms up: for what is no matter of speed.
+    var isOnce = false
     var prepare: () throws -> Prepared
 
-    init(_ name: String, _ metrics: [Metric], prepare: @escaping () throws -> Prepared) {
+    init(_ name: String, _ metrics: [Metric], isOnce: Bool = false, prepare: @escaping () throws -> Prepared) {
         self.name = name
+        self.isOnce = isOnce
         self.metrics = metrics
         self.prepare = prepare
     }

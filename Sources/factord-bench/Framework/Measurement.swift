@@ -38,7 +38,8 @@ extension Benchmark {
         progress("\(name): preparing")
         let prepared = try prepare()
         var values = [[[Double]]](repeating: [], count: prepared.sides.count)
-        for round in 0...rounds {
+        let rounds = isOnce ? 1 : rounds
+        for round in (isOnce ? 1 : 0)...rounds {
             progress("\(name): \(round == 0 ? "warming up" : "round \(round) of \(rounds)")")
             // Every other round goes the other way, so that no side always comes after the same one.
             let order = round % 2 == 0 ? Array(prepared.sides.indices) : prepared.sides.indices.reversed()

@@ -91,11 +91,11 @@ import Testing
     @Test func undoneAndForgottenEventsAreGone() {
         let engine = Engine(settings: settings(capacity: 64_000))
         engine.learn(randomEvents(1500, users: 40, items: 10, seed: 3))
+        let five = engine.user(5), six = engine.user(6), four = engine.item(4)
         let builder = BatchBuilder(engine)
         builder.append(.undo, user: 5, item: 4)
         builder.append(.forgetUser, user: 6)
         engine.learnNow(builder.batch)
-        let five = engine.user(5), six = engine.user(6), four = engine.item(4)
         let held = (0..<64).flatMap { Array(engine.shared.replay!.state($0).events) }
         #expect(held.count == 1500 && !held.contains { $0.user == six || $0.user == five && $0.item == four })
         #expect(held.contains { $0.user == five } && held.contains { $0.item == four })

@@ -168,13 +168,13 @@ import Testing
 
     @Test func nobodyKnownAndNothingHeld() {
         let engine = slept(settings()), scorer = Scorer(engine: engine)
-        let anonymous = scorer.score(user: Placement.none, items: [0, 1])
+        let anonymous = scorer.score(user: Placement.none, items: [0, 1]), user = engine.user(1)
         let builder = BatchBuilder(engine)
         builder.append(.undo, user: 1, item: 0)
         builder.append(.forgetUser, user: 1)
         engine.learnNow(builder.batch)
-        #expect(engine.models[0].users.stamps![engine.user(1)] == 0)
-        let forgotten = scorer.score(user: engine.user(1), items: [0, 1])
+        #expect(engine.models[0].users.stamps![user] == 0 && engine.user(1) == Placement.none)
+        let forgotten = scorer.score(user: user, items: [0, 1])
         for score in anonymous + forgotten { #expect(score.isFinite) }
     }
 

@@ -1,0 +1,26 @@
+import Synchronization
+
+extension UserItems {
+    /// Takes items out of a user's history and seen set. Blocks that hold none of them stay as they are; others are written anew, of the same
+    /// size.
+    func sweep(_ isGone: (UInt32) -> Bool, user: UInt32) {
+        let row = row(user), pool = pools[Placement.shard(user)]
+        if let old = WordBlock(bits: row.pointee.history.load(ordering: .relaxed)),
+            (0..<old.count).contains(where: { isGone(old[$0]) })
+        {
+            let block = WordBlock(pool.allocate(WordBlock.bytes(old.capacity)), capacity: old.capacity)
+            for index in 0..<old.count where !isGone(old[index]) { block.append(old[index]) }
+            row.pointee.history.store(block.bits, ordering: .releasing)
+            pool.retire(old.address, bytes: WordBlock.bytes(old.capacity))
+        }
+        let seen = row.pointee.seen.load(ordering: .relaxed)
+        guard let old = WordBlock(bits: seen) else { return }
+        var isHeld = false
+        old.forEach { if isGone($0) { isHeld = true } }
+        guard isHeld else { return }
+        let block = WordBlock(pool.allocate(WordBlock.bytes(old.capacity)), capacity: old.capacity)
+        old.forEach { if !isGone($0) { block.insert($0) } }
+        row.pointee.seen.store(block.bits | seen & 1, ordering: .releasing)
+        pool.retire(old.address, bytes: WordBlock.bytes(old.capacity))
+    }
+}
