@@ -39,7 +39,11 @@ import Testing
             alarm.record(position / 256 == 200 ? 50 : loss(1, &dice), position: position)
             flat.record(0.25, position: position)
         }
+        // What rounding makes of a loss that never varied is no rise; a real one is.
+        for position in 100_000...UInt64(140_000) { flat.record(0.25 + 1e-10, position: position) }
         #expect(alarm.alarms == 0 && flat.alarms == 0)
+        for position in 140_000...UInt64(150_000) { flat.record(0.26, position: position) }
+        #expect(flat.alarms == 1)
     }
 
     /// Tastes that flip: the model's own losses raise the alarm, and the report names the place.

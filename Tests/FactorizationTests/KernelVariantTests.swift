@@ -69,7 +69,8 @@ import Testing
         }
         out += states.flatMap { [$0.weight, $0.weight_accumulator, $0.factor_accumulator, Float($0.updates)] }
         out += [own.weight, own.factor_accumulator, Float(clipped)]
-        out += (0..<count).map { zs[$0] }
+        // Sums that began at −2…2 and may have cancelled: held to the size that they had.
+        out += (0..<count).map { zs[$0] + 4 }
         return out + rows + accumulators + query + queryAccumulators + gradient
     }
 

@@ -231,6 +231,7 @@ final class Learner {
         pass.gradient = gradient
         if movesUser {
             moving.update(from: side.query, count: width)
+            // A sparse row without factors moves neither here nor in the pass.
             if isInteracting && !model.users.isAsleep(user) { kernels.add(moving, gradient, -settings.pointee.query.rate, width) }
             pass.query = moving
             pass.query_state = side.rows[0].state

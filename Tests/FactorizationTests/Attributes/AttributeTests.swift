@@ -1,3 +1,4 @@
+import CKernels
 import Testing
 
 @testable import Factorization
@@ -94,6 +95,23 @@ import Testing
                     #expect(weightOff <= 1e-4 * abs(weightStep) + 1e-6)
                 }
             }
+        }
+    }
+
+    /// An attribute that an item names twice counts with the sum of its x, and takes one step.
+    @Test(arguments: ModelSettings.Optimizer.allCases) func anAttributeNamedTwiceIsOneOfTheSum(_ optimizer: ModelSettings.Optimizer) {
+        func feature(_ weight: Float) -> TestFeature { TestFeature(field: "genre", value: 1, weight: weight) }
+        let twice = Engine(settings: settings(.mf, optimizer)), once = Engine(settings: settings(.mf, optimizer))
+        for item in 0..<3 as Range<Int64> {
+            twice.describe(item: item, [feature(0.5), TestFeature(field: "tag", value: item), feature(0.75)])
+            once.describe(item: item, [feature(1.25), TestFeature(field: "tag", value: item)])
+        }
+        for engine in [twice, once] { engine.learn((0..<60).map { TestEvent(user: Int64($0 % 4), item: Int64($0 % 3), value: Float($0 % 2)) }) }
+        for ordinal in 0..<UInt32(once.itemAttributes.count) {
+            let got = ReferenceRow(twice.models[0].itemAttributes, ordinal), want = ReferenceRow(once.models[0].itemAttributes, ordinal)
+            for (a, b) in zip(got.v + [got.w], want.v + [want.w]) { #expect(abs(a - b) <= 1e-4 * abs(b) + 1e-6, "attribute \(ordinal)") }
+            // A row without an accumulator has stepped all the same; one step an event.
+            #expect(twice.models[0].itemAttributes.state(ordinal).pointee.updates == once.models[0].itemAttributes.state(ordinal).pointee.updates)
         }
     }
 

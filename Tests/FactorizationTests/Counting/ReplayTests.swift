@@ -103,6 +103,15 @@ import Testing
         #expect(engine.replay.held == 2000)
     }
 
+    /// Item 5 is in nobody's history but that of user 0, whose only event is learned again and again: its history row stays.
+    @Test func aLearnedPastEventLeavesItsItemsHistoryRowAlone() {
+        let engine = Engine(settings: settings(history: 3)), model = engine.models[0]
+        engine.learn([TestEvent(user: 0, item: 5)] + (1...200).map { TestEvent(user: min($0, 64), item: 6 + $0 % 3) })
+        #expect(Placement.shard(engine.user(64)) == Placement.shard(engine.user(0)))
+        #expect(model.users.state(engine.user(0)).pointee.updates > 5)
+        #expect(model.histories!.state(engine.item(5)).pointee.updates == 0 && model.histories!.state(engine.item(6)).pointee.updates > 5)
+    }
+
     @Test func aPastEventIsNotToldByItsOwnItem() {
         let engine = Engine(settings: settings(capacity: 0, history: 5))
         engine.learn([1, 2, 3, 2, 4].map { TestEvent(user: 7, item: $0) })
