@@ -28,6 +28,8 @@ public final class Sequencer: @unchecked Sendable {
     let shared: SharedState
     let models: [Model]
     let queues: [TrainerQueue]
+    /// What the loop over a batch's records goes through: without reference counting, for these live as long as this does.
+    let path: SequencerPath
     /// The last position given out; the next event gets one more. Stored by the sequencer when its records are published.
     private let last = Atomic<UInt64>(0)
     /// Sequencer only: the position while a batch is under way.
@@ -50,12 +52,16 @@ public final class Sequencer: @unchecked Sendable {
         self.shared = shared
         self.models = models
         self.queues = queues
+        path = SequencerPath(shared: shared, queues: queues)
         negatives = NegativeSchedule(models: models)
         refused = .allocate(capacity: Refusal.allCases.count)
         for index in 0..<Refusal.allCases.count { (refused + index).initialize(to: Atomic(0)) }
     }
 
-    deinit { refused.deallocate() }
+    deinit {
+        refused.deallocate()
+        path.deallocate()
+    }
 
     /// Records refused since the start, by reason; those that never happened are left out.
     public var refusals: [(reason: Refusal, count: Int)] {
@@ -83,17 +89,14 @@ public final class Sequencer: @unchecked Sendable {
     public func take(_ batch: EventBatch, from first: Int) -> Int {
         let records = batch.records
         var index = first
-        lastRefusals.removeAll(keepingCapacity: true)
+        if !lastRefusals.isEmpty { lastRefusals.removeAll(keepingCapacity: true) }
+        // Index lines are asked for far ahead, so that they are there when the ids' rows are asked for, a little less far.
+        for ahead in first..<min(first + SequencerPath.rowsAhead, records.count) { path.prefetchRows(records, ahead) }
         while index < records.count {
-            prefetch(records, from: index)
-            let end = min(index + 16, records.count)
-            while index < end {
-                guard take(records[index], index, of: batch) else {
-                    publish()
-                    return index
-                }
-                index += 1
-            }
+            path.prefetchIndex(records, index &+ SequencerPath.indexAhead)
+            path.prefetchRows(records, index &+ SequencerPath.rowsAhead)
+            guard take(records.baseAddress.unsafelyUnwrapped[index], index, of: batch) else { break }
+            index &+= 1
         }
         publish()
         return index
@@ -110,14 +113,6 @@ public final class Sequencer: @unchecked Sendable {
         shared.decay.publish()
         for queue in queues { queue.publish(position: position) }
         last.store(position, ordering: .releasing)
-    }
-
-    @inline(__always)
-    private func prefetch(_ records: UnsafeMutableBufferPointer<EventRecord>, from index: Int) {
-        for ahead in index..<min(index + 16, records.count) {
-            shared.users.prefetch(records[ahead].user)
-            shared.items.prefetch(records[ahead].item)
-        }
     }
 
     /// One record; false when its trainer's queue is full.
@@ -138,17 +133,25 @@ public final class Sequencer: @unchecked Sendable {
 
     @inline(__always)
     private func takeInteraction(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
-        guard let type = shared.types.resolve(batch.text(record.type)) else {
+        guard let type = record.type.isEmpty ? 0 : path.type(batch.text(record.type)) else {
             return refuse(index, .tooManyTypes)
         }
         let hasValue = record.hasValue
-        if !hasValue, shared.types.rule(type).pointee.needsValue { return refuse(index, .missingValue) }
-        let user = ordinal(of: record.user, in: .users)
+        if !hasValue, path.rules[Int(type)].needsValue { return refuse(index, .missingValue) }
+        var user = path.user(record.user)
+        if user == Placement.none { user = admit(record.user, to: shared.users, .users) }
         guard user != Placement.none else { return refuse(index, .tableFull) }
-        let queue = queues[Placement.shard(user) % queues.count]
+        return path.queue(user)._withUnsafeGuaranteedRef { takeInteraction(record, index, of: batch, user, type, $0) }
+    }
+
+    @inline(__always)
+    private func takeInteraction(
+        _ record: borrowing EventRecord, _ index: Int, of batch: EventBatch, _ user: UInt32, _ type: UInt16, _ queue: TrainerQueue
+    ) -> Bool {
         let given = min(Int(record.featureCount), Sequencer.featureLimit)
         guard queue.hasSpace(features: given) else { return false }
-        let item = ordinal(of: record.item, in: .items)
+        var item = path.item(record.item)
+        if item == Placement.none { item = admit(record.item, to: shared.items, .items) }
         guard item != Placement.none else { return refuse(index, .tableFull) }
         var featureCount: UInt16 = 0
         if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
@@ -171,8 +174,7 @@ public final class Sequencer: @unchecked Sendable {
         }
         position += 1
         let increment = shared.increment(at: position)
-        shared.items.count(item, by: increment)
-        shared.users.count(user, by: increment)
+        path.count(item: item, user: user, by: increment)
         queue.append(
             TrainingRecord(
                 position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: record.value,

@@ -62,7 +62,7 @@ import Testing
             for (user, item) in steps {
                 items.append(item, user: user)
                 items.markSeen(item, user: user)
-                if item == 7 { items.remove(7, user: user) }
+                if item == 7 { items.undo(7, user: user) }
                 if item == 8 { items.clear(user) }
             }
         }
