@@ -24,6 +24,8 @@ final class ReceiveLoop {
     private let frames = UnsafeMutableBufferPointer<UnsafeRawBufferPointer>.allocate(capacity: 64)
     private var streams: [StreamSocket] = []
     private var nextSupervision: Int64 = 0
+    /// Whether the last round brought a message.
+    private var hasReceived = false
 
     /// Messages of one stream before the next one has its turn.
     private static let messagesPerTurn = 1024
@@ -52,8 +54,12 @@ final class ReceiveLoop {
     /// Reads until told to stop; what was received by then is passed on.
     func run(until isStopping: borrowing Atomic<Bool>) throws(ZeroMQError) {
         while !isStopping.load(ordering: .acquiring) {
-            _ = try poller.wait(timeoutMilliseconds: 500)
-            if poller.isReadable(wakeEntry) { wakeUp.drain() }
+            // While messages keep coming there is nothing to wait for.
+            if !hasReceived {
+                _ = try poller.wait(timeoutMilliseconds: 500)
+                if poller.isReadable(wakeEntry) { wakeUp.drain() }
+            }
+            hasReceived = false
             for stream in streams { try receive(stream) }
             pass()
             if MonotonicClock.nanoseconds >= nextSupervision {
@@ -67,6 +73,7 @@ final class ReceiveLoop {
         var left = ReceiveLoop.messagesPerTurn
         while left > 0 {
             let end = try stream.socket.receive(into: burst, or: message)
+            if end != .nothing || burst.count > 0 { hasReceived = true }
             if burst.count > 0 { decodeBurst(stream) }
             left -= burst.count + 1
             switch end {

@@ -95,11 +95,18 @@ public final class Sequencer: @unchecked Sendable {
         while index < records.count {
             path.prefetchIndex(records, index &+ SequencerPath.indexAhead)
             path.prefetchRows(records, index &+ SequencerPath.rowsAhead)
-            guard take(records.baseAddress.unsafelyUnwrapped[index], index, of: batch) else { break }
+            guard take(records.baseAddress.unsafelyUnwrapped + index, index, of: batch) else { break }
             index &+= 1
         }
         publish()
         return index
+    }
+
+    /// Announces a wait for room in the queues that are more than half full; false when there is none, and so no need to wait.
+    public func prepareWait() -> Bool {
+        var waits = false
+        for queue in queues where queue.prepareWait() { waits = true }
+        return waits
     }
 
     /// The trainers that sleep and have work now, as bits.
@@ -117,47 +124,52 @@ public final class Sequencer: @unchecked Sendable {
 
     /// One record; false when its trainer's queue is full.
     @inline(__always)
-    private func take(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
+    private func take(_ place: UnsafePointer<EventRecord>, _ index: Int, of batch: EventBatch) -> Bool {
         if position >= negatives.next, !handOutTables() { return false }
+        if place.pointee.kind == .interaction { return takeInteraction(place, index, of: batch) }
+        return takeOther(place.pointee, index, of: batch)
+    }
+
+    @inline(never)
+    private func takeOther(_ record: EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
         switch record.kind {
-        case .interaction: return takeInteraction(record, index, of: batch)
         case .hideItem, .unhideItem:
             return takeVisibility(record, index)
         case .undo, .forgetUser: return takeUserRecord(record, index, of: batch)
         case .itemAttributes, .userAttributes: return takeAttributes(record, index, of: batch)
         case .forgetItem: return refuse(index, .unsupported)
         case .beat: return true
-        case .negativeTables: return refuse(index, .unsupported)
+        case .interaction, .negativeTables: return refuse(index, .unsupported)
         }
     }
 
     @inline(__always)
-    private func takeInteraction(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
-        guard let type = record.type.isEmpty ? 0 : path.type(batch.text(record.type)) else {
+    private func takeInteraction(_ record: UnsafePointer<EventRecord>, _ index: Int, of batch: EventBatch) -> Bool {
+        guard let type = record.pointee.type.isEmpty ? 0 : path.type(batch.text(record.pointee.type)) else {
             return refuse(index, .tooManyTypes)
         }
-        let hasValue = record.hasValue
+        let hasValue = record.pointee.hasValue
         if !hasValue, path.rules[Int(type)].needsValue { return refuse(index, .missingValue) }
-        var user = path.user(record.user)
-        if user == Placement.none { user = admit(record.user, to: shared.users, .users) }
+        var user = path.user(record.pointee.user)
+        if user == Placement.none { user = admit(record.pointee.user, to: shared.users, .users) }
         guard user != Placement.none else { return refuse(index, .tableFull) }
         return path.queue(user)._withUnsafeGuaranteedRef { takeInteraction(record, index, of: batch, user, type, $0) }
     }
 
     @inline(__always)
     private func takeInteraction(
-        _ record: borrowing EventRecord, _ index: Int, of batch: EventBatch, _ user: UInt32, _ type: UInt16, _ queue: TrainerQueue
+        _ record: UnsafePointer<EventRecord>, _ index: Int, of batch: EventBatch, _ user: UInt32, _ type: UInt16, _ queue: TrainerQueue
     ) -> Bool {
-        let given = min(Int(record.featureCount), Sequencer.featureLimit)
+        let given = min(Int(record.pointee.featureCount), Sequencer.featureLimit)
         guard queue.hasSpace(features: given) else { return false }
-        var item = path.item(record.item)
-        if item == Placement.none { item = admit(record.item, to: shared.items, .items) }
+        var item = path.item(record.pointee.item)
+        if item == Placement.none { item = admit(record.pointee.item, to: shared.items, .items) }
         guard item != Placement.none else { return refuse(index, .tableFull) }
         var featureCount: UInt16 = 0
-        if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
-        let scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
+        if given < Int(record.pointee.featureCount) { _ = refuse(index, .badFeature) }
+        let scale = FeatureCrowd.scale(batch.features, from: Int(record.pointee.firstFeature), count: given)
         for feature in 0..<given {
-            let entry = batch.features[Int(record.firstFeature) + feature]
+            let entry = batch.features[Int(record.pointee.firstFeature) + feature]
             guard abs(entry.weight) <= Sequencer.largestFeature else {
                 _ = refuse(index, .badFeature)
                 continue
@@ -177,8 +189,8 @@ public final class Sequencer: @unchecked Sendable {
         path.count(item: item, user: user, by: increment)
         queue.append(
             TrainingRecord(
-                position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: record.value,
-                weight: record.weight, type: type, featureCount: featureCount, kind: .interaction, hasValue: record.hasValue))
+                position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: record.pointee.value,
+                weight: record.pointee.weight, type: type, featureCount: featureCount, kind: .interaction, hasValue: record.pointee.hasValue))
         return true
     }
 

@@ -105,6 +105,9 @@ public final class Trainer: @unchecked Sendable {
         return count
     }
 
+    /// Whether the sequencer waits for room that there is now, and is to be woken.
+    public func takeWaiter() -> Bool { queue.takeWaiter() }
+
     /// Announces that the thread is about to sleep; false when it has to look again.
     public func prepareSleep() -> Bool { queue.prepareSleep(seen: seen) }
 
