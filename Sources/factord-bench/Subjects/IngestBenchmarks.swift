@@ -11,18 +11,21 @@ func ingestBenchmarks(_ plan: Plan) -> [Benchmark] {
         Metric(name: "rate", unit: "events/s"), Metric(name: "processor time", unit: "µs/event", isRate: false),
         Metric(name: "outside trainers", unit: "µs/event", isRate: false),
     ]
-    return MessageForm.allCases.map { form in
-        Benchmark("ingest/\(form.rawValue)", metrics) {
+    let whole = MessageForm.allCases.map { (form: $0, learns: true) }
+    // What a machine could take in that had processors enough for learning.
+    let taking = plan.daemon == nil ? MessageForm.allCases.filter { $0.batch == 1 }.map { (form: $0, learns: false) } : []
+    return (whole + taking).map { form, learns in
+        Benchmark("ingest/\(form.rawValue)\(learns ? "" : ", nothing learned")", metrics) {
             let workload = Workload.shared(large: true, quick: true)
             let events = workload.events.prefix(form.batch == 1 && plan.isQuick ? 500_000 : 1_000_000)
             let messages = Messages(form, events, valued: false)
-            let daemon = try DaemonProcess(plan)
+            let daemon = try DaemonProcess(plan, learns: learns)
             let pusher = try Pusher(daemon.endpoints.events)
             let bare = "tcp://127.0.0.1:\(try freePort())"
             let puller = try Puller(bare), barePusher = try Pusher(bare)
             let count = Double(messages.eventCount)
             let engine = try DaemonProcess.engine()
-            let batches = eventBatches(events, hashing: engine.hashing)
+            let batches = eventBatches(events, valued: false, hashing: engine.hashing)
             return Prepared(
                 sides: [
                     Side(name: "daemon") {

@@ -42,8 +42,9 @@ final class DaemonProcess {
 
         """
 
-    /// Takes the daemon that the plan names, or starts one with `settings`.
-    init(_ plan: Plan) throws {
+    /// Takes the daemon that the plan names, or starts one with `settings`. One that does not learn receives, decodes, resolves
+    /// ids and hands over all the same.
+    init(_ plan: Plan, learns: Bool = true) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
             client = try RequestClient(endpoint: endpoints.requests[0].endpoint)
@@ -63,7 +64,7 @@ final class DaemonProcess {
             state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}}
             log: {level: warning}
 
-            """ + DaemonProcess.settings, to: directory + "/factord.yaml")
+            """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
         let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"])
         started = process
         endpoints = try DaemonEndpoints("\(events),\(requests),\(socket),\(process)")

@@ -4,7 +4,7 @@ import WireFormats
 /// A form in which events go over the wire.
 enum MessageForm: String, CaseIterable {
     case single = "JSON single"
-    /// One event of about 100 bytes, as clients write them: with type, value, time and a key that no one reads.
+    /// One event of about 100 bytes, as clients write them: with type, time and a key that no one reads.
     case full = "JSON single full"
     case array = "JSON array"
     case columnar
@@ -93,12 +93,10 @@ final class Messages {
         writer.value(Int64(event.item))
         writer.key("type")
         writer.value("view")
-        writer.key("value")
-        writer.value(event.label)
         writer.key("time")
         writer.value(Int64(1_700_000_000_000) + Int64(event.user))
-        writer.key("page")
-        writer.value("/a/b")
+        writer.key("session")
+        writer.value("5f0c1e9ab2d47c38")
         writer.endObject()
         return Array(writer.bytes)
     }
