@@ -1,4 +1,5 @@
 public import Factorization
+import Glibc
 
 /// The short way for the common message: one flat interaction, read where it lies.
 ///
@@ -39,7 +40,8 @@ extension EventDecoder {
             batch.messageCount < batch.messageCapacity
         else { return false }
         let mark = batch.mark
-        guard let event = plainEvent(body, batch) else {
+        var event = PlainEvent(record: EventRecord(kind: .interaction, user: noKey, item: noKey))
+        guard readPlain(body, &event, batch) else {
             batch.restore(mark)
             return false
         }
@@ -50,15 +52,13 @@ extension EventDecoder {
     }
 
     @inline(__always)
-    private func plainEvent(_ body: UnsafeRawBufferPointer, _ batch: EventBatch) -> PlainEvent? {
+    private func readPlain(_ body: UnsafeRawBufferPointer, _ event: inout PlainEvent, _ batch: EventBatch) -> Bool {
         var scanner = PlainScanner(body)
-        guard scanner.take(0x7B) else { return nil }
-        var event = PlainEvent(record: EventRecord(kind: .interaction, user: noKey, item: noKey))
+        guard scanner.take(0x7B) else { return false }
         repeat {
-            guard let key = scanner.key(), let value = scanner.scalar(), takePlain(key, value, &event, batch) else { return nil }
+            guard let key = scanner.key(), let value = scanner.scalar(), takePlain(key, value, &event, batch) else { return false }
         } while scanner.take(0x2C)
-        guard scanner.take(0x7D), scanner.isAtEnd(), event.hasUser, event.hasItem else { return nil }
-        return event
+        return scanner.take(0x7D) && scanner.isAtEnd() && event.hasUser && event.hasItem
     }
 
     /// One member; false where only the full way knows what to make of it, be it to refuse it.
@@ -128,7 +128,11 @@ extension EventDecoder {
         guard text.count >= 1, text.count <= EventLimits.longestName else { return nil }
         if batch.recordCount > 0 {
             let last = batch.records[batch.recordCount &- 1].type
-            if Int(last.length) == text.count, batch.text(last).elementsEqual(text) { return last }
+            if Int(last.length) == text.count,
+                memcmp(batch.text(last).baseAddress.unsafelyUnwrapped, text.baseAddress.unsafelyUnwrapped, text.count) == 0
+            {
+                return last
+            }
         }
         return batch.copyText(text)
     }
