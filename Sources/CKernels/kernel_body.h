@@ -8,6 +8,7 @@
 
 /* Not __builtin_sqrtf: that one sets errno, and the call in its way ends every attempt at keeping rows in registers. */
 #define FK_SQRT(x) __builtin_elementwise_sqrt(x)
+#define FK_ABS(x) __builtin_elementwise_abs(x)
 #define FK_RACY __attribute__((no_sanitize("thread")))
 #define FK_APART FK_RACY static __attribute__((noinline)) void
 #define FK_INLINE static inline __attribute__((always_inline)) FK_RACY
@@ -267,6 +268,8 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
 #include "kernel_matrix.h"
 #include "kernel_pairs.h"
 #include "kernel_scores.h"
+#include "kernel_group.h"
+#include "kernel_train.h"
 
 const fk_kernels FK_NAME(kernels) = {
     .name = FK_VARIANT_NAME,
@@ -274,6 +277,8 @@ const fk_kernels FK_NAME(kernels) = {
     .add = FK_NAME(add),
     .pass = FK_NAME(pass),
     .pairs = FK_NAME(pairs),
+    .train = FK_NAME(train),
+    .softplus = FK_NAME(softplus),
     .step = FK_NAME(step),
     .score_rows = FK_NAME(score_rows),
     .copy = FK_NAME(copy),

@@ -4,25 +4,41 @@
 #include <stdint.h>
 #include <string.h>
 
-/* exp(x) with a relative error below 3e-7 on [-87, 88], clamped outside: 2^n * 2^f, |f| <= 1/2, by a polynomial
- * (the Cephes coefficients for expf). NaN gives a clamp bound; callers test finiteness before. */
-static inline __attribute__((always_inline)) float fk_exp(float x) {
-    x = x > -87.0f ? x : -87.0f;  /* also for NaN, whose conversion below would be undefined */
-    x = x < 88.0f ? x : 88.0f;
-    float n = __builtin_rintf(x * 1.44269504088896341f);
-    float r = x - n * 0.693359375f;
-    r += n * 2.12194440e-4f;
-    float y = 1.9875691500e-4f;
-    y = y * r + 1.3981999507e-3f;
-    y = y * r + 8.3334519073e-3f;
-    y = y * r + 4.1665795894e-2f;
-    y = y * r + 1.6666665459e-1f;
-    y = y * r + 5.0000001201e-1f;
-    y = y * r * r + r + 1.0f;
-    uint32_t bits = (uint32_t)((int32_t)n + 127) << 23;
+/* exp(x) = y * scale with a relative error below 5e-7 for |x| <= 8, growing to 3e-6 at 87; of no meaning beyond. 2^n * 2^f,
+ * |f| <= 1/2, by the first terms of the series of 2^f, summed in halves side by side: a step cannot begin before the error
+ * that it stands for, so what counts is how soon the value is there. n is rounded by adding 1.5 * 2^23, in whose lowest bits
+ * it then stands. */
+static inline __attribute__((always_inline)) float fk_exp_parts(float x, float *scale) {
+    const float shifted = x * 1.44269504088896341f + 12582912.0f;
+    const float f = x * 1.44269504088896341f - (shifted - 12582912.0f);
+    const float f2 = f * f, f4 = f2 * f2;
+    const float low = (0.240226507f + 0.0555041087f * f) * f2 + (1.0f + 0.693147181f * f);
+    const float high = 0.000154035304f * f2 + (0.00961812911f + 0.00133335581f * f);
+    uint32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits << 23) + 0x3F800000u;  /* what the sum holds above n is shifted out */
+    memcpy(scale, &bits, sizeof *scale);
+    return high * f4 + low;
+}
+
+static inline __attribute__((always_inline)) float fk_exp_near(float x) {
     float scale;
-    memcpy(&scale, &bits, sizeof scale);
+    const float y = fk_exp_parts(x, &scale);
     return y * scale;
+}
+
+/* 1 / (1 + exp(-x)) for |x| <= 87. */
+static inline __attribute__((always_inline)) float fk_logistic_near(float x) {
+    float scale;
+    const float y = fk_exp_parts(-x, &scale);
+    return 1.0f / (y * scale + 1.0f);
+}
+
+/* The same for every x: clamped to [-87, 87]. NaN gives a bound; callers test finiteness before. */
+static inline __attribute__((always_inline)) float fk_exp(float x) {
+    x = x > -87.0f ? x : -87.0f;  /* also for NaN */
+    x = x < 87.0f ? x : 87.0f;
+    return fk_exp_near(x);
 }
 
 /* Four numbers that go through one square root and one division together. */
@@ -31,10 +47,19 @@ typedef float fk_four __attribute__((vector_size(16)));
 typedef float fk_eight __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float fk_sixteen __attribute__((vector_size(64), aligned(4), may_alias));
 
+/* The same for every x, clamped to [-87, 87]. */
 static inline __attribute__((always_inline)) float fk_logistic(float x) {
-    float e = fk_exp(x < 0 ? x : -x);
-    float p = 1.0f / (1.0f + e);
-    return x < 0 ? e * p : p;
+    x = x > -87.0f ? x : -87.0f;  /* also for NaN */
+    return fk_logistic_near(x < 87.0f ? x : 87.0f);
+}
+
+/* ln(1 + exp(x)) = max(x, 0) + ln(1 + t), t = exp(-|x|) in (0, 1], with ln(1 + t) = 2 atanh(z), z = t / (2 + t) <= 1/3, as a
+ * series: relative error below 1e-6, and nothing in it keeps a loop from running over several at once. */
+static inline __attribute__((always_inline)) float fk_softplus_near(float x) {
+    const float t = fk_exp(x < 0 ? x : -x);
+    const float z = t / (2.0f + t), z2 = z * z;
+    const float series = ((((1.0f / 13 * z2 + 1.0f / 11) * z2 + 1.0f / 9) * z2 + 1.0f / 7) * z2 + 1.0f / 5) * z2 + 1.0f / 3;
+    return (x > 0 ? x : 0) + 2 * z * (series * z2 + 1);
 }
 
 static inline __attribute__((always_inline)) int fk_is_finite(float x) {

@@ -21,3 +21,7 @@ FK_RACY static void FK_NAME(score_rows)(const float *query, float constant, cons
     default: FK_NAME(score_of)(query, constant, rows, states, count, width & ~(size_t)7, stride, out);
     }
 }
+
+FK_RACY static void FK_NAME(softplus)(const float *x, size_t count, float *out) {
+    for (size_t i = 0; i < count; ++i) out[i] = fk_softplus_near(x[i]);
+}

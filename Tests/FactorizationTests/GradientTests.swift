@@ -64,6 +64,7 @@ struct ModelCase: CustomStringConvertible, Sendable {
         let model = engine.models[0]
         warmUp(engine)
         for event in events {
+            engine.settleGlobalBias()
             let context = event.context.map { (engine.context($0), $0.weight) }
             let pass = pass(engine, event, position: engine.sequencer.lastPosition + 1)
             let user = engine.user(event.user)

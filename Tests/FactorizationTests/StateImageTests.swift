@@ -48,7 +48,7 @@ import Testing
         let state = MemoryState(filled(settings())), other = try restored(state, settings(trainers: 3))
         #expect(other.appliedPosition == other.sequencer.lastPosition)
         // Metrics are held by trainer.
-        #expect(state.differences(MemoryState(other)) == ["model/main/prequential"])
+        #expect(state.differences(MemoryState(other)) == ["model/main/late", "model/main/prequential"])
     }
 
     @Test func anotherModelIsRefusedByName() {

@@ -117,6 +117,34 @@ typedef struct {
     uint32_t rejected;          ///< out, added to: items whose score was not finite or whose error was no number; not stepped
 } fk_pass;
 
+/// An item of a run.
+typedef struct {
+    float *factors;
+    fk_row_state *state;
+    float label;
+    float weight;  ///< importance; multiplies the error
+} fk_place;
+
+/// An event of a run: its user's row, and how many of the run's items are its own.
+typedef struct {
+    float *query;
+    fk_row_state *state;
+    uint32_t count;
+} fk_event;
+
+/// A run of events, each the user's row against its items: positives and negatives.
+typedef struct {
+    float bias;              ///< w0 without the changes of the last three events
+    float pending[3];        ///< those changes, oldest first: w0 is the sum of all four
+    float bias_rate;
+    float bias_accumulator;  ///< AdaGrad: sum of squared gradients of w0
+    uint32_t placed;         ///< events that lie ready, those of this call first
+    uint32_t distance;       ///< rows are asked for so many events ahead of their step
+    uint32_t fetched;        ///< events whose rows were asked for before this call; out: of those that follow its own
+    uint32_t clipped;        ///< out, added to: as in fk_pass
+    uint32_t rejected;
+} fk_run;
+
 typedef struct {
     const char *name;
 
@@ -132,6 +160,14 @@ typedef struct {
     /// The same for the pairwise losses: items[0] is the positive, the rest its negatives in the order of their draw. A
     /// score that was not needed stays as it was. What the items have in common cancels, so `error_sum` stays 0.
     void (*pairs)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
+
+    /// Learns `count` events of a run, for pointwise losses and sgd or AdaGrad per row. `items` are those of all events in
+    /// order; `scores` receives, for each, what it was before its step.
+    void (*train)(fk_run *run, const fk_settings *settings, const fk_event *events, const fk_place *items, float *scores,
+                  size_t count, size_t width);
+
+    /// out[i] = ln(1 + exp(x[i])).
+    void (*softplus)(const float *x, size_t count, float *out);
 
     /// Steps one row of a side that is a sum of rows: gradient = x * g + pair * x * (sum - x * row) + l2 * row for the
     /// factors, x * error + weight_l2 * weight for the weight (ftrl: x * error). `sum` may be NULL where `pair` is 0. With

@@ -43,25 +43,22 @@ public final class SlabStore: @unchecked Sendable {
     /// Bytes of mapped slabs, for reports; atomic.
     public let mappedBytes = Atomic<Int>(0)
 
-    @usableFromInline static let slabsPerShardBits = 32 - Placement.shardBits - Placement.slabBits
-    static let directoryBytes = (1 << Int(32 - Placement.slabBits)) * MemoryLayout<Atomic<UInt>>.stride
+    static let slabCount = 1 << Int(32 - Placement.slabBits)
+    static let directoryBytes = slabCount * MemoryLayout<Atomic<UInt>>.stride
 
     public init(rowBytes: Int) {
         precondition(rowBytes > 0)
         self.rowBytes = rowBytes
         directory = SlabStore.map(SlabStore.directoryBytes).bindMemory(
-            to: Atomic<UInt>.self, capacity: 1 << Int(32 - Placement.slabBits))
+            to: Atomic<UInt>.self, capacity: SlabStore.slabCount)
     }
 
     deinit {
-        // Ordinals are dense, so a shard's slabs come without a gap.
-        for shard in 0..<Placement.shardCount {
-            var index = shard << Int(SlabStore.slabsPerShardBits)
-            let end = index + (1 << Int(SlabStore.slabsPerShardBits))
-            while index < end, let slab = UnsafeMutableRawPointer(bitPattern: directory[index].load(ordering: .relaxed)) {
-                fk_unmap(slab, slabBytes)
-                index += 1
-            }
+        // Ordinals are dense: after the last slab of all shards nothing follows.
+        var index = 0
+        while index < SlabStore.slabCount, index % Placement.shardCount != 0 || directory[index].load(ordering: .relaxed) != 0 {
+            if let slab = UnsafeMutableRawPointer(bitPattern: directory[index].load(ordering: .relaxed)) { fk_unmap(slab, slabBytes) }
+            index += 1
         }
         fk_unmap(directory, SlabStore.directoryBytes)
     }
@@ -74,9 +71,10 @@ public final class SlabStore: @unchecked Sendable {
         return memory
     }
 
+    /// The same slab of all shards stands side by side, so that the directory's part in use lies in few lines.
     @inlinable @inline(__always)
     static func slabIndex(_ ordinal: UInt32) -> Int {
-        Placement.shard(ordinal) << Int(slabsPerShardBits) | Int(ordinal >> (Placement.shardBits + Placement.slabBits))
+        Int(ordinal >> (Placement.shardBits + Placement.slabBits)) << Int(Placement.shardBits) | Placement.shard(ordinal)
     }
 
     /// Makes room for `ordinal`; ordinals come in order from 0. Sequencer only.

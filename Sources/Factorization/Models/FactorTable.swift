@@ -22,7 +22,9 @@ final class FactorTable: Sendable {
     /// ftrl's z.
     private let linearRows: SlabStore?
     /// Rows start without factors, and get theirs from the kernels.
-    private let isSparse: Bool
+    let isSparse: Bool
+    /// ftrl's l1; 0 without ftrl.
+    let threshold: Float
     /// When rows were last touched; nil where nothing asks.
     let stamps: RowStamps?
     private let seed: UInt64
@@ -41,6 +43,7 @@ final class FactorTable: Sendable {
         accumulatorRows = perCoordinate ? SlabStore(rowBytes: stride * 4) : nil
         linearRows = ftrl == nil ? nil : SlabStore(rowBytes: 4)
         isSparse = ftrl?.sparseFactors == true
+        threshold = ftrl?.l1 ?? 0
         stamps = stamped ? RowStamps() : nil
         self.seed = seed
         self.deviation = deviation
@@ -87,6 +90,10 @@ final class FactorTable: Sendable {
 
     @inline(__always)
     func linear(_ ordinal: UInt32) -> fk_linear { rows.linear(ordinal) }
+
+    /// Whether a row keeps no factors, because its weight is zero.
+    @inline(__always)
+    func isAsleep(_ ordinal: UInt32) -> Bool { isSparse && fk_read_state(state(ordinal)).weight == 0 }
 
     /// Rows of one shard that lie in one piece from `local` on: factors, states, and their number.
     func run(shard: Int, from local: Int, limit: Int)

@@ -13,6 +13,10 @@ public struct Kernels: @unchecked Sendable {
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
     let pairs: @convention(c) (
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
+    let train: @convention(c) (
+        UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_event>?, UnsafePointer<fk_place>?,
+        UnsafeMutablePointer<Float>?, Int, Int) -> Void
+    let softplus: @convention(c) (UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?) -> Void
     let step: @convention(c) (
         UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?, fk_linear,
         UnsafePointer<Float>?, UnsafePointer<Float>?, Float, Float, Float, UnsafePointer<fk_side>?,
@@ -35,6 +39,8 @@ public struct Kernels: @unchecked Sendable {
         add = table.pointee.add
         pass = table.pointee.pass
         pairs = table.pointee.pairs
+        train = table.pointee.train
+        softplus = table.pointee.softplus
         step = table.pointee.step
         scoreRows = table.pointee.score_rows
         copy = table.pointee.copy

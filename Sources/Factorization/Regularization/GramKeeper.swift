@@ -59,11 +59,7 @@ final class GramKeeper {
     /// - Parameter known: receives the item's vector as G has it.
     func settle(_ item: UInt32, _ position: UInt64, _ catalogue: UInt32, known: UnsafeMutablePointer<Float>) {
         ItemSide.vector(model, item, into: known)
-        if let stamps = model.items.stamps {
-            let now = model.halfLife.stamp(position)
-            let factor = model.halfLife.factor(from: stamps.touch(item, now: now), to: now)
-            if factor != 1 { model.items.shrink(item, factor, kernels) }
-        }
+        if model.settings.halfLife > 0 { model.fade(item: item, to: model.halfLife.stamp(position)) }
         let settledAt = state.settledAt(item)
         let last = settledAt.pointee.load(ordering: .relaxed)
         // Of several trainers one settles the item; to the others it is settled.

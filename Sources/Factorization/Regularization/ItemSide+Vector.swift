@@ -46,9 +46,11 @@ extension ItemSide {
     }
 
     /// The rate of a row as the optimiser has it now: η, for AdaGrad η / √accumulator once the row has stepped (of one
-    /// accumulator a coordinate their root mean square). The regulariser adds nothing to accumulators while a row sleeps.
+    /// accumulator a coordinate their root mean square). The regulariser adds nothing to accumulators while a row sleeps. A
+    /// sparse row without factors does not move.
     @inline(__always)
     private static func rate(_ table: FactorTable, _ ordinal: UInt32, _ rate: Float, _ model: Model) -> Float {
+        if table.isAsleep(ordinal) { return 0 }
         guard model.settings.optimizer != .sgd else { return rate }
         var sum = fk_read_state(table.state(ordinal)).factor_accumulator
         if let accumulators = table.accumulators(ordinal) {

@@ -15,6 +15,7 @@ extension Engine {
             writer.put(UInt32(trainers.count))
             for trainer in trainers { trainer.learners[index].prequential.state.write(&writer) }
             image.add("model/\(model.settings.name)/prequential", writer.bytes)
+            captureLate(model, index, into: &image)
         }
     }
 
@@ -37,6 +38,36 @@ extension Engine {
             for (trainer, state) in zip(trainers, PrequentialState.spread(saved, over: trainers.count)) {
                 trainer.learners[index].prequential.restore(state)
             }
+            try restoreLate(model, index, source)
+        }
+    }
+
+    // MARK: w0 of events learned in runs
+
+    private func captureLate(_ model: Model, _ index: Int, into image: inout StateImage) {
+        var writer = ByteWriter()
+        let learners = trainers.map { $0.learners[index] }.filter(\.takesRuns)
+        writer.put(UInt32(learners.count))
+        for learner in learners { for value in learner.run.pointee.late { writer.put(value) } }
+        image.add("model/\(model.settings.name)/late", writer.bytes)
+    }
+
+    /// With another number of trainers nothing waits: w0 has all changes.
+    private func restoreLate(_ model: Model, _ index: Int, _ source: some StateSource) throws {
+        let section = "model/\(model.settings.name)/late"
+        var saved: [[Float]] = []
+        try read(section, source) { (reader) throws(StateError) in
+            let count = try reader.get(UInt32.self)
+            guard count <= Engine.mostTrainers else { throw .damaged(section: section) }
+            for _ in 0..<count {
+                var late: [Float] = []
+                for _ in 0..<EventRun.lateCount { late.append(try reader.getFloat()) }
+                saved.append(late)
+            }
+        }
+        let learners = trainers.map { $0.learners[index] }.filter(\.takesRuns)
+        for (number, learner) in learners.enumerated() {
+            if saved.count == learners.count { learner.run.pointee.late = saved[number] } else { learner.run.pointee.restore(model) }
         }
     }
 

@@ -19,6 +19,7 @@ import CKernels
 /// | `model/NAME/stamped` | per group of rows u8: 1 where it has stamps |
 /// | `model/NAME/GROUP/STORE/SHARD/N` | raw rows of one shard, N-th slab |
 /// | `model/NAME/prequential` | trainers u32, then per trainer: 8 sums f64, lowest and highest label f32, drift alarm: 4 × f64, 2 × u32, alarms u64, last position u64 |
+/// | `model/NAME/late` | trainers that learn in runs u32, then for each: w0 as its next event sees it, three changes that wait, its accumulator, and both as left in the model, f32 |
 /// | `popularity` | increment f64: what an interaction counts at the image's position |
 /// | `negatives`, `negatives/N` | next build after position u64, items u64; items N·65,536…: frequency f32 that the tables were built from |
 /// | `replay`, `replay/SHARD` | places of a shard u64, 0 for none; offered u64, count u32, then count × (user u32, item u32, label f32, weight f32, type u16) |

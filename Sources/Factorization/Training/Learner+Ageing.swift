@@ -10,13 +10,10 @@ extension Learner {
     /// Brings the rows of the event's items up to its position.
     @inline(never)
     func wakeItems(_ position: UInt64, count: Int) {
+        // With Gram matrices an item fades where they are told of it.
+        guard model.grams == nil else { return }
         let now = model.halfLife.stamp(position)
-        for index in 0..<count {
-            // With Gram matrices an item fades where they are told of it.
-            if model.grams == nil { fade(model.items, ordinals[index], now) }
-            guard let list = model.attributes.items[ordinals[index]] else { continue }
-            for place in 0..<list.count { fade(model.itemAttributes, list[place].ordinal, now) }
-        }
+        for index in 0..<count { model.fade(item: ordinals[index], to: now) }
     }
 
     /// Brings the user's row up to the event's position; past the threshold it is folded anew, lastingly.
@@ -31,8 +28,8 @@ extension Learner {
             let row = refolding.fold(
                 user: user, stamp: before, now: now, catalogue: record.pointee.catalogue, userItems: userItems)
         {
+            if factor != 1 { model.users.shrink(user, factor, kernels) }
             kernels.copy(userRows.factors(user), row.factors, model.users.width)
-            fk_write_state(userRows.state(user), row.state.pointee)
             refolded.store(refolded.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
         } else if factor != 1 {
             model.users.shrink(user, factor, kernels)
@@ -43,16 +40,7 @@ extension Learner {
     @inline(never)
     func wakeSide(_ position: UInt64) {
         let now = model.halfLife.stamp(position)
-        for index in 1..<max(side.rowCount, 1) { fade(model.table(side.rows[index].group), side.rows[index].ordinal, now) }
-    }
-
-    @inline(__always)
-    private func fade(_ table: FactorTable, _ ordinal: UInt32, _ now: UInt64) {
-        guard let stamps = table.stamps else { return }
-        let before = stamps.touch(ordinal, now: now)
-        guard before != now else { return }
-        let factor = model.halfLife.factor(from: before, to: now)
-        if factor != 1 { table.shrink(ordinal, factor, kernels) }
+        for index in 1..<max(side.rowCount, 1) { model.fade(model.table(side.rows[index].group), side.rows[index].ordinal, to: now) }
     }
 
     // MARK: Sweep
@@ -73,7 +61,7 @@ extension Learner {
             let first = position / pause &* visits
             for visit in 0..<visits {
                 let ordinal = (first &+ visit) & (rows - 1)
-                if ordinal < UInt64(reach) && table.stamps.unsafelyUnwrapped[UInt32(ordinal)] != 0 { fade(table, UInt32(ordinal), now) }
+                if ordinal < UInt64(reach) && table.stamps.unsafelyUnwrapped[UInt32(ordinal)] != 0 { model.fade(table, UInt32(ordinal), to: now) }
             }
         }
     }
@@ -87,15 +75,54 @@ extension Learner {
     private static func powerOfTwo(upTo value: UInt64) -> UInt64 { 1 << UInt64(63 - value.leadingZeroBitCount) }
 }
 
+extension Model {
+    /// Brings a row up to the stamp `now`.
+    @inline(__always)
+    func fade(_ table: FactorTable, _ ordinal: UInt32, to now: UInt64) {
+        guard let stamps = table.stamps else { return }
+        let before = stamps.touch(ordinal, now: now)
+        guard before != now else { return }
+        let factor = halfLife.factor(from: before, to: now)
+        if factor != 1 { table.shrink(ordinal, factor, kernels) }
+    }
+
+    /// Brings an item's row, and the rows of its attributes, up to the stamp `now`.
+    @inline(__always)
+    func fade(item: UInt32, to now: UInt64) {
+        fade(items, item, to: now)
+        guard let list = ItemSide.attributes(self, item) else { return }
+        for place in 0..<list.count { fade(itemAttributes, list[place].ordinal, to: now) }
+    }
+}
+
 extension FactorTable {
-    /// Multiplies a row and its linear weight by `factor`, below 1. What has become too small to compute with is 0.
+    /// Multiplies a row and its linear weight by `factor`, below 1. What has become too small to compute with is 0, and a
+    /// sparse row whose weight has gone so loses its factors, as it does where ftrl takes the weight away.
     func shrink(_ ordinal: UInt32, _ factor: Float, _ kernels: Kernels) {
         let row = factors(ordinal)
-        kernels.add(row, row, factor - 1, width)
-        if kernels.dot(row, row, width) == 0 { fk_first_factors(row, 0, width, 0, 0) }
+        kernels.add(row, row, factor - 1, stride)
+        if kernels.dot(row, row, stride) == 0 { fk_first_factors(row, 0, stride, 0, 0) }
         var value = fk_read_state(state(ordinal))
+        let hadWeight = value.weight != 0, z = linear(ordinal).z
         value.weight *= factor
         if abs(value.weight) < 1e-30 { value.weight = 0 }
+        if isSparse && value.weight == 0 {
+            fk_first_factors(row, 0, stride, 0, 0)
+            value.factor_accumulator = 0
+            if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, stride, 0, 0) }
+        }
         fk_write_state(state(ordinal), value)
+        if let z, hadWeight { shrink(sum: z, value.weight == 0 ? nil : factor, kernels) }
+    }
+
+    /// ftrl's weight follows from z, so z moves with it: what lies beyond l1 is multiplied; with the last of the weight all
+    /// of it goes. Where the weight was zero already, nothing fades.
+    private func shrink(sum: UnsafeMutablePointer<Float>, _ factor: Float?, _ kernels: Kernels) {
+        guard let factor else { return fk_first_factors(sum, 0, 1, 0, 0) }
+        var z: Float = 0
+        kernels.copy(&z, sum, 1)
+        guard abs(z) > threshold else { return }
+        z = (z < 0 ? -1 : 1) * (threshold + factor * (abs(z) - threshold))
+        kernels.copy(sum, &z, 1)
     }
 }

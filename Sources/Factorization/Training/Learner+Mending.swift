@@ -26,7 +26,7 @@ extension Learner {
         }
     }
 
-    private func mend(_ table: FactorTable, _ ordinal: UInt32) {
+    func mend(_ table: FactorTable, _ ordinal: UInt32) {
         let row = table.factors(ordinal), state = fk_read_state(table.state(ordinal))
         let size = model.kernels.dot(row, row, table.stride)
         let z = table.linear(ordinal).z.map { model.kernels.dot($0, $0, 1) } ?? 0

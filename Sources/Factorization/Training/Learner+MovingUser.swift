@@ -6,10 +6,13 @@ extension Learner {
     func moveUser(_ pass: inout fk_pass, _ count: Int) {
         let user = side.rows[0], row = user.factors, state = fk_read_state(user.state)
         let rate = settings.pointee.query.rate / (1 + Float(state.updates) * settings.pointee.options.inverse_horizon)
-        kernels.add(moving, side.query, -1, width)
-        kernels.add(row, row, -rate * settings.pointee.query.l2 * Float(count), width)
-        kernels.add(row, moving, 1, width)
-        capNorm(row, &pass.clipped)
+        // The weight's own step is still to come: a sparse row without factors has not moved.
+        if !model.users.isAsleep(user.ordinal) {
+            kernels.add(moving, side.query, -1, width)
+            kernels.add(row, row, -rate * settings.pointee.query.l2 * Float(count), width)
+            kernels.add(row, moving, 1, width)
+            capNorm(row, &pass.clipped)
+        }
         var weights = settings.pointee.query
         kernels.step(
             row, user.accumulators, user.state, user.linear, nil, nil, 1, 0, pass.error_sum, &weights, settings, 0, &pass.clipped)

@@ -5,6 +5,8 @@ extension Learner {
     /// Asks for the rows that an event will touch: the user's, the item's, and those of the negatives that will be drawn.
     @inline(__always)
     func prefetch(_ record: UnsafeMutablePointer<TrainingRecord>) {
+        // A run asks for its rows itself.
+        guard !takesRuns else { return }
         userRows.prefetch(record.pointee.user)
         itemRows.prefetch(record.pointee.item)
         guard negatives > 0 else { return }

@@ -52,15 +52,21 @@ final class Learner {
     let refolded = Atomic<Int>(0)
     /// Whether the user's row moves within a pass when other rows stand beside it.
     let movesUser: Bool
-    /// The event's item and its negatives.
+    /// Events that are learned together.
+    let takesRuns: Bool
+    /// Behind a pointer, so that an access needs no check of exclusivity.
+    let run: UnsafeMutablePointer<EventRun>
+    /// The item and the negatives of an event that is learned by itself.
     let items: UnsafeMutablePointer<fk_item>
     let ordinals: UnsafeMutablePointer<UInt32>
     /// The query as it moves through a pass, and the sum of error × item factors.
     let moving: UnsafeMutablePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
 
-    /// - Parameter held: items that a user's history can hold.
-    init(model: Model, held: Int) {
+    /// - Parameters:
+    ///   - held: items that a user's history can hold.
+    ///   - replays: whether past interactions are learned between those of the stream.
+    init(model: Model, held: Int, replays: Bool) {
         self.model = model
         kernels = model.kernels
         userRows = model.users.rows
@@ -75,7 +81,7 @@ final class Learner {
         isInteracting = !isSamplingFree && model.grams != nil
         usersWithAttributes = model.attributes.users.holders
         itemsWithAttributes = model.attributes.items.holders
-        prequential = Prequential(loss: model.settings.loss)
+        prequential = Prequential(loss: model.settings.loss, kernels: model.kernels)
         settings = .allocate(capacity: 3)
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
@@ -89,6 +95,10 @@ final class Learner {
         // Where there are Gram matrices, items are visited by the sweep of those.
         sweptTables = ([model.grams == nil ? model.items : nil, model.histories, model.itemAttributes]).compactMap(\.self)
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
+        takesRuns = Learner.takesRuns(model) && !replays
+        run = .allocate(capacity: 1)
+        run.initialize(to: EventRun(width: model.width))
+        run.pointee.restore(model)
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
         ordinals = .allocate(capacity: model.settings.negatives + 1)
@@ -98,6 +108,8 @@ final class Learner {
 
     deinit {
         settings.deallocate()
+        run.pointee.deallocate()
+        run.deallocate()
         items.deallocate()
         ordinals.deallocate()
         moving.deallocate()
@@ -143,7 +155,7 @@ final class Learner {
             for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
             if replay != nil { side.leaveOut(history: record.pointee.item) }
             if fades { wakeSide(record.pointee.position) }
-            stepSum(&pass, count)
+            stepSum(user, &pass, count)
         }
         countRows(count &+ (standsAlone ? 1 : side.rowCount))
         model.stepBias(error: pass.error_sum)
@@ -211,7 +223,7 @@ final class Learner {
     ///
     /// With `mf` under plain sgd the user's own row moves with each item as above, which is the same formula with fresher
     /// values; elsewhere the user's row waits like the others.
-    func stepSum(_ pass: inout fk_pass, _ count: Int) {
+    func stepSum(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
         pass.constant = side.fold()
         gradient.update(repeating: 0, count: side.meetsAttributes ? model.layout.queryWidth : width)
         if let parameters = model.parameters { side.parameterGradient.update(repeating: 0, count: parameters.count) }
@@ -219,7 +231,7 @@ final class Learner {
         pass.gradient = gradient
         if movesUser {
             moving.update(from: side.query, count: width)
-            if isInteracting { kernels.add(moving, gradient, -settings.pointee.query.rate, width) }
+            if isInteracting && !model.users.isAsleep(user) { kernels.add(moving, gradient, -settings.pointee.query.rate, width) }
             pass.query = moving
             pass.query_state = side.rows[0].state
         } else {

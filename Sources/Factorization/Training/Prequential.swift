@@ -22,6 +22,19 @@ final class Prequential: @unchecked Sendable {
         var recentComparisons = 0.0
         var recentWins = 0.0
 
+        @inline(__always)
+        mutating func add(_ loss: Double, comparisons more: Double, wins won: Double) {
+            let keep = Prequential.keep
+            events += 1
+            self.loss += loss
+            comparisons += more
+            wins += won
+            recentEvents = recentEvents * keep + 1
+            recentLoss = recentLoss * keep + loss
+            recentComparisons = recentComparisons * keep + more
+            recentWins = recentWins * keep + won
+        }
+
         static func + (a: Sums, b: Sums) -> Sums {
             Sums(
                 events: a.events + b.events, loss: a.loss + b.loss, comparisons: a.comparisons + b.comparisons,
@@ -30,85 +43,118 @@ final class Prequential: @unchecked Sendable {
         }
     }
 
+    /// What is counted, in one piece.
+    private struct Tally {
+        var sums = Sums()
+        var lowest = Float.infinity
+        var highest = -Float.infinity
+        /// Watches the loss of every event.
+        var alarm = DriftAlarm()
+
+        /// Counts one event by its scores and, where the loss is logistic, ln(1 + exp(score)) of each.
+        @inline(__always)
+        mutating func count(
+            _ scores: UnsafePointer<Float>, _ softplus: UnsafePointer<Float>, label: Float, count: Int, position: UInt64,
+            _ kind: ModelSettings.Loss
+        ) {
+            let score = scores[0]
+            var loss = 0.0, wins = 0.0, compared = count - 1
+            func compare(_ other: Float) { wins += other < score ? 1 : other == score ? 0.5 : 0 }
+            switch kind {
+            case .squared:
+                if lowest <= highest {
+                    let error = Double(min(max(score, lowest), highest)) - Double(label)
+                    loss = error * error
+                } else {
+                    loss = Double((score - label) * (score - label))
+                }
+                lowest = min(lowest, label)
+                highest = max(highest, label)
+            case .logistic:
+                var sum = Double(softplus[0] - label * score)
+                for index in 1..<max(count, 1) {
+                    sum += Double(softplus[index])
+                    compare(scores[index])
+                }
+                loss = count == 1 ? sum : sum / Double(count)
+            case .bpr:
+                guard count > 1 else { return }
+                for index in 1..<count {
+                    loss += Double(fk_softplus(scores[index] - score))
+                    compare(scores[index])
+                }
+                loss /= Double(count - 1)
+            case .warp:
+                // Later negatives are tried only where the first is no violation: the first alone is a fair sample.
+                guard count > 1 else { return }
+                compared = 1
+                loss = Double(max(0, 1 + scores[1] - score))
+                compare(scores[1])
+            }
+            guard loss.isFinite else { return }
+            alarm.record(loss, position: position)
+            sums.add(loss, comparisons: Double(compared), wins: wins)
+        }
+    }
+
     static let recentHalfLife = 5000.0
     private static let keep = 0.99986138  // 2^(-1/5000)
 
     private let loss: ModelSettings.Loss
-    private var sums = Sums()
-    private var lowest = Float.infinity
-    private var highest = -Float.infinity
-    /// Watches the loss of every event.
-    private var alarm = DriftAlarm()
+    private let kernels: Kernels
+    private var tally = Tally()
     /// `sums` as last published, eight doubles' bits, then the alarm's count and last position.
     private let shown: UnsafeMutablePointer<Atomic<UInt64>>
 
-    init(loss: ModelSettings.Loss) {
+    init(loss: ModelSettings.Loss, kernels: Kernels) {
         self.loss = loss
+        self.kernels = kernels
         shown = .allocate(capacity: 10)
         for index in 0..<10 { (shown + index).initialize(to: Atomic(0)) }
     }
     deinit { shown.deallocate() }
 
     /// Counts one event: `items[0]` is the event, the rest its negatives; all carry the score from before their step.
-    @inline(__always)
     func record(_ items: UnsafePointer<fk_item>, count: Int, position: UInt64) {
-        let score = items[0].score, label = items[0].label
-        var loss = 0.0, wins = 0.0, compared = count - 1
-        switch self.loss {
-        case .squared:
-            if lowest <= highest {
-                let error = Double(min(max(score, lowest), highest)) - Double(label)
-                loss = error * error
-            } else {
-                loss = Double((score - label) * (score - label))
-            }
-            lowest = min(lowest, label)
-            highest = max(highest, label)
-        case .logistic:
-            var sum = Double(fk_softplus(score)) - Double(label * score)
-            for index in 1..<max(count, 1) {
-                sum += Double(fk_softplus(items[index].score))
-                wins += items[index].score < score ? 1 : items[index].score == score ? 0.5 : 0
-            }
-            loss = sum / Double(count)
-        case .bpr:
-            guard count > 1 else { return }
-            for index in 1..<count {
-                loss += Double(fk_softplus(items[index].score - score))
-                wins += items[index].score < score ? 1 : items[index].score == score ? 0.5 : 0
-            }
-            loss /= Double(count - 1)
-        case .warp:
-            // Later negatives are tried only where the first is no violation: the first alone is a fair sample.
-            guard count > 1 else { return }
-            compared = 1
-            loss = Double(max(0, 1 + items[1].score - score))
-            wins = items[1].score < score ? 1 : items[1].score == score ? 0.5 : 0
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * count) { floats in
+            let scores = floats.baseAddress!, losses = scores + count
+            for index in 0..<count { scores[index] = items[index].score }
+            if loss == .logistic { kernels.softplus(scores, count, losses) }
+            tally.count(scores, losses, label: items[0].label, count: count, position: position, loss)
         }
-        guard loss.isFinite else { return }
-        alarm.record(loss, position: position)
-        let comparisons = Double(compared), keep = Prequential.keep
-        sums.events += 1
-        sums.loss += loss
-        sums.comparisons += comparisons
-        sums.wins += wins
-        sums.recentEvents = sums.recentEvents * keep + 1
-        sums.recentLoss = sums.recentLoss * keep + loss
-        sums.recentComparisons = sums.recentComparisons * keep + comparisons
-        sums.recentWins = sums.recentWins * keep + wins
+    }
+
+    /// Counts the first `count` events of a run; answers how many items they have.
+    func record(_ run: EventRun, count: Int) -> Int {
+        // Here rather than in the object while the loop runs: nothing else looks at them meanwhile.
+        var tally = tally, first = 0
+        let scores = run.scores, loss = loss
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: run.itemCount) { floats in
+            let losses = floats.baseAddress!
+            if loss == .logistic { kernels.softplus(scores, run.itemCount, losses) }
+            for index in 0..<count {
+                let event = run.event(index)
+                tally.count(
+                    scores + first, losses + first, label: run.label(first), count: event.itemCount, position: event.position, loss)
+                first &+= event.itemCount
+            }
+        }
+        self.tally = tally
+        return first
     }
 
     /// All that was gathered. While trainers stand still.
-    var state: PrequentialState { PrequentialState(sums: sums, lowest: lowest, highest: highest, alarm: alarm) }
+    var state: PrequentialState { PrequentialState(sums: tally.sums, lowest: tally.lowest, highest: tally.highest, alarm: tally.alarm) }
 
     /// Goes on after a restored state. Before any thread starts.
     func restore(_ state: PrequentialState) {
-        (sums, lowest, highest, alarm) = (state.sums, state.lowest, state.highest, state.alarm)
+        tally = Tally(sums: state.sums, lowest: state.lowest, highest: state.highest, alarm: state.alarm)
         publish()
     }
 
     /// Shows the sums to other threads.
     func publish() {
+        let sums = tally.sums
         let values = (
             sums.events, sums.loss, sums.comparisons, sums.wins, sums.recentEvents, sums.recentLoss, sums.recentComparisons,
             sums.recentWins
@@ -118,8 +164,8 @@ final class Prequential: @unchecked Sendable {
                 shown[index].store(value.bitPattern, ordering: .relaxed)
             }
         }
-        shown[9].store(alarm.lastPosition, ordering: .relaxed)
-        shown[8].store(alarm.alarms, ordering: .relaxed)
+        shown[9].store(tally.alarm.lastPosition, ordering: .relaxed)
+        shown[8].store(tally.alarm.alarms, ordering: .relaxed)
     }
 
     /// The alarm as last published.

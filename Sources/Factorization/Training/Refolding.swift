@@ -73,7 +73,8 @@ final class Refolding {
         return stamp != 0 && now > stamp && now - stamp > settings.after
     }
 
-    /// The row as it is after the pass; nil where nothing is held, or a value went bad.
+    /// The row as it is after the pass; nil where nothing is held, where the row keeps no
+    /// factors (`ModelSettings.Ftrl.sparseFactors`), or a value went bad.
     /// - Parameters:
     ///   - stamp: of the user's last event.
     ///   - now: stamp of the present: until then the stored rows fade.
@@ -83,7 +84,7 @@ final class Refolding {
         -> (factors: UnsafeMutablePointer<Float>, state: UnsafeMutablePointer<fk_row_state>)?
     {
         let count = userItems.history(of: user, into: held), kernels = model.kernels
-        guard count > 0 && catalogue > 0 else { return nil }
+        guard count > 0 && catalogue > 0 && !model.users.isAsleep(user) else { return nil }
         kernels.copy(row, model.users.factors(user), width)
         let factor = model.halfLife.factor(from: stamp, to: now)
         if factor != 1 { kernels.add(row, row, factor - 1, width) }

@@ -23,6 +23,8 @@ public final class Trainer: @unchecked Sendable {
     let replaysPerEvent: Int
     /// Past interactions learned again since the start.
     let replayed = Atomic<Int>(0)
+    /// Whether the usual records can go to the one learner many at a time.
+    private let learnsRunsAlone: Bool
     /// Whether rows of any model fade.
     private let fades: Bool
     /// Every event of this trainer up to here is applied.
@@ -36,8 +38,9 @@ public final class Trainer: @unchecked Sendable {
         self.queue = queue
         self.shared = shared
         ticket = shared.epochs.register()
-        learners = models.map { Learner(model: $0, held: shared.userItems.historyLength) }
+        learners = models.map { Learner(model: $0, held: shared.userItems.historyLength, replays: shared.replay != nil) }
         fades = learners.contains(where: \.fades)
+        learnsRunsAlone = learners.count == 1 && learners[0].takesRuns
         learnerCount = learners.count
         learnerList = .allocate(capacity: learnerCount)
         for (number, learner) in learners.enumerated() { (learnerList + number).initialize(to: .passUnretained(learner)) }
@@ -86,6 +89,16 @@ public final class Trainer: @unchecked Sendable {
             let chunk = end - done
             shared.epochs.reading(ticket) {
                 while done < end {
+                    if learnsRunsAlone {
+                        let placed = learnerList[0]._withUnsafeGuaranteedRef { learner in
+                            userItems._withUnsafeGuaranteedRef {
+                                learner.placeAll(ring, from: first &+ done, count: end - done, visible: count - done, rules, $0)
+                            }
+                        }
+                        learned.store(learned.load(ordering: .relaxed) &+ placed, ordering: .relaxed)
+                        done += placed
+                        if done == end { break }
+                    }
                     if done + Trainer.lookahead < count { prefetch(first &+ done &+ Trainer.lookahead) }
                     let record = ring.record(first &+ done)
                     apply(record, firstFeature: firstFeature &+ features)
@@ -93,8 +106,8 @@ public final class Trainer: @unchecked Sendable {
                     done += 1
                 }
             }
-            // The last record of the chunk is applied: all of this trainer's events up to it are.
-            applied.store(ring.record(first &+ done &- 1).pointee.position, ordering: .releasing)
+            if done == count { for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.finishRun() } } }
+            applied.store(appliedPosition(through: ring.record(first &+ done &- 1).pointee.position), ordering: .releasing)
             queue.release(count: chunk, features: features)
         }
         if count > 0 { for learner in learners { learner.prequential.publish() } }
@@ -107,6 +120,18 @@ public final class Trainer: @unchecked Sendable {
 
     /// Whether the sequencer waits for room that there is now, and is to be woken.
     public func takeWaiter() -> Bool { queue.takeWaiter() }
+
+    /// Every event up to here is applied, when the last record handed to the learners is that at `position`: what waits in a
+    /// run is not.
+    private func appliedPosition(through position: UInt64) -> UInt64 {
+        var applied = position
+        for number in 0..<learnerCount {
+            learnerList[number]._withUnsafeGuaranteedRef {
+                if !$0.run.pointee.isEmpty { applied = min(applied, $0.run.pointee.firstPosition - 1) }
+            }
+        }
+        return applied
+    }
 
     /// Announces that the thread is about to sleep; false when it has to look again.
     public func prepareSleep() -> Bool { queue.prepareSleep(seen: seen) }
@@ -129,7 +154,12 @@ public final class Trainer: @unchecked Sendable {
             if weight > 0 {
                 for number in 0..<learnerCount {
                     learnerList[number]._withUnsafeGuaranteedRef {
-                        $0.learn(record, label: label, weight: weight, queue: ring, firstFeature: firstFeature, userItems: userItems)
+                        if $0.joinsRun(record) {
+                            $0.place(record, label: label, weight: weight, userItems: userItems)
+                        } else {
+                            $0.finishRun()
+                            $0.learn(record, label: label, weight: weight, queue: ring, firstFeature: firstFeature, userItems: userItems)
+                        }
                     }
                 }
                 if let reservoir { replay(reservoir, beside: record, label: label, weight: weight) }
@@ -147,6 +177,7 @@ public final class Trainer: @unchecked Sendable {
 
     @inline(never)
     private func applyRare(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
+        for learner in learners { learner.finishRun() }
         let user = record.pointee.user
         switch record.pointee.kind {
         case .userAttributes, .itemAttributes:

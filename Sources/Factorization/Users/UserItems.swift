@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 /// What each user did, shared by all models: the last items in order (history) and the set of items seen.
@@ -60,6 +61,16 @@ final class UserItems: @unchecked Sendable {
     @inline(__always)
     private func row(_ user: UInt32) -> UnsafeMutablePointer<Row> {
         view.address(user).assumingMemoryBound(to: Row.self)
+    }
+
+    /// Asks for a user's row ahead of its use, and, the row being there, for the heads of the lists.
+    @inline(__always)
+    func prefetch(_ user: UInt32) { fk_prefetch(row(user)) }
+    @inline(__always)
+    func prefetchLists(of user: UInt32) {
+        let row = row(user)
+        if let list = WordBlock(bits: row.pointee.history.load(ordering: .relaxed)) { fk_prefetch(list.address) }
+        if let set = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed)) { fk_prefetch(set.address) }
     }
 
     // MARK: History: [capacity, count, item, item, …] in 32-bit words

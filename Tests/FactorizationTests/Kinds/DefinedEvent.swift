@@ -37,6 +37,7 @@ struct DefinedEvent {
         _ engine: Engine, user: UInt32, context: [(ordinal: UInt32, weight: Float, name: String)], items: [UInt32],
         history: [UInt32]? = nil
     ) {
+        engine.settleGlobalBias()
         let model = engine.models[0], settings = model.settings
         self.settings = settings
         layout = model.layout

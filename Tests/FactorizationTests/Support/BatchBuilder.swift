@@ -128,3 +128,10 @@ extension Engine {
     func attributes(item: UInt32) -> [ResolvedFeature] { attributes(shared.attributes.items[item]) }
     private func attributes(_ list: AttributeList?) -> [ResolvedFeature] { list.map { list in (0..<list.count).map { list[$0] } } ?? [] }
 }
+
+extension Engine {
+    /// Events learned in runs see w0 three events late; from here on the next one sees it as it is, as the formulas have it.
+    func settleGlobalBias() {
+        for trainer in trainers { for (learner, model) in zip(trainer.learners, models) { learner.run.pointee.restore(model) } }
+    }
+}

@@ -166,7 +166,7 @@ private struct DaemonRun {
             .number(quality.hitRate), .number(quality.gain), .integer(Int64(accepted)), .number(Double(events) / seconds),
             JSONTree(optional: stats["tables"]?["history_bytes"]?.integer),
             JSONTree(optional: (model?["row_updates"]?.number).map { $0 / Double(max(accepted, 1)) }),
-            JSONTree(optional: model?["replayed"]?.integer), .integer(Int64(events - accepted)),
+            JSONTree(optional: stats["replay"]?["replay_count"]?.integer), .integer(Int64(events - accepted)),
         ])
         return table
     }

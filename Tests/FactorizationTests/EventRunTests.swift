@@ -1,0 +1,176 @@
+import CKernels
+import Glibc
+import Testing
+
+@testable import Factorization
+
+/// A run of events in one call of the kernel is what the events are one by one: the same scores, rows and weights, with w0
+/// three events behind.
+@Suite struct EventRunTests {
+    /// Rows of a small model in one piece.
+    private final class Rows {
+        let width: Int
+        let floats: UnsafeMutablePointer<Float>
+        let states: UnsafeMutablePointer<fk_row_state>
+        let count: Int
+
+        init(_ count: Int, _ width: Int, seed: Int, spread: Double) {
+            self.width = width
+            self.count = count
+            var dice = Dice(seed)
+            floats = .allocate(capacity: count * width)
+            for index in 0..<count * width { floats[index] = Float(dice.real(-spread...spread)) / Float(width).squareRoot() }
+            states = .allocate(capacity: count)
+            for index in 0..<count {
+                (states + index).initialize(
+                    to: fk_row_state(
+                        weight: Float(dice.real(-0.5...0.5)), weight_accumulator: 0.2, factor_accumulator: 0.1, updates: 0))
+            }
+        }
+
+        deinit {
+            floats.deallocate()
+            states.deallocate()
+        }
+
+        func row(_ index: Int) -> UnsafeMutablePointer<Float> { floats + index * width }
+        var values: [Float] {
+            (0..<count * width).map { floats[$0] }
+                + (0..<count).flatMap { [states[$0].weight, states[$0].weight_accumulator, states[$0].factor_accumulator, Float(states[$0].updates)] }
+        }
+    }
+
+    private struct Event {
+        var user: Int
+        var items: [Int]
+        var label: Float
+    }
+
+    private func events(seed: Int, most: Int) -> [Event] {
+        var dice = Dice(seed)
+        // Few items: an item stands in many events, and now and then twice in one.
+        return (0..<60).map { _ in
+            Event(user: dice.below(7), items: (0..<1 + dice.below(most)).map { _ in dice.below(11) }, label: Float(dice.below(2)))
+        }
+    }
+
+    private func settings(_ width: Int, _ optimizer: Int, _ loss: Int, normCap: Float) -> fk_settings {
+        fk_settings(
+            item: fk_side(rate: 0.06, l2: 0.02, weight_rate: 0.05, weight_l2: 0.01),
+            query: fk_side(rate: 0.08, l2: 0.03, weight_rate: 0.04, weight_l2: 0.02), loss: CInt(loss), optimizer: CInt(optimizer),
+            inverse_rank: 1 / Float(width), error_cap: 0.9, norm_cap: normCap, options: fk_options())
+    }
+
+    /// One by one, through `pass` and `step` of the portable kernels.
+    private func learnApart(_ users: Rows, _ items: Rows, _ events: [Event], _ settings: fk_settings) -> (scores: [Float], bias: Float) {
+        let kernels = Kernels(.portable)!
+        var settings = settings, scores: [Float] = [], bias: Float = 0.2, pending: [Float] = [0, 0, 0], sum: Float = 0.3
+        for event in events {
+            let state = users.states + event.user
+            var places = event.items.enumerated().map { place, item in
+                fk_item(
+                    factors: items.row(item), accumulators: nil, state: items.states + item, linear: fk_linear(),
+                    label: place == 0 ? event.label : 0, weight: 1.1, score: 0)
+            }
+            var pass = fk_pass(), clipped: UInt32 = 0, side = settings.query
+            pass.query = users.row(event.user)
+            pass.query_state = state
+            pass.query_l2 = settings.query.l2
+            pass.constant = bias + state.pointee.weight
+            kernels.pass(&pass, &settings, &places, places.count, users.width)
+            kernels.step(nil, nil, state, fk_linear(), nil, nil, 1, 0, pass.error_sum, &side, &settings, 0, &clipped)
+            scores += places.map(\.score)
+            var rate: Float = 0.07
+            if settings.optimizer != CInt(fk_optimizer_sgd) {
+                sum += pass.error_sum * pass.error_sum
+                rate /= sum.squareRoot()
+            }
+            bias += pending.removeFirst()
+            pending.append(-rate * pass.error_sum)
+        }
+        return (scores, bias + pending.reduce(0, +))
+    }
+
+    /// In calls of a few events each, the last ones of a call left for the next.
+    private func learnTogether(
+        _ kernels: Kernels, _ users: Rows, _ items: Rows, _ events: [Event], _ settings: fk_settings, callsOf size: Int
+    ) -> (scores: [Float], bias: Float) {
+        var settings = settings, run = fk_run(), all: [Float] = []
+        run.bias = 0.2
+        run.bias_rate = 0.07
+        run.bias_accumulator = 0.3
+        run.distance = 3
+        var first = 0
+        while first < events.count {
+            let rest = events[first...], count = min(size, rest.count)
+            let placed = rest.map { fk_event(query: users.row($0.user), state: users.states + $0.user, count: UInt32($0.items.count)) }
+            let places = rest.flatMap { event in
+                event.items.enumerated().map { place, item in
+                    fk_place(factors: items.row(item), state: items.states + item, label: place == 0 ? event.label : 0, weight: 1.1)
+                }
+            }
+            var scores = [Float](repeating: .nan, count: places.count)
+            run.placed = UInt32(placed.count)
+            kernels.train(&run, &settings, placed, places, &scores, count, users.width)
+            #expect(run.fetched <= 3)
+            all += scores.prefix(rest.prefix(count).reduce(0) { $0 + $1.items.count })
+            first += count
+        }
+        return (all, run.bias + run.pending.0 + run.pending.1 + run.pending.2)
+    }
+
+    @Test(arguments: Kernels.Variant.allCases, [8, 16, 24, 32, 48, 64, 128, 208])
+    func runsLearnWhatEventsDo(variant: Kernels.Variant, width: Int) throws {
+        guard let kernels = Kernels(variant) else { return }
+        for (optimizer, loss, most) in [
+            (fk_optimizer_sgd, fk_loss_logistic, 1), (fk_optimizer_sgd, fk_loss_logistic, 18), (fk_optimizer_sgd, fk_loss_squared, 7),
+            (fk_optimizer_adagrad_row, fk_loss_logistic, 18), (fk_optimizer_adagrad_row, fk_loss_squared, 1),
+        ] {
+            // The second cap on norms is met now and then, and so is that on errors under squared loss.
+            for normCap in [1e6, 1.05] as [Float] {
+                let events = events(seed: width + most, most: most), settings = settings(width, Int(optimizer), Int(loss), normCap: normCap)
+                let apart = (Rows(7, width, seed: 1, spread: 1.6), Rows(11, width, seed: 2, spread: 1.6))
+                let together = (Rows(7, width, seed: 1, spread: 1.6), Rows(11, width, seed: 2, spread: 1.6))
+                let wanted = learnApart(apart.0, apart.1, events, settings)
+                let found = learnTogether(kernels, together.0, together.1, events, settings, callsOf: 1 + width % 5 * 9)
+                let a = wanted.scores + [wanted.bias] + apart.0.values + apart.1.values
+                let b = found.scores + [found.bias] + together.0.values + together.1.values
+                try #require(a.count == b.count)
+                let off = zip(a, b).map { abs($0 - $1) / max(1, abs($0)) }.max()!
+                #expect(off <= 2e-4, "width \(width), optimizer \(optimizer), loss \(loss), \(most) items, cap \(normCap): \(off)")
+            }
+        }
+    }
+
+    @Test func aRunWithoutItemsOutOfOrderIsRejectedItemByItem() {
+        let users = Rows(1, 16, seed: 1, spread: 1), items = Rows(3, 16, seed: 2, spread: 1)
+        items.row(1)[3] = .infinity
+        var run = fk_run(), settings = settings(16, Int(fk_optimizer_sgd), Int(fk_loss_logistic), normCap: 1e6)
+        run.placed = 1
+        let places = (0..<3).map { fk_place(factors: items.row($0), state: items.states + $0, label: 1, weight: 1) }
+        var scores: [Float] = [0, 0, 0]
+        let event = [fk_event(query: users.row(0), state: users.states, count: 3)]
+        Kernels.best.train(&run, &settings, event, places, &scores, 1, 16)
+        #expect(run.rejected == 1 && !scores[1].isFinite && scores[0].isFinite && scores[2].isFinite)
+        let values = users.values + (0..<16).flatMap { [items.row(0)[$0], items.row(2)[$0]] }
+        #expect(!values.contains { !$0.isFinite })
+        #expect(items.states[0].updates == 1 && items.states[1].updates == 0 && items.states[2].updates == 1)
+    }
+
+    @Test func softplusAndTheLogisticFunctionOfManyAreThoseOfOne() {
+        let x = (-800...1000).map { Float($0) / 10 }
+        var out = [Float](repeating: 0, count: x.count)
+        for variant in Kernels.Variant.allCases {
+            guard let kernels = Kernels(variant) else { continue }
+            kernels.softplus(x, x.count, &out)
+            for (x, y) in zip(x, out) {
+                let wanted = max(Double(x), 0) + log1p(exp(-abs(Double(x))))
+                #expect(abs(Double(y) - wanted) <= 4e-6 * max(wanted, 1e-30), "\(x)")
+            }
+        }
+        for x in x where abs(x) <= 80 {
+            let wanted = 1 / (1 + exp(-Double(x)))
+            #expect(abs(Double(fk_sigmoid(x)) - wanted) <= 4e-6 * wanted, "\(x)")
+        }
+    }
+}
