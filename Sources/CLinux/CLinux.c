@@ -1,5 +1,6 @@
 #define _GNU_SOURCE 1
 #include "CLinux.h"
+#include <unistd.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +12,12 @@ int clinux_pin_thread(int processor) {
     CPU_ZERO(&set);
     CPU_SET(processor, &set);
     return pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+int clinux_may_use(int processor) {
+    cpu_set_t set;
+    if (processor < 0 || processor >= CPU_SETSIZE || sched_getaffinity(getpid(), sizeof set, &set)) return 0;
+    return CPU_ISSET(processor, &set) != 0;
 }
 
 int clinux_pin_attributes(pthread_attr_t *attributes, int processor) {

@@ -34,8 +34,14 @@ final class Daemon {
         context = try ZeroMQContext()
         let gate = try PositionGate(engine: engine)
         let adminGate = try PositionGate(engine: engine)
-        let trainers = try engine.trainers.map { trainer throws(SystemError) in try TrainerThread(trainer, gate: gate) }
-        let ingest = Ingest(engine: engine, trainers: trainers)
+        let all = configuration.streams.enumerated().map { (index: $0, stream: $1) }
+        let receiverCount = min(configuration.threads.receivers, max(all.count, 1))
+        let processors = configuration.threads.pin.places(engine.trainers.count + receiverCount)
+        let room = try EventDescriptor()
+        let trainers = try engine.trainers.map { trainer throws(SystemError) in
+            try TrainerThread(trainer, gate: gate, room: room, processor: processors[trainer.index])
+        }
+        let ingest = Ingest(engine: engine, trainers: trainers, room: room)
         let keeper = try SnapshotKeeper(
             engine: engine, ingest: ingest, store: store, settings: configuration.state.snapshot,
             lastingSettings: configuration.lastingSettings, deadLetters: deadLetters, log: log)
@@ -52,12 +58,13 @@ final class Daemon {
             gate: adminGate, log: log
         ) { AdminMethods(keeper: keeper) }
 
-        let all = configuration.streams.enumerated().map { (index: $0, stream: $1, counters: counters[$0]) }
-        let context = context, receiverCount = min(configuration.threads.receivers, max(all.count, 1))
+        let context = context
         let receivers = try (0..<receiverCount).map { number throws(SystemError) in
             try Receiver(
-                number: number, streams: all.filter { $0.index % receiverCount == number }, context: context, engine: engine,
-                ids: ids, ingest: ingest, deadLetters: deadLetters, log: log)
+                number: number,
+                streams: all.filter { $0.index % receiverCount == number }.map { ($0.index, $0.stream, counters[$0.index]) },
+                processor: processors[engine.trainers.count + number], context: context, engine: engine, ids: ids, ingest: ingest,
+                deadLetters: deadLetters, log: log)
         }
         // Trainers first: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
         // so it comes after the last receiver has gone and while the trainers still run. Receivers last: nothing arrives

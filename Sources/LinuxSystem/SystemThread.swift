@@ -56,6 +56,9 @@ public final class SystemThread: Sendable {
         if joined.exchange(true, ordering: .acquiringAndReleasing) == false { pthread_detach(thread) }
     }
 
+    /// The processors that the process may use, in ascending order.
+    public static var processors: [Int] { (0..<1024).filter { clinux_may_use(CInt($0)) == 1 } }
+
     /// Waits until the thread has ended; all that it wrote is visible after. A second call returns at once.
     public func join() {
         guard joined.exchange(true, ordering: .acquiringAndReleasing) == false else { return }

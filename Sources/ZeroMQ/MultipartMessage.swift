@@ -101,6 +101,12 @@ public final class MultipartMessage {
         }
     }
 
+    /// Takes over a first frame that was received elsewhere, and leaves that one empty.
+    func take(moving first: UnsafeMutablePointer<zmq_msg_t>) {
+        zmq_msg_move(frames, first)
+        accept(frames)
+    }
+
     /// Whether the last message went over a bound.
     public var isOversize: Bool { receivedFrames > count }
 }

@@ -33,10 +33,19 @@ extension ZeroMQSocket {
     /// - Throws: `contextTerminated` at shutdown, blocked or not.
     public func receive(into message: MultipartMessage, wait: Bool) throws(ZeroMQError) -> ReceiveResult {
         message.removeAll()
+        let slot = message.slot(spare: spare)
+        guard try receiveFrame(slot, wait: wait) else { return .nothing }
+        let hasMore = zmq_msg_more(slot) != 0
+        message.accept(slot)
+        return hasMore ? try receiveRest(into: message) : message.isOversize ? .oversize : .message
+    }
+
+    /// Receives the frames that follow those in hand.
+    func receiveRest(into message: MultipartMessage) throws(ZeroMQError) -> ReceiveResult {
         while true {
             let slot = message.slot(spare: spare)
             // libzmq hands out a message only when it is complete, so past the first frame nothing blocks.
-            guard try receiveFrame(slot, wait: wait || message.receivedFrames > 0) else { return .nothing }
+            guard try receiveFrame(slot, wait: true) else { return .nothing }
             let hasMore = zmq_msg_more(slot) != 0
             message.accept(slot)
             if !hasMore { return message.isOversize ? .oversize : .message }

@@ -65,6 +65,8 @@ struct ConfigurationFaultTests {
         Case(yaml: "requests:\n  endpoints: []", line: 2, path: "requests.endpoints", words: "at least one"),
         Case(yaml: "streams: []", line: 1, path: "streams", words: "at least one"),
         Case(yaml: "streams: events", line: 1, path: "streams", words: "a list"),
+        Case(yaml: "threads:\n  pin: [0, 0]", line: 2, path: "threads.pin", words: "list of different processors"),
+        Case(yaml: "threads:\n  pin: some", line: 2, path: "threads.pin", words: "none, auto or"),
         Case(yaml: "threads: 3", line: 1, path: "threads", words: "receivers, trainers"),
         Case(yaml: "state:\n  snapshot:\n    on_shutdown: perhaps", line: 3, path: "state.snapshot.on_shutdown", words: "true or false"),
         Case(yaml: "events:\n  view:\n    label: high", line: 3, path: "events.view.label", words: "a number"),

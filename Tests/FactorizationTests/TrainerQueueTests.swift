@@ -78,6 +78,20 @@ import Testing
         #expect(queue.prepareSleep(seen: queue.waiting().issued) && queue.takeWakeUp())
     }
 
+    @Test func aProducerIsWokenOnceHalfOfTheQueueIsFree() {
+        let queue = TrainerQueue(capacity: 4)
+        for number in 1...2 { queue.append(TrainerQueueTests.record(number, features: 0)) }
+        queue.publish(position: 2)
+        #expect(!queue.prepareWait() && !queue.takeWaiter(), "half is free: nothing to wait for, nobody to wake")
+        for number in 3...4 { queue.append(TrainerQueueTests.record(number, features: 0)) }
+        queue.publish(position: 4)
+        #expect(queue.prepareWait())
+        queue.release(count: 1, features: 0)
+        #expect(!queue.takeWaiter())
+        queue.release(count: 1, features: 0)
+        #expect(queue.takeWaiter() && !queue.takeWaiter())
+    }
+
     /// The consumer sleeps on a semaphore that only `takeWakeUp` raises: a lost wake-up would leave it there.
     @Test func noWakeUpIsLost() {
         let queue = TrainerQueue(capacity: 64), total = 20_000

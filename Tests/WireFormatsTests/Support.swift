@@ -63,7 +63,7 @@ func decode(_ text: String, policy: IdPolicy = .canonical, limits: EventLimits =
     decode([Array(text.utf8)], policy: policy, limits: limits)
 }
 
-private func collect(_ batch: EventBatch, into result: inout Decoded) {
+func collect(_ batch: EventBatch, into result: inout Decoded) {
     func text(_ range: TextRange) -> String { String(decoding: batch.text(range), as: UTF8.self) }
     for message in batch.messages {
         precondition(message.stream == 3)

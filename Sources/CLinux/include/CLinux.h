@@ -20,6 +20,9 @@ int clinux_set_thread_name(const char *name);
 /// Restricts the calling thread to one processor. Returns an errno value, 0 on success.
 int clinux_pin_thread(int processor);
 
+/// Whether the process may run on a processor: 1 or 0.
+int clinux_may_use(int processor);
+
 /// Makes a thread created with `attributes` start on one processor. Returns an errno value, 0 on success.
 int clinux_pin_attributes(pthread_attr_t *attributes, int processor);
 

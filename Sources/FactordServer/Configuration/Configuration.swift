@@ -124,9 +124,11 @@ public struct Configuration: Sendable, Equatable, Codable {
 
     public struct Threads: Sendable, Equatable, Codable {
         /// Threads that read and decode streams.
-        public var receivers = 1
+        public var receivers = Threads.defaultReceivers
         /// Threads that learn; one is deterministic.
         public var trainers = Threads.defaultTrainers
+        /// Which of them run on one processor only.
+        public var pin = ProcessorPinning.none
 
         public init() {}
     }

@@ -11,13 +11,16 @@ final class Ingest: Sendable {
     private let trainers: [TrainerThread]
     /// Whose turn it is. Held for a batch, never for an event.
     private let turn = Lock<Void>(())
+    /// Signalled by a trainer that has room again.
+    private let room: EventDescriptor
     /// Times that a receiver had to wait for a trainer.
     let waits = Atomic<Int>(0)
 
-    init(engine: Engine, trainers: [TrainerThread]) {
+    init(engine: Engine, trainers: [TrainerThread], room: EventDescriptor) {
         self.engine = engine
         sequencer = engine.sequencer
         self.trainers = trainers
+        self.room = room
     }
 
     /// Takes a batch whole. Answers what was refused of it: record index and reason, a bounded number.
@@ -30,10 +33,20 @@ final class Ingest: Sendable {
                 wakeTrainers()
                 if !sequencer.lastRefusals.isEmpty { refusals += sequencer.lastRefusals }
                 if index == batch.recordCount { return refusals }
-                waits.add(1, ordering: .relaxed)
-                MonotonicClock.sleep(microseconds: 50)
+                waitForRoom()
             }
         }
+    }
+
+    /// Sleeps until half of a full queue is free again. Behind a full queue nobody loses time by that: what waits in its
+    /// other half takes a trainer longer than the waking of this thread.
+    private func waitForRoom() {
+        waits.add(1, ordering: .relaxed)
+        room.drain()
+        // Some room, or none for a record with very many features: neither is to be waited for long.
+        guard sequencer.prepareWait() else { return MonotonicClock.sleep(microseconds: 50) }
+        // Bounded, for a trainer may have looked just before: see `TrainerQueue.takeWaiter`.
+        _ = try? DescriptorPoller([room.descriptor]).wait(timeoutMilliseconds: 2)
     }
 
     private func wakeTrainers() {

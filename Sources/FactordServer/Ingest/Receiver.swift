@@ -11,6 +11,8 @@ import ZeroMQ
 final class Receiver: Service {
     let name = "receiver"
     private let number: Int
+    /// The one processor to run on; nil for any.
+    private let processor: Int?
     private let log: Logger
     private let isStopping = Atomic<Bool>(false)
     private let wakeUp: EventDescriptor
@@ -19,10 +21,11 @@ final class Receiver: Service {
     private let makeLoop: @Sendable () throws -> ReceiveLoop
 
     init(
-        number: Int, streams: [(index: Int, stream: Configuration.Stream, counters: StreamCounters)], context: ZeroMQContext,
-        engine: Engine, ids: IdPolicy, ingest: Ingest, deadLetters: DeadLetterFile, log: Logger
+        number: Int, streams: [(index: Int, stream: Configuration.Stream, counters: StreamCounters)], processor: Int?,
+        context: ZeroMQContext, engine: Engine, ids: IdPolicy, ingest: Ingest, deadLetters: DeadLetterFile, log: Logger
     ) throws(SystemError) {
         self.number = number
+        self.processor = processor
         self.log = log
         let wakeUp = try EventDescriptor()
         self.wakeUp = wakeUp
@@ -40,7 +43,7 @@ final class Receiver: Service {
     func start() throws {
         let loop = Handover(try makeLoop())
         loop.value.handOver()
-        let started = try SystemThread(name: "receiver \(number)") { [self] in
+        let started = try SystemThread(name: "receiver \(number)", processor: processor) { [self] in
             do throws(ZeroMQError) {
                 try loop.value.run(until: isStopping)
             } catch {

@@ -7,15 +7,21 @@ final class TrainerThread: Service {
     private let trainer: Trainer
     private let gate: PositionGate
     private let wakeUp: EventDescriptor
+    /// Wakes the receiver that waits for room in the queue.
+    private let room: EventDescriptor
+    /// The one processor to run on; nil for any.
+    private let processor: Int?
     private let isStopping = Atomic<Bool>(false)
     private let thread = Lock<SystemThread?>(nil)
 
     /// Records between two looks at who waits for a position.
     private static let stride = 256
 
-    init(_ trainer: Trainer, gate: PositionGate) throws(SystemError) {
+    init(_ trainer: Trainer, gate: PositionGate, room: EventDescriptor, processor: Int?) throws(SystemError) {
         self.trainer = trainer
         self.gate = gate
+        self.room = room
+        self.processor = processor
         wakeUp = try EventDescriptor()
     }
 
@@ -25,7 +31,7 @@ final class TrainerThread: Service {
     func signal() { wakeUp.signal() }
 
     func start() throws {
-        let started = try SystemThread(name: "trainer \(trainer.index)") { [self] in run() }
+        let started = try SystemThread(name: "trainer \(trainer.index)", processor: processor) { [self] in run() }
         thread.withLock { $0 = started }
     }
 
@@ -40,11 +46,10 @@ final class TrainerThread: Service {
         let poller = DescriptorPoller([wakeUp.descriptor])
         while true {
             let stopping = isStopping.load(ordering: .acquiring)
-            if trainer.drain(limit: TrainerThread.stride) > 0 {
-                gate.check()
-                continue
-            }
+            let applied = trainer.drain(limit: TrainerThread.stride)
+            if trainer.takeWaiter() { room.signal() }
             gate.check()
+            if applied > 0 { continue }
             if stopping { return }
             guard trainer.prepareSleep() else { continue }
             // A failing poll would only make this loop look more often.

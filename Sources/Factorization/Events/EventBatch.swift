@@ -141,10 +141,13 @@ public final class EventBatch {
     public let textCapacity: Int
     public let messageCapacity: Int
 
-    public private(set) var recordCount = 0
-    public private(set) var featureCount = 0
-    public private(set) var textCount = 0
-    public private(set) var messageCount = 0
+    /// How far each store is filled. Behind a pointer, because fields of a class would have each access to them checked for
+    /// exclusivity at run time, several times an event.
+    @usableFromInline let filled: UnsafeMutablePointer<Mark>
+    @inlinable public var recordCount: Int { filled.pointee.records }
+    @inlinable public var featureCount: Int { filled.pointee.features }
+    @inlinable public var textCount: Int { filled.pointee.text }
+    @inlinable public var messageCount: Int { filled.pointee.messages }
 
     @usableFromInline let recordStore: UnsafeMutablePointer<EventRecord>
     @usableFromInline let featureStore: UnsafeMutablePointer<FeatureEntry>
@@ -156,6 +159,8 @@ public final class EventBatch {
         self.featureCapacity = featureCapacity
         self.textCapacity = textCapacity
         self.messageCapacity = messageCapacity
+        filled = .allocate(capacity: 1)
+        filled.initialize(to: Mark())
         recordStore = .allocate(capacity: recordCapacity)
         featureStore = .allocate(capacity: featureCapacity)
         messageStore = .allocate(capacity: messageCapacity)
@@ -163,6 +168,7 @@ public final class EventBatch {
     }
 
     deinit {
+        filled.deallocate()
         recordStore.deallocate()
         featureStore.deallocate()
         messageStore.deallocate()
@@ -170,70 +176,67 @@ public final class EventBatch {
     }
 
     /// Forgets all records; keys and texts taken from the batch are void from here on.
-    public func reset() {
-        recordCount = 0
-        featureCount = 0
-        textCount = 0
-        messageCount = 0
-    }
+    public func reset() { filled.pointee = Mark() }
 
-    public var records: UnsafeMutableBufferPointer<EventRecord> {
+    @inlinable public var records: UnsafeMutableBufferPointer<EventRecord> {
         UnsafeMutableBufferPointer(start: recordStore, count: recordCount)
     }
-    public var features: UnsafeBufferPointer<FeatureEntry> {
+    @inlinable public var features: UnsafeBufferPointer<FeatureEntry> {
         UnsafeBufferPointer(start: featureStore, count: featureCount)
     }
-    public var messages: UnsafeBufferPointer<MessageEntry> {
+    @inlinable public var messages: UnsafeBufferPointer<MessageEntry> {
         UnsafeBufferPointer(start: messageStore, count: messageCount)
     }
 
     /// Adds a record. Its features must have been appended just before, as one run.
+    @inlinable
     public func append(_ record: EventRecord) -> Bool {
         guard recordCount < recordCapacity else { return false }
         (recordStore + recordCount).initialize(to: record)
-        recordCount += 1
+        filled.pointee.records &+= 1
         return true
     }
 
+    @inlinable
     public func append(_ feature: FeatureEntry) -> Bool {
         guard featureCount < featureCapacity else { return false }
         (featureStore + featureCount).initialize(to: feature)
-        featureCount += 1
+        filled.pointee.features &+= 1
         return true
     }
 
+    @inlinable
     public func append(_ message: MessageEntry) -> Bool {
         guard messageCount < messageCapacity else { return false }
         (messageStore + messageCount).initialize(to: message)
-        messageCount += 1
+        filled.pointee.messages &+= 1
         return true
     }
 
     /// Copies bytes into the arena, where they stay put until `reset`. Nil when the arena is full.
+    @inlinable
     public func copyText(_ bytes: UnsafeRawBufferPointer) -> TextRange? {
         guard textCount + bytes.count <= textCapacity else { return nil }
         let range = TextRange(offset: UInt32(textCount), length: UInt32(bytes.count))
         if let source = bytes.baseAddress { (textStore + textCount).copyMemory(from: source, byteCount: bytes.count) }
-        textCount += bytes.count
+        filled.pointee.text &+= bytes.count
         return range
     }
 
     /// The bytes of a range; they stay at this address until `reset`.
+    @inlinable
     public func text(_ range: TextRange) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: textStore + Int(range.offset), count: Int(range.length))
     }
 
     /// Where the stores stand, to take back a record that turned out bad halfway (`restore`).
     public struct Mark: Sendable {
-        let records: Int, features: Int, text: Int, messages: Int
+        @usableFromInline var records = 0, features = 0, text = 0, messages = 0
+        @usableFromInline init() {}
     }
-    public var mark: Mark { Mark(records: recordCount, features: featureCount, text: textCount, messages: messageCount) }
+    @inlinable public var mark: Mark { filled.pointee }
 
     /// Takes back all that was appended since `mark`.
-    public func restore(_ mark: Mark) {
-        recordCount = mark.records
-        featureCount = mark.features
-        textCount = mark.text
-        messageCount = mark.messages
-    }
+    @inlinable
+    public func restore(_ mark: Mark) { filled.pointee = mark }
 }

@@ -46,6 +46,8 @@ final class EventTypes: @unchecked Sendable {
     /// Rules by ordinal, of fixed place; an entry is written before its ordinal is given out.
     private let rules: UnsafeMutablePointer<TypeRule>
     private var names: [[UInt8]] = []
+    /// The same names where they never move.
+    private let texts: UnsafeMutablePointer<UnsafeRawBufferPointer>
     private var ordinals: [[UInt8]: UInt16] = [:]
     private let configured: [String: TypeRule]
     private let fallback: TypeRule
@@ -57,16 +59,22 @@ final class EventTypes: @unchecked Sendable {
     ///   - fallback: the rule of every other type, and of events without one.
     init(configured: [String: TypeRule], fallback: TypeRule) {
         rules = .allocate(capacity: EventTypes.capacity)
+        texts = .allocate(capacity: EventTypes.capacity)
         self.configured = configured
         self.fallback = fallback
         _ = add([])
     }
 
-    deinit { rules.deallocate() }
+    deinit {
+        rules.deallocate()
+        for ordinal in names.indices { texts[ordinal].deallocate() }
+        texts.deallocate()
+    }
 
     /// The ordinal of a type's name, added if it is new; nil when the registry is full.
     func resolve(_ name: UnsafeRawBufferPointer) -> UInt16? {
-        if names[Int(last)].elementsEqual(name) { return last }
+        let before = texts[Int(last)]
+        if before.count == name.count, before.elementsEqual(name) { return last }
         if let known = ordinals[Array(name)] {
             last = known
             return known
@@ -80,6 +88,9 @@ final class EventTypes: @unchecked Sendable {
         let ordinal = UInt16(names.count)
         let text = String(decoding: name, as: UTF8.self)
         (rules + Int(ordinal)).initialize(to: configured[text] ?? fallback)
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: name.count, alignment: 1)
+        copy.copyBytes(from: name)
+        (texts + Int(ordinal)).initialize(to: UnsafeRawBufferPointer(copy))
         names.append(name)
         ordinals[name] = ordinal
         return ordinal

@@ -54,6 +54,9 @@ final class TrainerQueue: @unchecked Sendable {
     /// Set by a consumer that is about to sleep, taken by the producer that wakes it.
     private let asleep = Atomic<Bool>(false)
 
+    /// Set by a producer that waits for room, taken by the consumer that made some.
+    private let wanted = Atomic<Bool>(false)
+
     /// Producer only: written but not yet published, and the consumer's last known place.
     private var writing = 0
     private var featureWriting = 0
@@ -118,7 +121,24 @@ final class TrainerQueue: @unchecked Sendable {
         asleep.load(ordering: .sequentiallyConsistent) && asleep.exchange(false, ordering: .sequentiallyConsistent)
     }
 
+    /// Announces a wait for room, which ends when half of the queue is free: to be woken for each free place would cost more
+    /// than the place is worth. False when that much is free already.
+    func prepareWait() -> Bool {
+        wanted.store(true, ordering: .sequentiallyConsistent)
+        if writing &- head.load(ordering: .sequentiallyConsistent) > capacity / 2 { return true }
+        wanted.store(false, ordering: .sequentiallyConsistent)
+        return false
+    }
+
     // MARK: Consumer
+
+    /// Whether a producer waits and is now to be woken, once. A consumer that looks between two releases may miss one that
+    /// is just going to wait, and finds it the next time; the producer does not wait without end.
+    @inline(__always)
+    func takeWaiter() -> Bool {
+        guard wanted.load(ordering: .relaxed), depth <= capacity / 2 else { return false }
+        return wanted.exchange(false, ordering: .sequentiallyConsistent)
+    }
 
     /// What waits: the position up to which all of this trainer's events are visible, then the records.
     @inline(__always)

@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 /// The ids of one side (users, items, or features): each id's ordinal, and each ordinal's id, count and flags.
@@ -94,6 +95,13 @@ public final class EntityTable: @unchecked Sendable {
     /// Asks for the index line of a key that `find` will look for soon.
     @inline(__always)
     func prefetch(_ key: Key) { index.prefetch(hash: key.hash) }
+
+    /// Asks for the row of a key that `find` will look for soon, by its tag alone; the index line should have come by now.
+    @inline(__always)
+    func prefetchRow(_ key: Key) {
+        let ordinal = index.find(hash: key.hash) { _ in true }
+        if ordinal != Placement.none { fk_prefetch(rows.address(ordinal)) }
+    }
 
     /// Gives a new id the next ordinal. Readers find it once `publish` was called for it: rows of models are made ready in
     /// between. Nil when all ordinals are given out.

@@ -32,6 +32,8 @@ public final class Sequencer: @unchecked Sendable {
     let shared: SharedState
     let models: [Model]
     let queues: [TrainerQueue]
+    /// What the loop over a batch's records goes through: without reference counting, for these live as long as this does.
+    let path: SequencerPath
     /// The last position given out; the next event gets one more. Stored by the sequencer when its records are published.
     private let last = Atomic<UInt64>(0)
     /// Sequencer only: the position while a batch is under way.
@@ -63,12 +65,16 @@ public final class Sequencer: @unchecked Sendable {
         self.shared = shared
         self.models = models
         self.queues = queues
+        path = SequencerPath(shared: shared, queues: queues)
         negatives = NegativeSchedule(models: models)
         refused = .allocate(capacity: Refusal.allCases.count)
         for index in 0..<Refusal.allCases.count { (refused + index).initialize(to: Atomic(0)) }
     }
 
-    deinit { refused.deallocate() }
+    deinit {
+        refused.deallocate()
+        path.deallocate()
+    }
 
     /// Records refused since the start, by reason; those that never happened are left out.
     public var refusals: [(reason: Refusal, count: Int)] {
@@ -98,22 +104,26 @@ public final class Sequencer: @unchecked Sendable {
     public func take(_ batch: EventBatch, from first: Int) -> Int {
         let records = batch.records
         var index = first
-        lastRefusals.removeAll(keepingCapacity: true)
+        if !lastRefusals.isEmpty { lastRefusals.removeAll(keepingCapacity: true) }
+        // Index lines are asked for far ahead, so that they are there when the ids' rows are asked for, a little less far.
+        for ahead in first..<min(first + SequencerPath.rowsAhead, records.count) { path.prefetchRows(records, ahead) }
         while index < records.count {
-            prefetch(records, from: index)
-            let end = min(index + 16, records.count)
-            while index < end {
-                guard take(records[index], index, of: batch) else {
-                    publish()
-                    return index
-                }
-                keeper.taken &+= 1
-                keeper.isDone = false
-                index += 1
-            }
+            path.prefetchIndex(records, index &+ SequencerPath.indexAhead)
+            path.prefetchRows(records, index &+ SequencerPath.rowsAhead)
+            guard take(records.baseAddress.unsafelyUnwrapped + index, index, of: batch) else { break }
+            keeper.taken &+= 1
+            keeper.isDone = false
+            index &+= 1
         }
         publish()
         return index
+    }
+
+    /// Announces a wait for room in the queues that are more than half full; false when there is none, and so no need to wait.
+    public func prepareWait() -> Bool {
+        var waits = false
+        for queue in queues where queue.prepareWait() { waits = true }
+        return waits
     }
 
     /// The trainers that sleep and have work now, as bits.
@@ -129,51 +139,56 @@ public final class Sequencer: @unchecked Sendable {
         last.store(position, ordering: .releasing)
     }
 
-    @inline(__always)
-    private func prefetch(_ records: UnsafeMutableBufferPointer<EventRecord>, from index: Int) {
-        for ahead in index..<min(index + 16, records.count) {
-            shared.users.prefetch(records[ahead].user)
-            shared.items.prefetch(records[ahead].item)
-        }
-    }
-
     /// One record; false when its trainer's queue is full.
     @inline(__always)
-    private func take(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
+    private func take(_ place: UnsafePointer<EventRecord>, _ index: Int, of batch: EventBatch) -> Bool {
         if keeper.isActive, !keepRows() { return false }
         if position >= negatives.next, !handOutTables() { return false }
+        if place.pointee.kind == .interaction { return takeInteraction(place, index, of: batch) }
+        return takeOther(place.pointee, index, of: batch)
+    }
+
+    @inline(never)
+    private func takeOther(_ record: EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
         switch record.kind {
-        case .interaction: return takeInteraction(record, index, of: batch)
         case .hideItem, .unhideItem:
             return takeVisibility(record, index)
         case .undo: return takeUndo(record, index, of: batch)
         case .forgetUser, .forgetItem: return takeForget(record, index)
         case .itemAttributes, .userAttributes: return takeAttributes(record, index, of: batch)
         case .beat: return true
-        case .negativeTables, .evictUser, .evictItem, .reuseItem, .beginSweep, .sweep: return refuse(index, .unsupported)
+        case .interaction, .negativeTables, .evictUser, .evictItem, .reuseItem, .beginSweep, .sweep: return refuse(index, .unsupported)
         }
     }
 
     @inline(__always)
-    private func takeInteraction(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
-        guard let type = shared.types.resolve(batch.text(record.type)) else {
+    private func takeInteraction(_ record: UnsafePointer<EventRecord>, _ index: Int, of batch: EventBatch) -> Bool {
+        guard let type = record.pointee.type.isEmpty ? 0 : path.type(batch.text(record.pointee.type)) else {
             return refuse(index, .tooManyTypes)
         }
-        let hasValue = record.hasValue
-        if !hasValue, shared.types.rule(type).pointee.needsValue { return refuse(index, .missingValue) }
-        let user = ordinal(of: record.user, in: .users)
+        let hasValue = record.pointee.hasValue
+        if !hasValue, path.rules[Int(type)].needsValue { return refuse(index, .missingValue) }
+        var user = path.user(record.pointee.user)
+        if user == Placement.none { user = admit(record.pointee.user, to: shared.users, .users) }
         guard user != Placement.none else { return refuseRow(index) }
-        let queue = queues[Placement.shard(user) % queues.count]
-        let given = min(Int(record.featureCount), Sequencer.featureLimit)
+        return path.queue(user)._withUnsafeGuaranteedRef { takeInteraction(record, index, of: batch, user, type, $0) }
+    }
+
+    @inline(__always)
+    private func takeInteraction(
+        _ record: UnsafePointer<EventRecord>, _ index: Int, of batch: EventBatch, _ user: UInt32, _ type: UInt16, _ queue: TrainerQueue
+    ) -> Bool {
+        let given = min(Int(record.pointee.featureCount), Sequencer.featureLimit)
         // The item may come back to a row, which takes a record too.
         guard queue.hasSpace(features: given, records: 2) else { return false }
-        let item = ordinal(of: record.item, in: .items)
+        var item = path.item(record.pointee.item)
+        if item == Placement.none { item = admit(record.pointee.item, to: shared.items, .items) }
         guard item != Placement.none else { return refuseRow(index) }
         var featureCount: UInt16 = 0
-        if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
-        let scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
+        if given < Int(record.pointee.featureCount) { _ = refuse(index, .badFeature) }
+        let scale = FeatureCrowd.scale(batch.features, from: Int(record.pointee.firstFeature), count: given)
         for feature in 0..<given {
-            let entry = batch.features[Int(record.firstFeature) + feature]
+            let entry = batch.features[Int(record.pointee.firstFeature) + feature]
             guard abs(entry.weight) <= Sequencer.largestFeature else {
                 _ = refuse(index, .badFeature)
                 continue
@@ -194,13 +209,12 @@ public final class Sequencer: @unchecked Sendable {
         }
         position += 1
         let increment = shared.increment(at: position)
-        shared.items.count(item, by: increment)
-        shared.users.count(user, by: increment)
+        path.count(item: item, user: user, by: increment)
         if keeper.isActive { touch(user, item) }
         queue.append(
             TrainingRecord(
-                position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: record.value,
-                weight: record.weight, type: type, featureCount: featureCount, kind: .interaction, hasValue: record.hasValue))
+                position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: record.pointee.value,
+                weight: record.pointee.weight, type: type, featureCount: featureCount, kind: .interaction, hasValue: record.pointee.hasValue))
         return true
     }
 

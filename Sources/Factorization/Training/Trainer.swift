@@ -125,6 +125,9 @@ public final class Trainer: @unchecked Sendable {
         return count
     }
 
+    /// Whether the sequencer waits for room that there is now, and is to be woken.
+    public func takeWaiter() -> Bool { queue.takeWaiter() }
+
     /// Every event up to here is applied, when the last record handed to the learners is that at `position`: what waits in a
     /// run is not.
     private func appliedPosition(through position: UInt64) -> UInt64 {

@@ -79,17 +79,21 @@ public final class EventDecoder {
     /// Takes up a message. The frames must stay where they are until `fill` answers true.
     public func begin(frames: UnsafeBufferPointer<UnsafeRawBufferPointer>, topic: TopicRule, stream: UInt16) {
         startMessage(stream)
-        bodyFrame = 0
-        switch topic {
-        case .none: break
-        case .first: bodyFrame = 1
-        case .recognised: bodyFrame = frames.count > 1 && !EventDecoder.beginsLikeBody(frames[0]) ? 1 : 0
-        }
+        bodyFrame = bodyIndex(of: frames, topic)
         guard bodyFrame < frames.count else {
             return refuseMessage(.emptyMessage, "the message has no body", bytes: 0)
         }
         let columns = UnsafeBufferPointer(rebasing: frames[(bodyFrame + 1)...])
         takeBody(frames[bodyFrame], columns: columns)
+    }
+
+    /// Where the body stands among a message's frames.
+    func bodyIndex(of frames: UnsafeBufferPointer<UnsafeRawBufferPointer>, _ topic: TopicRule) -> Int {
+        switch topic {
+        case .none: 0
+        case .first: 1
+        case .recognised: frames.count > 1 && !EventDecoder.beginsLikeBody(frames[0]) ? 1 : 0
+        }
     }
 
     /// Takes up a message of one frame. The body must stay where it is until `fill` answers true.

@@ -8,6 +8,8 @@ enum KeyWord {
     @inline(__always) static var time: UInt64 { 0x656D_6974 }
     @inline(__always) static var context: UInt64 { 0x74_7865_746E_6F63 }
     @inline(__always) static var source: UInt64 { 0x6563_7275_6F73 }
+    @inline(__always) static var seq: UInt64 { 0x716573 }
+    @inline(__always) static var columns: UInt64 { 0x736E6D756C6F63 }
     @inline(__always) static var epoch: UInt64 { 0x68_636F_7065 }
     @inline(__always) static var entity: UInt64 { 0x7974_6974_6E65 }
     @inline(__always) static var id: UInt64 { 0x6469 }

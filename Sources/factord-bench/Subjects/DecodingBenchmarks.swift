@@ -33,18 +33,38 @@ func decodingBenchmarks(_ plan: Plan) -> [Benchmark] {
     }
 }
 
-/// Takes all messages through a decoder as a receiver does: a batch is handed on when it is full.
+/// Takes all messages through a decoder as a receiver does: messages of one frame in bursts; a batch is handed on when it is
+/// full.
 private func decodeAll(_ messages: Messages, _ decoder: EventDecoder, handOn: () -> Void, into batch: () -> EventBatch) {
-    withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 16) { parts in
-        var count = 0
+    withUnsafeTemporaryAllocation(of: UnsafeRawBufferPointer.self, capacity: 64) { parts in
+        var count = 0, isWhole = true
+        func takeBurst() {
+            let bodies = UnsafeBufferPointer(rebasing: parts[..<count])
+            var index = 0
+            while true {
+                index = decoder.takePlain(bodies, from: index, stream: 0, into: batch())
+                if index == count { break }
+                decoder.begin(body: bodies[index], stream: 0)
+                while !decoder.fill(batch()) { handOn() }
+                index += 1
+            }
+            count = 0
+        }
         for frame in messages.frames {
             parts[count] = UnsafeRawBufferPointer(start: frame.data, count: frame.size)
             count += 1
-            if frame.more != 0 { continue }
-            decoder.begin(frames: UnsafeBufferPointer(rebasing: parts[..<count]), topic: .none, stream: 0)
-            count = 0
-            while !decoder.fill(batch()) { handOn() }
+            if frame.more != 0 {
+                isWhole = false
+            } else if isWhole {
+                if count == parts.count { takeBurst() }
+            } else {
+                decoder.begin(frames: UnsafeBufferPointer(rebasing: parts[..<count]), topic: .none, stream: 0)
+                while !decoder.fill(batch()) { handOn() }
+                count = 0
+                isWhole = true
+            }
         }
+        takeBurst()
     }
     handOn()
 }

@@ -49,8 +49,8 @@ private func engine(_ model: ModelSettings, _ workload: Workload, trainers: Int,
             trainers: trainers, historyLength: historyLength, seenLimit: historyLength > 0 ? 10_000 : 0))
 }
 
-/// Batches of events with integer ids, as a decoder makes them.
-func eventBatches(_ events: ArraySlice<yard_event>, hashing: KeyHash) -> [EventBatch] {
+/// Batches of events with integer ids, as a decoder makes them; without values where not `valued`.
+func eventBatches(_ events: ArraySlice<yard_event>, valued: Bool = true, hashing: KeyHash) -> [EventBatch] {
     var batches: [EventBatch] = [], rest = events
     while !rest.isEmpty {
         let part = rest.prefix(4096)
@@ -60,7 +60,7 @@ func eventBatches(_ events: ArraySlice<yard_event>, hashing: KeyHash) -> [EventB
             _ = batch.append(
                 EventRecord(
                     kind: .interaction, user: Key(integer: Int64(event.user), hashing: hashing),
-                    item: Key(integer: Int64(event.item), hashing: hashing), value: event.label))
+                    item: Key(integer: Int64(event.item), hashing: hashing), value: valued ? event.label : nil))
         }
         batches.append(batch)
     }

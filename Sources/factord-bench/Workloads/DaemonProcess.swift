@@ -1,3 +1,5 @@
+import Factorization
+import FactordServer
 import Glibc
 import LinuxSystem
 import StreamTools
@@ -28,8 +30,21 @@ final class DaemonProcess {
     private var started: pid_t?
     private var directory: String?
 
-    /// Takes the daemon that the plan names, or starts one: default model (rank 32, 4 negatives), one trainer.
-    init(_ plan: Plan) throws {
+    /// The model and what surrounds it in a daemon that is started: nothing is left to defaults, so that an engine in process
+    /// can be made of the same text.
+    static let settings = """
+        model:
+          {kind: mf, rank: 32, loss: logistic, unobserved: sampled, negatives: {count: 4, verified: true, popularity_exponent: 0},
+          history: {length: 0}, refolding: {after: 0}}
+        history: {held: 100, seen_limit: 10000}
+        replay: {capacity: 0}
+        threads: {receivers: 1, trainers: 1, pin: none}
+
+        """
+
+    /// Takes the daemon that the plan names, or starts one with `settings`. One that does not learn receives, decodes, resolves
+    /// ids and hands over all the same.
+    init(_ plan: Plan, learns: Bool = true) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
             client = try RequestClient(endpoint: endpoints.requests[0].endpoint)
@@ -47,11 +62,9 @@ final class DaemonProcess {
             streams: [{name: bench, endpoint: "\(events)", pattern: pull}]
             requests: {endpoints: ["\(requests)", "\(socket)"]}
             state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}}
-            model: {kind: mf, rank: 32, loss: logistic, negatives: {count: 4}}
-            threads: {trainers: 1}
             log: {level: warning}
 
-            """, to: directory + "/factord.yaml")
+            """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
         let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"])
         started = process
         endpoints = try DaemonEndpoints("\(events),\(requests),\(socket),\(process)")
@@ -74,6 +87,11 @@ final class DaemonProcess {
         }
     }
 
+    /// An engine with the settings of a started daemon.
+    static func engine() throws -> Engine {
+        Engine(settings: try Configuration.load(yaml: settings, file: "the benchmark's settings").configuration.engineSettings)
+    }
+
     /// The position up to which the daemon has learned.
     func position() throws -> Int {
         guard let position = try client.call("ping")["position"]?.integer else { throw BenchmarkError("ping tells no position") }
@@ -85,7 +103,8 @@ final class DaemonProcess {
         let deadline = MonotonicClock.nanoseconds + Int64(timeout * 1e9)
         while try self.position() < position {
             guard MonotonicClock.nanoseconds < deadline else { throw BenchmarkError("the daemon did not reach position \(position)") }
-            MonotonicClock.sleep(microseconds: 500)
+            // Seldom, so that asking takes next to nothing of the daemon's time.
+            MonotonicClock.sleep(microseconds: 2000)
         }
     }
 }

@@ -4,13 +4,15 @@ import WireFormats
 /// A form in which events go over the wire.
 enum MessageForm: String, CaseIterable {
     case single = "JSON single"
+    /// One event of about 100 bytes, as clients write them: with type, time and a key that no one reads.
+    case full = "JSON single full"
     case array = "JSON array"
     case columnar
 
     /// Events in a message.
     var batch: Int {
         switch self {
-        case .single: 1
+        case .single, .full: 1
         case .array: 100
         case .columnar: 4096
         }
@@ -40,6 +42,7 @@ final class Messages {
             messages += 1
             switch form {
             case .single: add(Messages.object(part.first!, valued), more: false)
+            case .full: add(Messages.fullObject(part.first!), more: false)
             case .array: add(Array("[\(part.map { String(decoding: Messages.object($0, valued), as: UTF8.self) }.joined(separator: ","))]".utf8), more: false)
             case .columnar:
                 let value = valued ? #",["value","<f4"]"# : ""
@@ -77,6 +80,23 @@ final class Messages {
             writer.key("value")
             writer.value(event.label)
         }
+        writer.endObject()
+        return Array(writer.bytes)
+    }
+
+    private static func fullObject(_ event: yard_event) -> [UInt8] {
+        var writer = JSONWriter(capacity: 128)
+        writer.beginObject()
+        writer.key("user")
+        writer.value(Int64(event.user))
+        writer.key("item")
+        writer.value(Int64(event.item))
+        writer.key("type")
+        writer.value("view")
+        writer.key("time")
+        writer.value(Int64(1_700_000_000_000) + Int64(event.user))
+        writer.key("session")
+        writer.value("5f0c1e9ab2d47c38")
         writer.endObject()
         return Array(writer.bytes)
     }
