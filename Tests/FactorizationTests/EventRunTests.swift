@@ -49,7 +49,7 @@ import Testing
     private func events(seed: Int, most: Int) -> [Event] {
         var dice = Dice(seed)
         // Few items: an item stands in many events, and now and then twice in one.
-        return (0..<60).map { _ in
+        return (0..<30).map { _ in
             Event(user: dice.below(7), items: (0..<1 + dice.below(most)).map { _ in dice.below(11) }, label: Float(dice.below(2)))
         }
     }
@@ -119,7 +119,7 @@ import Testing
         return (all, run.bias + run.pending.0 + run.pending.1 + run.pending.2)
     }
 
-    @Test(arguments: Kernels.Variant.allCases, [8, 16, 24, 32, 48, 64, 128, 208])
+    @Test(arguments: Kernels.Variant.allCases, [8, 16, 24, 32, 64, 128, 144])
     func runsLearnWhatEventsDo(variant: Kernels.Variant, width: Int) throws {
         guard let kernels = Kernels(variant) else { return }
         for (optimizer, loss, most) in [
