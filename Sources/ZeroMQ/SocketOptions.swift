@@ -61,7 +61,7 @@ public struct SocketOptions: Equatable, Sendable {
     /// For a socket that answers requests: it has a second, at the end, to hand over its last answers.
     public static var requests: SocketOptions {
         var options = SocketOptions()
-        options.lingerMilliseconds = 1000
+        options.lingerMilliseconds = 2000
         return options
     }
 
