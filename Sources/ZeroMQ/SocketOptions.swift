@@ -58,7 +58,7 @@ public struct SocketOptions: Equatable, Sendable {
         return options
     }
 
-    /// For a socket that answers requests: it has a second, at the end, to hand over its last answers.
+    /// For a socket that answers requests: it has two seconds, at the end, to hand over its last answers.
     public static var requests: SocketOptions {
         var options = SocketOptions()
         options.lingerMilliseconds = 2000
