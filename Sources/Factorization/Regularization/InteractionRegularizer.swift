@@ -17,10 +17,12 @@ final class InteractionRegularizer {
     /// The query before the event.
     private let query: UnsafeMutablePointer<Float>
     private let solved: UnsafeMutablePointer<Float>
+    /// G times `solved`.
+    private let image: UnsafeMutablePointer<Float>
     /// The vectors of the event's items as G knows them, one after the other.
     private let known: UnsafeMutablePointer<Float>
     private var hasQuery = false
-    /// Squared residual of a solve relative to the query's square: tight, since the gradient is the small difference of the two.
+    /// Squared residual of a solve relative to the square of the query: the gradient is as exact as the solve.
     private static let enough: Float = 1e-10
 
     init(model: Model, state: GramState) {
@@ -30,10 +32,11 @@ final class InteractionRegularizer {
         width = state.width
         query = Parameters.floats(width)
         solved = Parameters.floats(width)
+        image = Parameters.floats(width)
         known = Parameters.floats((model.settings.negatives + 1) * width)
     }
 
-    deinit { for vector in [query, solved, known] { vector.deallocate() } }
+    deinit { for vector in [query, solved, image, known] { vector.deallocate() } }
 
     /// Settles the items of an event, before any of them is scored.
     func begin(_ record: UnsafeMutablePointer<TrainingRecord>, _ ordinals: UnsafePointer<UInt32>, count: Int) {
@@ -56,8 +59,9 @@ final class InteractionRegularizer {
         kernels.copy(solved, query, width)
         keeper.solveItems(solved, strength, enough: InteractionRegularizer.enough)
         guard keeper.isFinite(solved) else { return }
-        kernels.add(gradient, query, 1 / rate, width)
-        kernels.add(gradient, solved, -1 / rate, width)
+        // (p − p')/η = (γ/n) G p', without the difference of two vectors that are nearly the same.
+        kernels.product(image, keeper.state.items, solved, width)
+        kernels.add(gradient, image, strength / rate, width)
     }
 
     /// Lets G and C follow the event, once its items have their steps and bad rows are mended.

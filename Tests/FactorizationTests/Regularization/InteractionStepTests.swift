@@ -48,7 +48,7 @@ import Testing
     private func expectSame(_ got: ReferenceRow, _ want: ReferenceRow, before: ReferenceRow, _ what: String) {
         let step = zip(want.v, before.v).map { abs($0 - $1) }.max()!
         for f in got.v.indices {
-            #expect(abs(got.v[f] - want.v[f]) <= 5e-3 * step + 3e-7 * (abs(want.v[f]) + 0.1), "\(what), factor \(f), step \(step)")
+            #expect(abs(got.v[f] - want.v[f]) <= 1e-4 * step + 3e-7 * (abs(want.v[f]) + 0.1), "\(what), factor \(f), step \(step)")
         }
     }
 
