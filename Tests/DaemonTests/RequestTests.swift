@@ -187,7 +187,8 @@ struct RequestTests {
         // The answer to what was sent after it shows that the daemon has it.
         try expectGood(waiting, after: "a request that waits")
         daemon.program?.signal(15)
-        #expect(try waiting.answer()?["result"]?["late"]?.bool == true)
+        let last = try waiting.answer()
+        #expect(last?["result"]?["late"]?.bool == true, "\(last?.json ?? "no answer")")
         #expect(try daemon.stop() == .exited(0))
     }
 }
