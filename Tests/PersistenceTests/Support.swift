@@ -23,7 +23,7 @@ struct SeededRandom: RandomNumberGenerator {
 /// An empty directory of the real file system; removed with what the test left in it.
 func withScratchDirectory(_ body: (String) throws -> Void) throws {
     let parent = getenv("TMPDIR").map { String(cString: $0) } ?? P_tmpdir
-    var template = Array("\(parent)/factord-test-XXXXXX".utf8CString)
+    var template = Array("\(parent)/factord-test-\(String(repeating: "X", count: 6))".utf8CString)
     let path = try #require(mkdtemp(&template).map { String(cString: $0) })
     defer { removeTree(path) }
     try body(path)

@@ -51,7 +51,7 @@ final class DaemonProcess {
             _ = try client.call("ping")
             return
         }
-        var template = Array("/tmp/factord-bench-XXXXXX".utf8CString)
+        var template = Array("/tmp/factord-bench-\(String(repeating: "X", count: 6))".utf8CString)
         guard mkdtemp(&template) != nil else { throw BenchmarkError("no temporary directory can be made: errno \(errno)") }
         let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.directory = directory
