@@ -54,6 +54,20 @@ import Testing
         #expect(ReferenceRow(engine.models[0].items, 0).v == before && engine.caps(0).rejected == 1)
     }
 
+    /// Wherever in a run of events the bad row is met, in the part that a call leaves for the next one too.
+    @Test func aBadRowIsMendedWhereverItStandsInARun() {
+        for place in stride(from: 0, to: 300, by: 7) {
+            let engine = Engine(settings: EngineSettings(models: [ModelSettings(rank: 8, negatives: 0)], queueCapacity: 512))
+            let events = (0..<300).map { TestEvent(user: Int64($0 % 40), item: Int64($0)) }
+            engine.learn(events)
+            let items = engine.models[0].items, bad = engine.item(Int64(place))
+            items.factors(bad)[3] = .infinity
+            engine.learn(events)
+            #expect(engine.caps(0).rejected == 1 && items.factors(bad)[3].isFinite, "place \(place)")
+            #expect(items.state(bad).pointee.updates == 0, "place \(place)")
+        }
+    }
+
     @Test func scalarFunctionsHoldAtTheEdges() {
         for x in [-200, -88, -30, -1, -1e-20, 0, 1e-20, 0.5, 1, 30, 88, 200] as [Float] {
             #expect(abs(Double(fk_sigmoid(x)) - 1 / (1 + exp(-Double(x)))) < 1e-6)
