@@ -22,7 +22,7 @@ struct PowerCutTests {
         let bench = try JournalBench(disk, settings: settings)
         let store = try SnapshotStore(directory: "s", retained: 2, fileSystem: disk)
         told.position = max(told.position, bench.position)
-        for _ in 0..<12 {
+        for _ in 0..<9 {
             bench.append(Int.random(in: 1...8, using: &random), commit: Bool.random(using: &random))
             told.position = max(told.position, bench.position)
             bench.turn(after: Bool.random(using: &random) ? 1_000_000_000 : 0)
@@ -74,7 +74,7 @@ struct PowerCutTests {
             var told = Told()
             var disk = MemoryFileSystem()
             for life in 0..<(seed % 4 == 0 ? 2 : 1) {
-                disk.setFaults(.init(failAt: Int.random(in: 1...300, using: &random), stopThere: true))
+                disk.setFaults(.init(failAt: Int.random(in: 1...220, using: &random), stopThere: true))
                 _ = failure { () throws(PersistenceError) in try Self.work(disk, &random, &told) }
                 disk = disk.afterPowerCut(&random, sectorBytes: Bool.random(using: &random) ? 512 : 4096)
                 let looked = disk.afterKill()
