@@ -29,7 +29,8 @@ extension Configuration.Journal {
             case .never: .never
             }
         return JournalSettings(
-            sync: sync, groupCommitNanoseconds: groupCommit.nanoseconds, segmentBytes: segmentBytes.bytes, tailBytes: tail.bytes & ~15)
+            sync: sync, groupCommitNanoseconds: groupCommit.nanoseconds, segmentBytes: segmentBytes.bytes, tailBytes: tail.bytes & ~15,
+            reservationBlock: JournalKeeper.reservationBlock)
     }
 }
 

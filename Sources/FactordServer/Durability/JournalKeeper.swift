@@ -54,11 +54,16 @@ final class JournalKeeper: Service {
 
     // MARK: For who has the turn
 
-    /// Waits until so many positions more may be given out (`Journal.reserve`). Degraded storage holds nobody up.
-    func reserve(through position: UInt64) {
+    /// Waits until so many positions behind `position` may be given out (`Journal.reserve`). Degraded storage holds nobody up.
+    func reserve(_ count: Int, after position: UInt64) {
         journal.reserve(aheadOf: position)
-        while journal.reservedCeiling < position, !isDegraded { MonotonicClock.sleep(microseconds: 100) }
+        // A ceiling that is lower than this is on its way up: half a block is more than a batch can take.
+        while journal.reservedCeiling < position + UInt64(count), !isDegraded { MonotonicClock.sleep(microseconds: 100) }
     }
+
+    /// Positions reserved at a time. After a crash as many may be passed over, and what fades with positions fades by that; a
+    /// smaller block means more writes to the disk.
+    static let reservationBlock: UInt64 = 1 << 17
 
     /// Appends a record; waits where the journal's memory is full. Where nothing can be appended, the ticket says so.
     func append(_ kind: JournalRecordKind, _ payload: UnsafeRawBufferPointer, first: UInt64, last: UInt64) -> DurabilityTicket {

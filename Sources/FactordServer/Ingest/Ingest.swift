@@ -176,12 +176,12 @@ final class Ingest: Sendable {
     // MARK: The turn
 
     /// Positions that a record takes at most: its own, and those of evictions and sweeps beside it.
-    private static let positionsPerRecord: UInt64 = 8
+    private static let positionsPerRecord = 8
 
     /// The position before a batch; sees to it that no position is given out that a start after a power cut could give again.
     private func begin(_ batch: EventBatch) -> UInt64 {
         let last = sequencer.lastPosition
-        journal?.reserve(through: last + UInt64(batch.recordCount) * Ingest.positionsPerRecord)
+        journal?.reserve(batch.recordCount * Ingest.positionsPerRecord, after: last)
         return last
     }
 

@@ -25,13 +25,19 @@ public final class AcknowledgedSink: MessageSink {
         let sequence: UInt64
         let frames: [[UInt8]]
         let records: Int
+        var isDone = false
+        var bytes: Int { frames.reduce(0) { $0 + $1.count } }
     }
 
     public private(set) var counts = Counts()
     /// The last message of which it is known that it and all before it are durable (or refused for good).
     public private(set) var settled: UInt64
-    /// Called with `settled` and the records acknowledged by then, as they grow.
+    /// The records in those.
+    public private(set) var settledRecords = 0
+    /// Called with `settled` and `settledRecords` as they grow.
     public var onProgress: (UInt64, Int) -> Void = { _, _ in }
+    /// Called with the same when the sink is closed.
+    public var onClose: (UInt64, Int) -> Void = { _, _ in }
     /// The refusals that came last, for a person; bounded.
     public private(set) var refusals: [String] = []
 
@@ -45,8 +51,8 @@ public final class AcknowledgedSink: MessageSink {
     private let numbering: StreamNumbering
     private let window: Int
     private let patience: Double
-    /// Those sent or to be sent, oldest first; answered ones behind the first stay as nil until all before them are.
-    private var pending: [Pending?] = []
+    /// Those sent or to be sent, oldest first; one that is done stays until all before it are.
+    private var pending: [Pending] = []
     /// How many of `pending` are out, and the number of the next message.
     private var out = 0
     private var next: UInt64
@@ -108,7 +114,7 @@ public final class AcknowledgedSink: MessageSink {
         if pending.isEmpty { lastProgress = MonotonicClock.nanoseconds }
         while pending.count >= window || bytes > AcknowledgedSink.windowBytes { try pump(milliseconds: 20) }
         pending.append(Pending(sequence: next, frames: frames, records: records))
-        bytes += frames.reduce(0) { $0 + $1.count }
+        bytes += pending[pending.count - 1].bytes
         next += 1
         try pump(milliseconds: 0)
     }
@@ -122,6 +128,7 @@ public final class AcknowledgedSink: MessageSink {
         } catch {
             refusals.append("\(error)")
         }
+        onClose(settled, settledRecords)
         socket.close()
         if ownsContext { context.terminate() }
         return pending.isEmpty && counts.refused == 0
@@ -134,7 +141,8 @@ public final class AcknowledgedSink: MessageSink {
         do throws(ZeroMQError) {
             if !isHolding {
                 while out < pending.count {
-                    guard let entry = pending[out] else {
+                    let entry = pending[out]
+                    if entry.isDone {
                         out += 1
                         continue
                     }
@@ -204,21 +212,21 @@ public final class AcknowledgedSink: MessageSink {
     }
 
     private func settle(_ sequence: UInt64, isRefused: Bool) {
-        guard sequence >= firstSequence, let index = Int(exactly: sequence - firstSequence), index < pending.count,
-            let entry = pending[index]
+        guard sequence >= firstSequence, let index = Int(exactly: sequence - firstSequence), index < pending.count, !pending[index].isDone
         else { return }
-        pending[index] = nil
-        bytes -= entry.frames.reduce(0) { $0 + $1.count }
+        pending[index].isDone = true
+        bytes -= pending[index].bytes
         counts.acknowledged += isRefused ? 0 : 1
         counts.refused += isRefused ? 1 : 0
-        counts.records += isRefused ? 0 : entry.records
+        counts.records += isRefused ? 0 : pending[index].records
         lastProgress = lastAnswer
         guard index == 0 else { return }
-        let done = pending.prefix { $0 == nil }.count
+        let done = pending.prefix { $0.isDone }.count
+        settledRecords += pending.prefix(done).reduce(0) { $0 + $1.records }
         pending.removeFirst(done)
         out = max(0, out - done)
         firstSequence += UInt64(done)
         settled = firstSequence - 1
-        onProgress(settled, counts.records)
+        onProgress(settled, settledRecords)
     }
 }
