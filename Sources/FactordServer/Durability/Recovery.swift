@@ -53,20 +53,15 @@ final class Recovery {
         let settings = configuration.state.journal.settings
         var journal: Journal?
         var needsSnapshot = false
+        var floor: UInt64 = 0
         if configuration.state.journal.enabled || Recovery.holdsSegments(configuration.state.journal.directory) {
             let opened = try Journal.open(
                 directory: configuration.state.journal.directory, settings: settings, configuration: Array(wanted.utf8),
                 verifyAfter: snapshotPosition)
             let scan = opened.scan
             tell(scan)
+            floor = scan.positionFloor
             try replay(opened.journal, scan, hasSnapshot: hasSnapshot)
-            let floor = max(scan.positionFloor, engine.sequencer.lastPosition)
-            if floor > engine.sequencer.lastPosition {
-                log.notice(
-                    "positions are passed over, for they may have been told",
-                    metadata: ["from": "\(engine.sequencer.lastPosition + 1)", "to": "\(floor)"])
-                pass(to: floor)
-            }
             // Records of a journal made anew have numbers that the snapshot knows as its own.
             needsSnapshot = scan.lastNumber < snapshotNumber
             journal = configuration.state.journal.enabled ? opened.journal : nil
@@ -80,7 +75,16 @@ final class Recovery {
             try change(to: wanted, configuration)
             needsSnapshot = true
         }
+        passOver(to: floor)
         return RecoveredState(engine: engine, sources: sources, journal: journal, needsSnapshot: needsSnapshot)
+    }
+
+    /// No position names two events: those that the crashed process may have given out and told are not given out again.
+    private func passOver(to floor: UInt64) {
+        let last = engine.sequencer.lastPosition
+        guard floor > last else { return }
+        log.notice("positions are left out, for answers may have named them", metadata: ["from": "\(last + 1)", "to": "\(floor)"])
+        engine.sequencer.skip(to: floor)
     }
 
     // MARK: The snapshot
@@ -191,11 +195,6 @@ final class Recovery {
                 "records": "\(records)", "position": "\(engine.appliedPosition)",
                 "milliseconds": "\((MonotonicClock.nanoseconds - start) / 1_000_000)",
             ])
-    }
-
-    private func pass(to position: UInt64) {
-        engine.sequencer.skip(to: position)
-        for trainer in engine.trainers { _ = trainer.drain() }
     }
 
     /// Brings the state into an engine of other settings, through an image in memory.

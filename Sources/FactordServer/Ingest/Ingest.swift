@@ -145,10 +145,7 @@ final class Ingest: Sendable {
 
     /// Passes over positions that are nobody's. Before any receiver starts.
     func skip(to position: UInt64) {
-        turn.withLock { _ in
-            sequencer.skip(to: position)
-            wakeTrainers()
-        }
+        turn.withLock { _ in sequencer.skip(to: position) }
     }
 
     // MARK: Standing still
@@ -180,7 +177,7 @@ final class Ingest: Sendable {
 
     /// The position before a batch; sees to it that no position is given out that a start after a power cut could give again.
     private func begin(_ batch: EventBatch) -> UInt64 {
-        let last = sequencer.lastPosition
+        let last = sequencer.nextPosition - 1
         journal?.reserve(batch.recordCount * Ingest.positionsPerRecord, after: last)
         return last
     }
