@@ -15,6 +15,6 @@ extension JournalReader {
     ) throws(PersistenceError) -> [Segment] {
         let inventory = try JournalInventory(directory, fileSystem: fileSystem)
         if let fault = inventory.headerFault { throw fault }
-        return inventory.segments.map { Segment(name: $0.name, firstNumber: $0.header.firstNumber, bytes: $0.size) }
+        return inventory.segments.map { Segment(name: String($0.path.dropFirst(directory.utf8.count + 1)), firstNumber: $0.header.firstNumber, bytes: $0.size) }
     }
 }

@@ -5,7 +5,11 @@ import Testing
 /// What is known of losses on streams that cannot be asked again.
 @Suite("Accounts of losses")
 struct LossAccountTests {
-    private func note(_ account: inout LossAccount, _ source: String = "s", _ epoch: UInt64 = 1, _ sequences: [UInt64], beat: Bool = false) {
+    private func note(_ account: inout LossAccount, _ sequences: [UInt64], beat: Bool = false) {
+        note(&account, "s", 1, sequences, beat: beat)
+    }
+
+    private func note(_ account: inout LossAccount, _ source: String, _ epoch: UInt64, _ sequences: [UInt64], beat: Bool = false) {
         var source = source
         source.withUTF8 { name in
             for sequence in sequences { account.note(UnsafeRawBufferPointer(name), epoch: epoch, sequence: sequence, isBeat: beat) }
