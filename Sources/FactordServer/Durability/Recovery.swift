@@ -49,7 +49,7 @@ final class Recovery {
     }
 
     func run() throws -> RecoveredState {
-        let hasSnapshot = try takeUpSnapshot()
+        try takeUpSnapshot()
         let settings = configuration.state.journal.settings
         var journal: Journal?
         var needsSnapshot = false
@@ -61,7 +61,7 @@ final class Recovery {
             let scan = opened.scan
             tell(scan)
             floor = scan.positionFloor
-            try replay(opened.journal, scan, hasSnapshot: hasSnapshot)
+            try replay(opened.journal, scan)
             // Records of a journal made anew have numbers that the snapshot knows as its own.
             needsSnapshot = scan.lastNumber < snapshotNumber
             journal = configuration.state.journal.enabled ? opened.journal : nil
@@ -89,14 +89,13 @@ final class Recovery {
 
     // MARK: The snapshot
 
-    /// Newest good snapshot into the engine; each one that is passed over is reported. False where there is none.
-    private func takeUpSnapshot() throws -> Bool {
+    /// Newest good snapshot into the engine; each one that is passed over is reported.
+    private func takeUpSnapshot() throws {
         let newest = try store.openNewestValid()
         for skipped in newest.skipped { log.error("a snapshot was passed over", metadata: ["snapshot": "\(skipped)"]) }
         guard let reader = newest.reader else {
             let note = newest.skipped.isEmpty ? "no snapshot yet" : "no usable snapshot"
-            log.notice("\(note)", metadata: ["directory": "\(store.directory)"])
-            return false
+            return log.notice("\(note)", metadata: ["directory": "\(store.directory)"])
         }
         let start = MonotonicClock.nanoseconds
         progress.tell("reading \(reader.path)")
@@ -119,7 +118,6 @@ final class Recovery {
                 "position": "\(engine.appliedPosition)", "users": "\(engine.users.count)", "items": "\(engine.items.count)",
                 "milliseconds": "\((MonotonicClock.nanoseconds - start) / 1_000_000)", "path": "\(reader.path)",
             ])
-        return true
     }
 
     private func restoreJournalPlace(_ reader: SnapshotReader) throws {
@@ -157,7 +155,7 @@ final class Recovery {
         }
     }
 
-    private func replay(_ journal: Journal, _ scan: JournalScan, hasSnapshot: Bool) throws {
+    private func replay(_ journal: Journal, _ scan: JournalScan) throws {
         guard scan.lastPosition > snapshotPosition || scan.lastNumber > snapshotNumber else { return }
         if scan.firstPosition > snapshotPosition + 1 {
             throw RecoveryError.missing(from: snapshotPosition + 1, to: scan.firstPosition - 1, directory: journal.directory)
@@ -183,8 +181,9 @@ final class Recovery {
             try replayer?.take(record, directory: journal.directory)
             records += 1
             progress.look {
-                "position \(self.engine.appliedPosition) of \(scan.lastPosition), "
-                    + "\(reader.readBytes * 100 / max(1, reader.totalBytes)) % of the journal"
+                let done = max(self.engine.appliedPosition, self.snapshotPosition) - self.snapshotPosition
+                let all = max(1, max(scan.lastPosition, self.snapshotPosition) - self.snapshotPosition)
+                return "position \(self.engine.appliedPosition) of \(scan.lastPosition), \(done * 100 / all) %"
             }
         }
         replayer?.finish(&sources)
@@ -199,6 +198,12 @@ final class Recovery {
 
     /// Brings the state into an engine of other settings, through an image in memory.
     private func change(to settings: String, _ configuration: Configuration) throws {
+        let old = try LearningConfiguration.load(text, from: store.directory)
+        do throws(StateError) {
+            try LastingSettings.check(configuration.lastingSettings, against: old.lastingSettings)
+        } catch {
+            throw StartError(file: store.directory, cause: error, directory: self.configuration.state.directory)
+        }
         let next = Engine(settings: engineSettings(configuration))
         if engine.sequencer.lastPosition > 0 || engine.users.count + engine.items.count > 0 {
             do {

@@ -94,8 +94,10 @@ struct SourceTable {
     mutating func take(_ entry: MessageEntry, of batch: EventBatch, ticket: DurabilityTicket, position: UInt64) {
         let name = batch.text(entry.source)
         var place = find(name)
-        if place == SourceTable.none { place = add(Array(name), epoch: entry.epoch) }
+        var isNew = place == SourceTable.none
+        if isNew { place = add(Array(name), epoch: entry.epoch) }
         if entry.epoch != sources[place].epoch {
+            isNew = true
             sources[place].epoch = entry.epoch
             sources[place].last = 0
             sources[place].partial = 0
@@ -107,7 +109,8 @@ struct SourceTable {
             sources[place].cursor = 0
         } else {
             sources[place].partial += UInt64(entry.recordCount)
-            sources[place].cursor = max(sources[place].cursor, sources[place].partial)
+            // Of a source or epoch that was known, `verdict` has noted where the sending stands.
+            if isNew { sources[place].cursor = sources[place].partial }
         }
         sources[place].ticket = ticket
         sources[place].position = position
