@@ -99,6 +99,16 @@ public final class Sequencer: @unchecked Sendable {
         last.store(position, ordering: .releasing)
     }
 
+    /// Passes over positions up to and with this one: the next batch begins behind it. They are nobody's, for good, and count as
+    /// applied once something behind them is. Only for the sequencer, between two batches.
+    public func skip(to position: UInt64) {
+        precondition(position >= self.position, "positions only grow")
+        self.position = position
+    }
+
+    /// The position that the next record begins with. Only for the sequencer, between two batches.
+    public var nextPosition: UInt64 { position + 1 }
+
     /// Takes the batch's records from `first` on; answers the index of the first record not taken, because the queue of
     /// its trainer is full. The caller waits and comes again: back-pressure, never loss.
     public func take(_ batch: EventBatch, from first: Int) -> Int {
