@@ -9,7 +9,12 @@ struct StartError: Error, CustomStringConvertible {
     /// The snapshot.
     let file: String
     let cause: StateError
-    var description: String { "\(file): \(cause)" }
+    /// The state directory.
+    let directory: String
+    var description: String {
+        guard case .changed = cause else { return "\(file): \(cause)" }
+        return "\(file): \(cause): mv \(directory) \(directory).old"
+    }
 }
 
 /// The daemon: everything it is made of, put together from a configuration.
@@ -20,12 +25,13 @@ final class Daemon {
     private let context: ZeroMQContext
 
     /// Takes up the newest state and makes the services; nothing runs yet.
-    init(_ configuration: Configuration, log: Logger) throws {
+    init(_ configuration: Configuration, notifier: ServiceNotifier, log: Logger) throws {
         self.log = log
         let store = try SnapshotStore(
             directory: "\(configuration.state.directory)/snapshots", retained: configuration.state.snapshot.keep)
-        let engine = Engine(settings: configuration.engineSettings)
-        try Daemon.recover(engine, configuration.lastingSettings, from: store, log)
+        let state = try Recovery(configuration, store: store, notifier: notifier, log: log).run()
+        let engine = state.engine
+        let journal = try state.journal.map { journal throws(SystemError) in try JournalKeeper(journal, recovered: engine.appliedPosition, log: log) }
 
         let letters = configuration.state.deadLetters
         _ = try Directory.create(letters.directory, permissions: 0o700)
@@ -41,12 +47,14 @@ final class Daemon {
         let trainers = try engine.trainers.map { trainer throws(SystemError) in
             try TrainerThread(trainer, gate: gate, room: room, processor: processors[trainer.index])
         }
-        let ingest = Ingest(engine: engine, trainers: trainers, room: room)
+        let ingest = Ingest(engine: engine, trainers: trainers, room: room, journal: journal, sources: state.sources)
         let keeper = try SnapshotKeeper(
-            engine: engine, ingest: ingest, store: store, settings: configuration.state.snapshot,
-            lastingSettings: configuration.lastingSettings, deadLetters: deadLetters, log: log)
+            engine: engine, ingest: ingest, journal: journal, store: store, configuration: configuration, deadLetters: deadLetters,
+            log: log)
+        keeper.writesAtStart = state.needsSnapshot
+        journal?.onHealed { [weak keeper] in keeper?.request() }
         let counters = configuration.streams.map { StreamCounters(name: $0.name) }
-        let stats = StatsReport(engine: engine, streams: counters, ingest: ingest, keeper: keeper, deadLetters: deadLetters)
+        let stats = StatsReport(engine: engine, streams: counters, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters)
         let ids = configuration.ids
         let requests = RequestServer(
             name: "requests", endpoints: configuration.requests.endpoints, limits: configuration.requests, context: context,
@@ -64,37 +72,12 @@ final class Daemon {
                 number: number,
                 streams: all.filter { $0.index % receiverCount == number }.map { ($0.index, $0.stream, counters[$0.index]) },
                 processor: processors[engine.trainers.count + number], context: context, engine: engine, ids: ids, ingest: ingest,
-                deadLetters: deadLetters, log: log)
+                journal: journal, sources: configuration.state.sources, deadLetters: deadLetters, log: log)
         }
-        // Trainers first: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
+        // The journal first of all: the final snapshot still asks it to be durable. Then trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
         // so it comes after the last receiver has gone and while the trainers still run. Receivers last: nothing arrives
         // before all that answers for it is there.
-        services = trainers as [any Service] + [keeper, requests, admin] + receivers
-    }
-
-    /// Newest good snapshot into the engine; each one that is passed over is reported.
-    private static func recover(
-        _ engine: Engine, _ settings: [LastingSetting], from store: SnapshotStore, _ log: Logger
-    ) throws {
-        let newest = try store.openNewestValid()
-        for skipped in newest.skipped { log.error("a snapshot was passed over", metadata: ["snapshot": "\(skipped)"]) }
-        guard let reader = newest.reader else {
-            let note = newest.skipped.isEmpty ? "no state yet: starting empty" : "no usable snapshot: starting empty"
-            return log.notice("\(note)", metadata: ["directory": "\(store.directory)"])
-        }
-        let start = MonotonicClock.nanoseconds
-        do {
-            try LastingSettings.check(settings, against: reader)
-            try engine.restore(from: SnapshotSource(reader: reader))
-        } catch let error as StateError {
-            throw StartError(file: reader.path, cause: error)
-        }
-        log.notice(
-            "state taken up",
-            metadata: [
-                "position": "\(engine.appliedPosition)", "users": "\(engine.users.count)", "items": "\(engine.items.count)",
-                "milliseconds": "\((MonotonicClock.nanoseconds - start) / 1_000_000)", "path": "\(reader.path)",
-            ])
+        services = (journal.map { [$0] } ?? []) as [any Service] + trainers + [keeper, requests, admin] + receivers
     }
 
     /// Starts all services; when one cannot, stops those that run, writes no snapshot, and throws.

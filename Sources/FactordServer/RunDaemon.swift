@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import Logging
+import Persistence
 import ZeroMQ
 
 /// Exit statuses of sysexits.h that the daemon uses.
@@ -8,13 +9,16 @@ private enum ExitStatus {
     static let success: Int32 = 0
     /// The state or the configuration does not allow a start (EX_CONFIG); starting again will not help.
     static let configuration: Int32 = 78
+    /// The journal does not hold what it should (EX_DATAERR); it has to be repaired first.
+    static let damage: Int32 = 65
     /// Something of the system was refused: a port in use, a directory (EX_OSERR).
     static let system: Int32 = 71
 }
 
 /// Runs a daemon until SIGTERM or SIGINT.
 ///
-/// - Returns: The process's exit status: 0 after a clean stop, 71 where the system refused something at the start, 78
+/// - Returns: The process's exit status: 0 after a clean stop, 65 where the journal is damaged, 71 where the system
+///   refused something at the start, 78
 ///   where configuration and state do not go together.
 public func runDaemon(configuration: Configuration) -> Int32 {
     let level = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .info
@@ -24,7 +28,8 @@ public func runDaemon(configuration: Configuration) -> Int32 {
     do {
         // First of all, so that every thread to come leaves the signals to this one.
         let signals = try SignalSource([SIGTERM, SIGINT, SIGHUP])
-        let daemon = try Daemon(configuration, log: log)
+        let notifier = ServiceNotifier()
+        let daemon = try Daemon(configuration, notifier: notifier, log: log)
         try daemon.start()
         log.notice(
             "ready",
@@ -34,7 +39,9 @@ public func runDaemon(configuration: Configuration) -> Int32 {
                 "models": "\(configuration.models.map { "\($0.name):\($0.kind)\($0.rank)" }.joined(separator: ","))",
                 "trainers": "\(configuration.threads.trainers)", "libzmq": "\(ZeroMQVersion.description)",
             ])
+        notifier.ready(status: "learning")
         try waitForStop(signals, log)
+        notifier.stopping()
         log.notice("stopping: no more events are read")
         daemon.stop()
         log.notice("stopped")
@@ -42,6 +49,12 @@ public func runDaemon(configuration: Configuration) -> Int32 {
     } catch let error as StartError {
         log.critical("cannot start: \(error)")
         return ExitStatus.configuration
+    } catch let error as RecoveryError {
+        log.critical("cannot start: \(error)")
+        return ExitStatus.damage
+    } catch PersistenceError.damaged(let file, let offset, let what) {
+        log.critical("cannot start: \(PersistenceError.damaged(file: file, offset: offset, what: what))")
+        return ExitStatus.damage
     } catch {
         log.critical("cannot start: \(error)")
         return ExitStatus.system

@@ -8,6 +8,12 @@ public struct Envelope: Hashable, Sendable {
 }
 
 extension MultipartMessage {
+    /// A copy of the first `count` frames as the way back, for a caller that knows better than `envelopeCount` where they end.
+    public func envelope(ofFirst count: Int) -> Envelope {
+        precondition(count >= 1, "the way back begins with the routing id")
+        return Envelope(frames: (0..<count).map { [UInt8](self[$0]) })
+    }
+
     /// A copy of the way back; see `envelopeCount`.
     public var envelope: Envelope {
         precondition(count > 0, "an empty message has no envelope")

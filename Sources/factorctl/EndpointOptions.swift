@@ -54,6 +54,19 @@ struct PublishArguments: ParsableArguments {
         valueName: "endpoint"))
     var endpoint: String?
 
+    @Option(help: ArgumentHelp(
+        "Publish to an acknowledged stream: what is not acknowledged is sent again, also after the daemon was away.",
+        discussion: "In place of --endpoint and --pattern.", valueName: "endpoint"))
+    var acknowledged: String?
+
+    @Option(help: "With --acknowledged: messages that may be out without an answer.")
+    var window = 256
+
+    @Option(help: ArgumentHelp(
+        "With --acknowledged: a file that keeps how far the sending got; started again with it, it goes on from there.",
+        discussion: "With the same files, format and batch size, no event is then sent twice or left out.", valueName: "file"))
+    var resume: String?
+
     @Option(help: "push, to a `pull` stream, or pub, to `sub` streams.")
     var pattern: ZeroMQSink.Pattern = .push
 
@@ -80,16 +93,47 @@ struct PublishArguments: ParsableArguments {
     @Option(help: "Seconds to wait while the daemon does not read, before giving up.")
     var patience: Double = 10
 
-    func publisher() throws -> Publisher {
-        let name = chosen(endpoint, DefaultEndpoints.eventsVariable, DefaultEndpoints.events)
-        let sink = try ZeroMQSink(endpoint: name, pattern: pattern, attachment: bind ? .bind : .connect, patience: patience)
+    func validate() throws {
+        if acknowledged == nil, resume != nil { throw ValidationError("--resume: only with --acknowledged, which knows what arrived") }
+        if acknowledged != nil, endpoint != nil || bind { throw ValidationError("--acknowledged ENDPOINT stands in place of --endpoint and --bind") }
+        if acknowledged != nil, source == "" { throw ValidationError("--source: an acknowledged stream needs a name") }
+        guard (1...100_000).contains(window) else { throw ValidationError("--window: 1 to 100000 messages") }
+    }
+
+    /// The publisher, and how many records it is to leave out because an earlier run has delivered them.
+    func publisher() throws -> (publisher: Publisher, delivered: Int) {
         let publisherName = source ?? "factorctl-\(ProcessInfo.processInfo.processIdentifier)"
         let epoch = UInt64(max(0, Date().timeIntervalSince1970 * 1000))
+        var numbering = publisherName.isEmpty ? nil : StreamNumbering(source: publisherName, epoch: epoch)
+        var delivered = 0
+        let sink: any MessageSink
+        if let acknowledged {
+            var progress = try resume.map { try PublishProgress(path: $0) }
+            let standing = progress?.standing
+            if let standing {
+                if let source, source != standing.numbering.source {
+                    throw ValidationError("--source \(source): \(resume ?? "") goes on with source \(standing.numbering.source)")
+                }
+                delivered = standing.records
+            }
+            let own = standing?.numbering ?? numbering ?? StreamNumbering(source: publisherName, epoch: epoch)
+            numbering = own
+            let acknowledging = try AcknowledgedSink(endpoint: acknowledged, numbering: own, window: window, patience: patience)
+            acknowledging.onProgress = { settled, records in
+                progress?.note(own, settled: settled, records: delivered + records)
+            }
+            acknowledging.onClose = { settled, records in
+                progress?.save(own, settled: settled, records: delivered + records)
+            }
+            sink = acknowledging
+        } else {
+            let name = chosen(endpoint, DefaultEndpoints.eventsVariable, DefaultEndpoints.events)
+            sink = try ZeroMQSink(endpoint: name, pattern: pattern, attachment: bind ? .bind : .connect, patience: patience)
+        }
         let options = PublishOptions(
             format: format, batchSize: batch, eventsPerSecond: rate,
-            topic: topic ?? (pattern == .pub ? "events" : nil),
-            numbering: publisherName.isEmpty ? nil : StreamNumbering(source: publisherName, epoch: epoch))
-        return try Publisher(to: sink, options: options)
+            topic: topic ?? (pattern == .pub ? "events" : nil), numbering: numbering)
+        return (try Publisher(to: sink, options: options), delivered)
     }
 }
 

@@ -82,6 +82,16 @@ final class MemoryFileSystem: FileSystem {
         return MemoryFileSystem(next)
     }
 
+    /// The disk after a power cut that lost everything unsynced.
+    func lostUnsynced() -> MemoryFileSystem {
+        var next = state.withLock { $0 }
+        next.live = next.durable
+        for index in next.inodes.indices { next.inodes[index] = Inode(live: next.inodes[index].durable, durable: next.inodes[index].durable) }
+        next.locks = []
+        next.faults = Faults()
+        return MemoryFileSystem(next)
+    }
+
     /// Counts an operation and fails it when it is its turn.
     func operation<Value>(
         _ call: String, _ path: String, _ body: (inout State) throws(SystemError) -> sending Value
@@ -242,7 +252,9 @@ private final class MemoryFile: OpenFile {
         try system.operation("writeback", path) { _ throws(SystemError) in }
     }
 
-    func sync() throws(SystemError) {
+    func sync() throws(SystemError) { try sync("sync") }
+
+    private func sync(_ call: String) throws(SystemError) {
         let (path, inode) = (path, inode)
         try system.state.withLock { state throws(SystemError) in
             // A second sync would say "done" without having written anything: the lie that must never be asked for.
@@ -251,7 +263,7 @@ private final class MemoryFile: OpenFile {
                 return
             }
             state.operations += 1
-            state.log.append("sync \(path)")
+            state.log.append("\(call) \(path)")
             let faults = state.faults
             let isTurn = faults.failAt.map { faults.stopThere ? state.operations >= $0 : state.operations == $0 } ?? false
             if isTurn || faults.syncFails {
@@ -261,6 +273,8 @@ private final class MemoryFile: OpenFile {
             state.inodes[inode].durable = state.inodes[inode].live
         }
     }
+
+    func syncData() throws(SystemError) { try sync("syncdata") }
 
     func dropCache() {}
 

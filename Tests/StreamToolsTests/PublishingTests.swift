@@ -196,7 +196,7 @@ struct PublishingTests {
         #expect(sink.isClosed)
         #expect(sink.messages.allSatisfy { $0[0] == Array("news".utf8) })
         let messages = decode(sink.messages, topic: .first)
-        #expect(messages.map(\.records.first?.kind) == [.interaction, .beat])
+        #expect(messages.map(\.records.first?.kind) == [.interaction, .beat, .beat])
         #expect(messages[1].sequence == 1 && messages[1].epoch == 2)
     }
 

@@ -1,4 +1,5 @@
 public import Factorization
+import Persistence
 
 extension Configuration {
     /// The engine that this configuration asks for.
@@ -16,6 +17,20 @@ extension Configuration {
         for (name, event) in events where name != "*" { settings.eventTypes[name] = event.rule }
         settings.otherEvents = (events["*"] ?? Event()).rule
         return settings
+    }
+}
+
+extension Configuration.Journal {
+    var settings: JournalSettings {
+        let sync: JournalSync =
+            switch sync {
+            case .always: .always
+            case .interval: .interval(nanoseconds: interval.nanoseconds)
+            case .never: .never
+            }
+        return JournalSettings(
+            sync: sync, groupCommitNanoseconds: groupCommit.nanoseconds, segmentBytes: segmentBytes.bytes, tailBytes: tail.bytes & ~15,
+            reservationBlock: JournalKeeper.reservationBlock)
     }
 }
 

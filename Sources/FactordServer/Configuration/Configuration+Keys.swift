@@ -48,7 +48,7 @@ extension Configuration.Stream {
             .value("name", \.name, .name, .restart, "Stands in logs and counters."),
             .value("endpoint", \.endpoint, .endpoint, .restart, "tcp://HOST:PORT or ipc://PATH."),
             .value("mode", \.mode, .choice, .restart, "Whether factord binds the endpoint or connects to it."),
-            .value("pattern", \.pattern, .choice, .restart, "pull pushes back when busy; sub loses what does not fit, and counts it."),
+            .value("pattern", \.pattern, .choice, .restart, "pull pushes back when busy; sub loses what does not fit, and counts it; acknowledged answers each message once it is durable."),
             .value("topics", \.topics, .texts("prefixes"), .restart, "Topic prefixes of a sub stream; none means every message."),
             .value("high_water_mark", \.highWaterMark, .integer(1...1_000_000), .restart, "Messages that may wait per peer."),
             .value("max_message", \.maxMessage, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest message frame; a peer that sends more is dropped."),
@@ -80,6 +80,8 @@ extension Configuration.State {
         Section(entries: [
             .value("directory", \.directory, .path, .restart, "Holds snapshots, dead letters and ipc sockets."),
             .group("snapshot", \.snapshot, Configuration.Snapshot.section, "Copies of all that was learned."),
+            .group("journal", \.journal, Configuration.Journal.section, "What was taken since the newest snapshot."),
+            .value("sources", \.sources, .integer(1...1_000_000), .restart, "Publishers told apart by each stream, and remembered by the acknowledged ones together; at the limit the one silent for longest goes."),
             .group("dead_letters", \.deadLetters, Configuration.DeadLetters.section, "Records that could not be read, each with its reason."),
         ])
     }
@@ -91,6 +93,20 @@ extension Configuration.Snapshot {
             .value("interval", \.interval, .span(TimeSpan(seconds: 0)...TimeSpan(seconds: 86_400 * 365)), .live, "Time between two snapshots; 0 switches the timer off."),
             .value("keep", \.keep, .integer(1...1000), .live, "How many of the newest stay."),
             .value("on_shutdown", \.onShutdown, .flag, .live, "Write one at a clean stop."),
+        ])
+    }
+}
+
+extension Configuration.Journal {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("enabled", \.enabled, .flag, .restart, "Without a journal a crash costs all since the newest snapshot, and no stream can be acknowledged."),
+            .value("directory", \.directory, .path, .restart, "Where its segments lie; {state} stands for state.directory."),
+            .value("sync", \.sync, .choice, .restart, "When sub and pull streams' records are made durable: each batch at once, each interval, or as the system likes. Acknowledged ones always are before the answer."),
+            .value("interval", \.interval, .span(TimeSpan(nanoseconds: 1_000_000)...TimeSpan(seconds: 3600)), .restart, "With sync: interval, what a power cut may cost at most."),
+            .value("group_commit", \.groupCommit, .span(TimeSpan(seconds: 0)...TimeSpan(seconds: 1)), .restart, "How long an acknowledged message may wait for others, to share a write to the disk."),
+            .value("segment_bytes", \.segmentBytes, .size(ByteSize(mebibytes: 1)...ByteSize(mebibytes: 4096)), .restart, "Size at which a new file is begun."),
+            .value("tail", \.tail, .size(ByteSize(mebibytes: 4)...ByteSize(mebibytes: 1024)), .restart, "Memory for records on their way to the disk; when it is full, streams wait."),
         ])
     }
 }

@@ -101,6 +101,7 @@ extension Configuration {
         requests.endpoints = requests.endpoints.map(expand)
         admin.endpoint = expand(admin.endpoint)
         state.deadLetters.directory = expand(state.deadLetters.directory)
+        state.journal.directory = expand(state.journal.directory)
     }
 }
 

@@ -82,8 +82,14 @@ extension Configuration {
     }
 
     private func validateStreams(_ reader: inout SettingReader) {
-        for (index, stream) in streams.enumerated() where stream.pattern == .pull && !stream.topics.isEmpty {
-            reader.fault("streams[\(index)].topics", "a pull stream has no topics; remove the key, or set pattern: sub")
+        for (index, stream) in streams.enumerated() where stream.pattern != .sub && !stream.topics.isEmpty {
+            reader.fault("streams[\(index)].topics", "a \(stream.pattern.rawValue) stream has no topics; remove the key, or set pattern: sub")
+        }
+        for (index, stream) in streams.enumerated() where stream.pattern == .acknowledged {
+            if stream.mode == .connect { reader.fault("streams[\(index)].mode", "an acknowledged stream is bound; publishers connect to it") }
+            if !state.journal.enabled {
+                reader.fault("streams[\(index)].pattern", "acknowledged needs the journal; set state.journal.enabled: true")
+            }
         }
     }
 

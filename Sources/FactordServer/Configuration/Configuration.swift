@@ -40,14 +40,15 @@ public struct Configuration: Sendable, Equatable, Codable {
     /// One source of events.
     public struct Stream: Sendable, Equatable, Codable {
         public enum Mode: String, Sendable, Codable, CaseIterable { case bind, connect }
-        public enum Pattern: String, Sendable, Codable, CaseIterable { case sub, pull }
+        public enum Pattern: String, Sendable, Codable, CaseIterable { case sub, pull, acknowledged }
 
         /// Unique among the streams; stands in logs and counters.
         public var name = "events"
         /// `tcp://HOST:PORT` or `ipc://PATH`.
         public var endpoint = "tcp://127.0.0.1:5560"
         public var mode = Mode.bind
-        /// `pull` pushes back when the daemon is busy, `sub` loses what does not fit (and counts it).
+        /// `pull` pushes back when the daemon is busy, `sub` loses what does not fit (and counts it), `acknowledged` answers each
+        /// message once it is durable.
         public var pattern = Pattern.pull
         /// Topic prefixes that a `sub` stream asks for; empty means every message.
         public var topics: [String] = []
@@ -84,6 +85,9 @@ public struct Configuration: Sendable, Equatable, Codable {
         /// Relative paths start at the directory in which the daemon was started.
         public var directory = "./factord-state"
         public var snapshot = Snapshot()
+        public var journal = Journal()
+        /// Publishers that each stream tells apart, and whose last message acknowledged streams remember.
+        public var sources = 10_000
         public var deadLetters = DeadLetters()
 
         public init() {}
@@ -96,6 +100,26 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var keep = 3
         /// Whether a clean stop writes one.
         public var onShutdown = true
+
+        public init() {}
+    }
+
+    /// What was taken since the newest snapshot, on disk.
+    public struct Journal: Sendable, Equatable, Codable {
+        public enum Sync: String, Sendable, Codable, CaseIterable { case always, interval, never }
+
+        /// Whether there is one; without, what was learned since the newest snapshot is lost in a crash.
+        public var enabled = true
+        public var directory = "{state}/journal"
+        /// When `sub` and `pull` streams' records are made durable; `acknowledged` ones always are before the answer.
+        public var sync = Sync.interval
+        public var interval = TimeSpan(seconds: 1)
+        /// How long an acknowledged message waits for others, to share one write to the disk.
+        public var groupCommit = TimeSpan(nanoseconds: 5_000_000)
+        /// Size at which a new file is begun.
+        public var segmentBytes = ByteSize(mebibytes: 64)
+        /// Memory for records on their way to the disk.
+        public var tail = ByteSize(mebibytes: 8)
 
         public init() {}
     }

@@ -8,32 +8,44 @@ import ZeroMQ
 
 /// What a receive thread does, round after round. Belongs to that thread; allocates nothing per message once warm.
 final class ReceiveLoop {
-    private let decoder: EventDecoder
-    private let ingest: Ingest
+    let decoder: EventDecoder
+    let ingest: Ingest
+    /// Nil where there is none.
+    let journal: JournalKeeper?
     private let deadLetters: DeadLetterFile
     private let log: Logger
     private let poller = ZeroMQPoller()
     private let wakeUp: EventDescriptor
     private let wakeEntry: ZeroMQPoller.Entry
-    private let batch = EventBatch()
+    let batch = EventBatch()
     /// Messages of one frame, as many as wait up to its capacity.
     private let burst = MessageBurst()
     /// A message of several frames.
-    private let message = MultipartMessage(frameLimit: 64, byteLimit: 64 << 20)
+    let message = MultipartMessage(frameLimit: 64, byteLimit: 64 << 20)
     /// The frames of the message in hand, as the decoder takes them.
-    private let frames = UnsafeMutableBufferPointer<UnsafeRawBufferPointer>.allocate(capacity: 64)
+    let frames = UnsafeMutableBufferPointer<UnsafeRawBufferPointer>.allocate(capacity: 64)
     private var streams: [StreamSocket] = []
     private var nextSupervision: Int64 = 0
     /// Whether the last round brought a message.
-    private var hasReceived = false
+    var hasReceived = false
+    /// What acknowledged streams are still to be told.
+    let acknowledgements: Acknowledgements
+    /// What became of the beginning of a message that spans batches.
+    var beginning: Ingest.Outcome?
+    /// Whether pull streams are left alone, because nothing can be made durable.
+    private var isPaused = false
 
     /// Messages of one stream before the next one has its turn.
-    private static let messagesPerTurn = 1024
+    static let messagesPerTurn = 1024
     private static let supervisionNanoseconds: Int64 = 500_000_000
 
-    init(decoder: EventDecoder, ingest: Ingest, deadLetters: DeadLetterFile, wakeUp: EventDescriptor, log: Logger) {
+    init(
+        decoder: EventDecoder, ingest: Ingest, journal: JournalKeeper?, deadLetters: DeadLetterFile, wakeUp: EventDescriptor, log: Logger
+    ) {
         self.decoder = decoder
         self.ingest = ingest
+        self.journal = journal
+        acknowledgements = Acknowledgements(journal: journal, wakeUp: wakeUp)
         self.deadLetters = deadLetters
         self.wakeUp = wakeUp
         self.log = log
@@ -60,16 +72,33 @@ final class ReceiveLoop {
                 if poller.isReadable(wakeEntry) { wakeUp.drain() }
             }
             hasReceived = false
-            for stream in streams { try receive(stream) }
+            pauseOrGoOn()
+            for stream in streams where !(isPaused && stream.stream.pattern == .pull) { try receive(stream) }
             pass()
+            try acknowledgements.answerDurable()
             if MonotonicClock.nanoseconds >= nextSupervision {
                 nextSupervision = MonotonicClock.nanoseconds + ReceiveLoop.supervisionNanoseconds
-                for stream in streams { try stream.supervise(poller) }
+                for stream in streams {
+                    try stream.supervise(poller)
+                    stream.tellLosses(log)
+                }
             }
+        }
+        try acknowledgements.finish()
+    }
+
+    /// While nothing can be made durable, pull streams push back: their publishers keep what they have.
+    private func pauseOrGoOn() {
+        let pauses = journal?.isDegraded ?? false
+        guard pauses != isPaused else { return }
+        isPaused = pauses
+        for stream in streams where stream.stream.pattern == .pull {
+            if let entry = stream.entry { poller.setInterest(pauses ? [] : .input, of: entry) }
         }
     }
 
     private func receive(_ stream: StreamSocket) throws(ZeroMQError) {
+        if stream.stream.pattern == .acknowledged { return try receiveAcknowledged(stream) }
         var left = ReceiveLoop.messagesPerTurn
         while left > 0 {
             let end = try stream.socket.receive(into: burst, or: message)
@@ -137,14 +166,15 @@ final class ReceiveLoop {
     }
 
     /// Hands the batch to the sequencer and starts the next.
-    private func pass() {
+    func pass() {
         guard batch.recordCount > 0 || batch.messageCount > 0 else { return }
+        noteNumbers()
         for (record, reason) in ingest.take(batch) { setAside(record, reason) }
         batch.reset()
     }
 
     /// The decoder keeps a bounded number of rejections; the rest is counted under the last reason kept.
-    private func setAside(_ stream: StreamSocket, body: UnsafeRawBufferPointer) {
+    func setAside(_ stream: StreamSocket, body: UnsafeRawBufferPointer) {
         for rejection in decoder.rejections {
             stream.counters.reject(rejection.reason)
             let range = rejection.bodyRange.clamped(to: 0..<body.count)
@@ -154,7 +184,7 @@ final class ReceiveLoop {
         if more > 0, let last = decoder.rejections.last { stream.counters.reject(last.reason, count: UInt64(more)) }
     }
 
-    private func deadLetter(
+    func deadLetter(
         _ stream: StreamSocket, _ reason: RejectionReason, _ detail: String, _ payload: UnsafeRawBufferPointer
     ) {
         deadLetters.append(
@@ -162,12 +192,20 @@ final class ReceiveLoop {
             payload: payload)
     }
 
+    /// Has each stream's account look at the numbers of its messages.
+    private func noteNumbers() {
+        for entry in batch.messages where entry.isNumbered && !entry.isContinuation {
+            guard let stream = streams.first(where: { $0.index == entry.stream }) else { continue }
+            stream.note(entry, of: batch)
+        }
+    }
+
     /// A record that decoded well and was refused by the sequencer: its ids are what is left of it.
-    private func setAside(_ index: Int, _ reason: Sequencer.Refusal) {
+    func setAside(_ index: Int, _ reason: Sequencer.Refusal) {
         let record = batch.records[index]
         // The last message that begins at or before the record holds it: messages stand in the order of their records.
-        let message = batch.messages.last { $0.firstRecord <= index }
-        let stream = streams.first { $0.index == message?.stream }
+        let entry = batch.messages.last { $0.firstRecord <= index }
+        let stream = streams.first { $0.index == entry?.stream }
         func text(_ key: Key) -> String {
             key.isText ? String(decoding: key.text, as: UTF8.self) : "\(Int64(bitPattern: key.payload))"
         }

@@ -22,7 +22,8 @@ final class Receiver: Service {
 
     init(
         number: Int, streams: [(index: Int, stream: Configuration.Stream, counters: StreamCounters)], processor: Int?,
-        context: ZeroMQContext, engine: Engine, ids: IdPolicy, ingest: Ingest, deadLetters: DeadLetterFile, log: Logger
+        context: ZeroMQContext, engine: Engine, ids: IdPolicy, ingest: Ingest, journal: JournalKeeper?, sources: Int,
+        deadLetters: DeadLetterFile, log: Logger
     ) throws(SystemError) {
         self.number = number
         self.processor = processor
@@ -31,9 +32,11 @@ final class Receiver: Service {
         self.wakeUp = wakeUp
         makeLoop = {
             let decoder = EventDecoder(policy: ids, hashing: engine.hashing)
-            let loop = ReceiveLoop(decoder: decoder, ingest: ingest, deadLetters: deadLetters, wakeUp: wakeUp, log: log)
+            let loop = ReceiveLoop(
+                decoder: decoder, ingest: ingest, journal: journal, deadLetters: deadLetters, wakeUp: wakeUp, log: log)
             for stream in streams {
-                try loop.add(StreamSocket(stream.stream, index: UInt16(stream.index), counters: stream.counters, context: context))
+                try loop.add(
+                    StreamSocket(stream.stream, index: UInt16(stream.index), counters: stream.counters, sources: sources, context: context))
             }
             return loop
         }

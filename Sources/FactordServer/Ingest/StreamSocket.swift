@@ -1,3 +1,5 @@
+import Factorization
+import Logging
 import Synchronization
 import WireFormats
 import ZeroMQ
@@ -12,25 +14,39 @@ final class StreamSocket {
     private var monitor: SocketMonitor
     private let context: ZeroMQContext
     private var seenDisconnects = 0
+    private var losses: LossAccount
+    private var toldMissing: UInt64 = 0
     /// Where the poller watches the socket.
     var entry: ZeroMQPoller.Entry?
 
-    init(_ stream: Configuration.Stream, index: UInt16, counters: StreamCounters, context: ZeroMQContext) throws(ZeroMQError) {
+    init(
+        _ stream: Configuration.Stream, index: UInt16, counters: StreamCounters, sources: Int, context: ZeroMQContext
+    ) throws(ZeroMQError) {
         self.stream = stream
         self.index = index
         self.counters = counters
         self.context = context
+        losses = LossAccount(limit: sources)
         (socket, monitor) = try StreamSocket.open(stream, context)
     }
 
     /// Where the body stands in a message.
-    var topicRule: TopicRule { stream.pattern == .sub ? .recognised : .none }
+    var topicRule: TopicRule { stream.pattern == .pull ? .none : .recognised }
 
     private static func open(
         _ stream: Configuration.Stream, _ context: ZeroMQContext
     ) throws(ZeroMQError) -> (ZeroMQSocket, SocketMonitor) {
-        let kind: ZeroMQSocket.Kind = stream.pattern == .sub ? .sub : .pull
+        let kind: ZeroMQSocket.Kind =
+            switch stream.pattern {
+            case .sub: .sub
+            case .pull: .pull
+            case .acknowledged: .router
+            }
         var options = SocketOptions.ingest(kind)
+        if kind == .router {
+            options.sendQueueMessages = stream.highWaterMark
+            options.lingerMilliseconds = 1000
+        }
         options.receiveQueueMessages = stream.highWaterMark
         options.maximumFrameBytes = stream.maxMessage.bytes
         let socket = try ZeroMQSocket(context, kind, options: options)
@@ -67,4 +83,25 @@ final class StreamSocket {
     }
 
     func close() { socket.close() }
+
+    /// Looks at the number of a message, or of a beat.
+    func note(_ entry: MessageEntry, of batch: EventBatch) {
+        let first = Int(entry.firstRecord)
+        let isBeat = entry.recordCount == 1 && batch.records[first].kind == .beat
+        losses.note(batch.text(entry.source), epoch: entry.epoch, sequence: entry.sequence, isBeat: isBeat)
+    }
+
+    /// Publishes the counts, and says on the log what is missing since the last time; called about twice a second.
+    func tellLosses(_ log: Logger) {
+        let counts = losses.counts
+        counters.set(counts)
+        guard counts.missing > toldMissing, let last = counts.last else { return toldMissing = counts.missing }
+        log.warning(
+            "messages are missing",
+            metadata: [
+                "stream": "\(stream.name)", "source": "\(last.source)", "epoch": "\(last.epoch)", "range": "\(last.first)-\(last.last)",
+                "since_last_told": "\(counts.missing - toldMissing)", "in_all": "\(counts.missing)",
+            ])
+        toldMissing = counts.missing
+    }
 }

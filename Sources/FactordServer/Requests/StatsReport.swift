@@ -8,17 +8,19 @@ import WireFormats
 final class StatsReport: Sendable {
     private let engine: Engine
     private let streams: [StreamCounters]
-    private let ingest: Ingest
-    private let keeper: SnapshotKeeper
+    let ingest: Ingest
+    let journal: JournalKeeper?
+    let keeper: SnapshotKeeper
     private let deadLetters: DeadLetterFile
     private let started = MonotonicClock.nanoseconds
     /// The reply socket's counters; set once, when the socket exists.
     private let requestCounters = Lock<RequestCounters?>(nil)
 
-    init(engine: Engine, streams: [StreamCounters], ingest: Ingest, keeper: SnapshotKeeper, deadLetters: DeadLetterFile) {
+    init(engine: Engine, streams: [StreamCounters], ingest: Ingest, journal: JournalKeeper?, keeper: SnapshotKeeper, deadLetters: DeadLetterFile) {
         self.engine = engine
         self.streams = streams
         self.ingest = ingest
+        self.journal = journal
         self.keeper = keeper
         self.deadLetters = deadLetters
     }
@@ -29,6 +31,7 @@ final class StatsReport: Sendable {
         writer.beginObject()
         field("position", engine.appliedPosition, &writer)
         field("sequenced", engine.sequencer.lastPosition, &writer)
+        writeDurability(&writer)
         writer.key("uptime_seconds")
         writer.value(Double(MonotonicClock.nanoseconds - started) / 1e9)
         writer.key("kernels")
@@ -96,6 +99,8 @@ final class StatsReport: Sendable {
             field("oversize", stream.oversize.load(ordering: .relaxed), &writer)
             field("disconnects", stream.disconnects.load(ordering: .relaxed), &writer)
             field("recreated", stream.recreated.load(ordering: .relaxed), &writer)
+            writeLosses(stream.losses, &writer)
+            writeAnswers(stream, &writer)
             writer.endObject()
         }
         writer.endArray()

@@ -13,8 +13,6 @@ struct LastingSetting: Equatable {
 /// The section `settings` is text: a line `path=value` for each key, in the order of the configuration.
 enum LastingSettings {
     static let section = "settings"
-    /// Far more than any configuration has.
-    private static let sizeLimit: UInt64 = 1 << 20
 
     static func encode(_ settings: [LastingSetting]) -> [UInt8] {
         settings.flatMap { Array("\($0.path)=\($0.value)\n".utf8) }
@@ -23,11 +21,7 @@ enum LastingSettings {
     /// Checks that the state in a snapshot was made under these settings.
     /// - Throws: `StateError.changed` for the first key that differs, `PersistenceError` where the section cannot be read.
     static func check(_ settings: [LastingSetting], against reader: SnapshotReader) throws {
-        guard let section = reader.section(section) else { throw StateError.missing(section: section) }
-        guard section.length <= sizeLimit else { throw StateError.damaged(section: Self.section) }
-        var bytes: [UInt8] = []
-        try reader.read(Self.section) { bytes += $0 }
-        let text = String(decoding: bytes, as: UTF8.self)
+        guard let text = try reader.text(section) else { throw StateError.missing(section: section) }
         var saved: [Substring: Substring] = [:]
         for line in text.split(separator: "\n") {
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -50,5 +44,21 @@ extension Configuration {
         var printer = SettingPrinter(commented: false)
         for entry in Configuration.section.entries { entry.print(self, entry.name, &printer) }
         return printer.lasting
+    }
+}
+
+extension SnapshotReader {
+    /// The bytes of a small section, nil where there is none. Throws `StateError.damaged` for one longer than any can be.
+    func bytes(_ name: String, limit: UInt64 = 256 << 20) throws -> [UInt8]? {
+        guard let section = section(name) else { return nil }
+        guard section.length <= limit else { throw StateError.damaged(section: name) }
+        var bytes: [UInt8] = []
+        try read(name) { bytes += $0 }
+        return bytes
+    }
+
+    /// The same as text.
+    func text(_ name: String) throws -> String? {
+        try bytes(name, limit: LearningConfiguration.sizeLimit).map { String(decoding: $0, as: UTF8.self) }
     }
 }

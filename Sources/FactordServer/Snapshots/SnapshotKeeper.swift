@@ -27,8 +27,13 @@ final class SnapshotKeeper: Service {
     /// One snapshot at a time: the store belongs to whoever writes.
     private let store: Lock<SnapshotStore>
     private let settings: Configuration.Snapshot
-    /// The settings that the state belongs to, as a section of every snapshot.
-    private let lastingSettings: [UInt8]
+    /// The settings that the state belongs to, as sections of every snapshot.
+    private let settingSections: [(name: String, bytes: [UInt8])]
+    /// Nil where there is none.
+    private let journal: JournalKeeper?
+    /// Whether a snapshot is asked for beside the timer.
+    private let isWanted = Atomic<Bool>(false)
+    private let isDueAtStart = Atomic<Bool>(false)
     private let deadLetters: DeadLetterFile
     private let log: Logger
     private let last = Lock<Written?>(nil)
@@ -42,14 +47,18 @@ final class SnapshotKeeper: Service {
     private let drift: DriftLog
 
     init(
-        engine: Engine, ingest: Ingest, store: sending SnapshotStore, settings: Configuration.Snapshot,
-        lastingSettings: [LastingSetting], deadLetters: DeadLetterFile, log: Logger
+        engine: Engine, ingest: Ingest, journal: JournalKeeper?, store: sending SnapshotStore, configuration: Configuration,
+        deadLetters: DeadLetterFile, log: Logger
     ) throws(SystemError) {
         self.engine = engine
         self.ingest = ingest
         self.store = Lock(store)
-        self.settings = settings
-        self.lastingSettings = LastingSettings.encode(lastingSettings)
+        self.journal = journal
+        settings = configuration.state.snapshot
+        settingSections = [
+            (LastingSettings.section, LastingSettings.encode(configuration.lastingSettings)),
+            (LearningConfiguration.section, Array(LearningConfiguration.text(configuration).utf8)),
+        ]
         self.deadLetters = deadLetters
         self.log = log
         drift = DriftLog(engine: engine, log: log)
@@ -67,7 +76,17 @@ final class SnapshotKeeper: Service {
         }
     }
 
+    /// Whether a snapshot must stand before anything is taken; set before the start.
+    var writesAtStart: Bool {
+        get { isDueAtStart.load(ordering: .relaxed) }
+        set { isDueAtStart.store(newValue, ordering: .relaxed) }
+    }
+
     func start() throws {
+        if writesAtStart {
+            let first = try write()
+            log.notice("snapshot of the state as it was taken up", metadata: ["position": "\(first.position)", "path": "\(first.path)"])
+        }
         let started = try SystemThread(name: "snapshots") { [self] in run() }
         thread.withLock { $0 = started }
     }
@@ -103,12 +122,14 @@ final class SnapshotKeeper: Service {
         var next = MonotonicClock.nanoseconds + Int64(clamping: interval)
         while !isStopping.load(ordering: .acquiring) {
             _ = try? poller.wait(timeoutMilliseconds: 1000)
+            wakeUp.drain()
             sample()
             drift.look()
             deadLetters.flush()
-            guard interval > 0, MonotonicClock.nanoseconds >= next else { continue }
+            let isWanted = isWanted.exchange(false, ordering: .acquiringAndReleasing) || journal?.needsSnapshot ?? false
+            guard isWanted || interval > 0 && MonotonicClock.nanoseconds >= next else { continue }
             // Nothing learned since the last one: another would say the same.
-            if newest?.position != engine.sequencer.lastPosition {
+            if isWanted || newest?.position != engine.sequencer.lastPosition {
                 do {
                     let snapshot = try write()
                     log.info("snapshot", metadata: ["position": "\(snapshot.position)", "bytes": "\(snapshot.bytes)"])
@@ -128,6 +149,12 @@ final class SnapshotKeeper: Service {
         }
     }
 
+    /// Asks for a snapshot as soon as can be, without waiting for it.
+    func request() {
+        isWanted.store(true, ordering: .releasing)
+        wakeUp.signal()
+    }
+
     /// Writes a snapshot of this moment. Any thread but a receiver's or trainer's.
     func write() throws(PersistenceError) -> Written {
         do {
@@ -143,26 +170,48 @@ final class SnapshotKeeper: Service {
 
     private func capture(into store: SnapshotStore) throws(PersistenceError) -> Written {
         let start = MonotonicClock.nanoseconds
-        let image = ingest.whileIdle { engine.capture() }
+        var ledger = Ingest.Ledger()
+        let image = ingest.whileIdle {
+            ledger = $0
+            return engine.capture()
+        }
         let pause = MonotonicClock.nanoseconds - start
         let header = SnapshotHeader(position: image.position)
-        let expectedSize = UInt64(image.byteCount + lastingSettings.count)
-        let stored = try store.write(header, expectedSize: expectedSize) { (writer) throws(PersistenceError) in
-            try writer.begin(LastingSettings.section)
-            try lastingSettings.withUnsafeBufferPointer { (bytes) throws(PersistenceError) in
-                try writer.append(UnsafeRawBufferPointer(bytes))
+        let small = settingSections + ledger.sections
+        let expectedSize = UInt64(small.reduce(image.byteCount) { $0 + $1.bytes.count })
+        let stored = try store.write(
+            header, expectedSize: expectedSize,
+            beforeRename: { () throws(PersistenceError) in if let place = ledger.journal { try journal?.makeDurable(place) } }
+        ) { (writer) throws(PersistenceError) in
+            for section in small {
+                try writer.begin(section.name)
+                try section.bytes.withUnsafeBufferPointer { (bytes) throws(PersistenceError) in
+                    try writer.append(UnsafeRawBufferPointer(bytes))
+                }
+                try writer.end()
             }
-            try writer.end()
             for section in image.sections {
                 try writer.begin(section.name)
                 try writer.append(image.bytes(section))
                 try writer.end()
             }
         }
+        if let place = ledger.journal, let oldest = try store.list().last {
+            journal?.snapshotStands(place, retainedFrom: oldest.position)
+        }
         let end = MonotonicClock.nanoseconds
         return Written(
             position: image.position, path: stored.path, bytes: stored.size, pauseMilliseconds: Double(pause) / 1e6,
             seconds: Double(end - start) / 1e9, finished: end)
+    }
+}
+
+extension Ingest.Ledger {
+    /// What of it a snapshot holds.
+    fileprivate var sections: [(name: String, bytes: [UInt8])] {
+        var sections = [(name: Recovery.sourcesSection, bytes: sources)]
+        if let journal { sections.append((Recovery.journalSection, withUnsafeBytes(of: journal.number.littleEndian) { Array($0) })) }
+        return sections
     }
 }
 

@@ -101,6 +101,13 @@ public final class Sequencer: @unchecked Sendable {
         last.store(position, ordering: .releasing)
     }
 
+    /// Goes on at a higher position: those between are nobody's, for good. Only for the sequencer, between two batches.
+    public func skip(to position: UInt64) {
+        precondition(position >= self.position, "positions only grow")
+        self.position = position
+        publish()
+    }
+
     /// Takes the batch's records from `first` on; answers the index of the first record not taken, because the queue of
     /// its trainer is full. The caller waits and comes again: back-pressure, never loss.
     public func take(_ batch: EventBatch, from first: Int) -> Int {

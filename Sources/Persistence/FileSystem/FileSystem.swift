@@ -4,7 +4,7 @@ public import LinuxSystem
 /// one that fails the n-th call, shortens writes, or forgets what was never synced.
 ///
 /// Names are paths. Nothing about a name is durable before `syncDirectory` of its directory, nothing about content
-/// before `sync` of the file. This is never on the per-event path.
+/// before `sync` or `syncData` of the file. This is never on the per-event path.
 public protocol FileSystem: Sendable {
     /// Creates a new file (mode 0600) for writing; EEXIST where the name is taken.
     func createFile(_ path: String) throws(SystemError) -> any OpenFile
@@ -45,8 +45,10 @@ public protocol OpenFile: AnyObject {
     func truncate(to size: UInt64) throws(SystemError)
     /// Starts writing a range to disk; promises nothing.
     func startWriteback(offset: UInt64, length: UInt64) throws(SystemError)
-    /// Makes content and size durable. Never called again on a file where it failed.
+    /// Makes content, size and all metadata durable (fsync). Never called again on a file where this or `syncData` failed.
     func sync() throws(SystemError)
+    /// Makes content and size durable (fdatasync). Never called again on a file where this or `sync` failed.
+    func syncData() throws(SystemError)
     /// Hints that the next read should come from the disk.
     func dropCache()
     /// Closes, reporting errors. Only `path` may be used afterwards.

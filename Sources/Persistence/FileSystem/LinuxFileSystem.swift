@@ -88,6 +88,10 @@ private final class LinuxOpenFile: OpenFile {
         guard try file?.sync() != nil else { throw closed }
     }
 
+    func syncData() throws(SystemError) {
+        guard try file?.syncData() != nil else { throw closed }
+    }
+
     func dropCache() { file?.dropCache() }
 
     func close() throws(SystemError) {

@@ -5,9 +5,18 @@ import ZeroMQ
 public protocol MessageSink: AnyObject {
     /// Sends one message; waits, within bounds, while there is no room.
     func send(_ frames: [[UInt8]]) throws(StreamToolsError)
+    /// The same, with the number of records in it.
+    func send(_ frames: [[UInt8]], records: Int) throws(StreamToolsError)
     /// Ends, after delivering what is queued.
     /// - Returns: false when that took longer than allowed, and messages may be lost.
     func close() -> Bool
+    /// Whether the receiver says of each message that it has it: then no beats are needed.
+    var isAcknowledged: Bool { get }
+}
+
+extension MessageSink {
+    public func send(_ frames: [[UInt8]], records: Int) throws(StreamToolsError) { try send(frames) }
+    public var isAcknowledged: Bool { false }
 }
 
 /// A PUSH or PUB socket with a context of its own. Used by one thread.

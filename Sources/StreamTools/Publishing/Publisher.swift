@@ -36,8 +36,14 @@ public final class Publisher {
     public private(set) var counts = Counts()
 
     private let sink: any MessageSink
+    private let isNumbered: Bool
     private var encoder: MessageEncoder
     private var limiter: RateLimiter?
+    /// When the next beat is due.
+    private var nextBeat: Int64
+
+    /// Between two beats, while messages are sent.
+    private static let beatNanoseconds: Int64 = 1_000_000_000
 
     /// Throws `invalidSetting` for a batch size or rate out of range.
     public init(to sink: any MessageSink, options: PublishOptions = PublishOptions()) throws(StreamToolsError) {
@@ -51,6 +57,8 @@ public final class Publisher {
             batchSize = max(1, Int(min(Double(batchSize), rate / 10)))
         }
         self.sink = sink
+        isNumbered = options.numbering != nil
+        nextBeat = MonotonicClock.nanoseconds + Publisher.beatNanoseconds
         encoder = MessageEncoder(
             format: options.format, batchSize: batchSize, topic: options.topic, numbering: options.numbering)
     }
@@ -81,17 +89,28 @@ public final class Publisher {
     /// - Returns: false when messages may be lost (see `MessageSink.close`).
     public func finish() throws(StreamToolsError) -> Bool {
         encoder.flush()
-        encoder.appendBeat()
         try sendReady()
+        // Twice, for a subscriber whose queue is full loses beats too.
+        if !sink.isAcknowledged {
+            for pause in [0, 0.1] {
+                if pause > 0, isNumbered { try Interruption.sleep(seconds: pause) }
+                encoder.appendBeat()
+                try sendReady()
+            }
+        }
         return sink.close()
     }
 
     private func sendReady() throws(StreamToolsError) {
+        if MonotonicClock.nanoseconds >= nextBeat {
+            nextBeat = MonotonicClock.nanoseconds + Publisher.beatNanoseconds
+            if !sink.isAcknowledged { encoder.appendBeat() }
+        }
         while let message = encoder.takeMessage() {
             if let wait = limiter?.take(message.events, now: MonotonicClock.nanoseconds), wait > 0 {
                 try Interruption.sleep(seconds: Double(wait) / 1e9)
             }
-            try sink.send(message.frames)
+            try sink.send(message.frames, records: message.events)
             counts.events += message.events
             counts.messages += 1
             counts.bytes += message.frames.reduce(0) { $0 + $1.count }

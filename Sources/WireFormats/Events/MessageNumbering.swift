@@ -38,6 +38,10 @@ struct MessageNumbering {
 
     init() {}
 
+    var sourceName: String {
+        withUnsafeBytes(of: source) { String(decoding: $0[..<sourceLength], as: UTF8.self) }
+    }
+
     /// The source's name in the batch's arena; nil when that has no room.
     func copySource(into batch: EventBatch) -> TextRange? {
         guard sourceLength > 0 else { return TextRange.none }

@@ -41,14 +41,15 @@ struct Publish: ParsableCommand {
             // Faults in the files' form come to light before anything is sent.
             let readers = try files.map { try DatasetReader(path: $0, options: dataset.options) }
             var view = learning ? try LearningView(asking: try requests.client()) : nil
-            let publisher = try sending.publisher()
+            let (publisher, delivered) = try sending.publisher()
+            if delivered > 0 { note("\(Quantity.grouped(delivered)) records were delivered before; going on from there") }
             var skipped = 0
             var taken = 0
             for (number, reader) in readers.enumerated() where limit.map({ taken < $0 }) ?? true {
                 var bar = ProgressBar(label: reader.path)
                 let before = taken
                 while let record = try next(reader, skipped: &skipped) {
-                    try publisher.publish(record)
+                    if taken >= delivered { try publisher.publish(record) }
                     taken += 1
                     if taken == limit { break }
                     let fraction = (Double(number) + (reader.fractionRead ?? 0)) / Double(readers.count)

@@ -125,7 +125,7 @@ struct EvaluateRanking: ParsableCommand {
     private func askDaemon(_ file: InteractionFile, _ test: LeaveOneOut) throws {
         let client = try requests.client()
         guard try client.receivedRecords() == 0 else { throw ValidationError("the daemon has learned already; start a fresh one") }
-        let publisher = try sending.publisher()
+        let publisher = try sending.publisher().publisher
         let start = MonotonicClock.nanoseconds
         for pair in file.pairs { try publisher.publish(DatasetEvent(user: .integer(pair.user), item: .integer(pair.item))) }
         guard try publisher.finish(), try client.waitUntilIdle(received: file.pairs.count, seconds: 600) != nil else {

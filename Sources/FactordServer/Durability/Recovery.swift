@@ -1,0 +1,238 @@
+import Factorization
+import LinuxSystem
+import Logging
+import Persistence
+
+/// The state that a daemon begins with.
+struct RecoveredState {
+    var engine: Engine
+    /// What acknowledged streams have taken.
+    var sources: SourceTable
+    /// Open for appending; nil where there is to be none.
+    var journal: Journal?
+    /// Whether a snapshot must stand before anything is taken: settings have changed, or the journal is of no use for this state.
+    var needsSnapshot: Bool
+}
+
+/// Takes up the newest good snapshot, and then what the journal holds beyond it, each under the settings under which it was
+/// learned; what comes out is brought under the present ones.
+///
+/// Replaying a record is giving its batch to the sequencer again. It gives the same positions; where it does not, state and journal
+/// do not belong together, and the start is refused.
+final class Recovery {
+    private let configuration: Configuration
+    private let store: SnapshotStore
+    private let log: Logger
+    private let progress: RecoveryProgress
+    /// The present settings.
+    private let wanted: String
+
+    private var engine: Engine
+    private var sources: SourceTable
+    /// The settings of `engine`.
+    private var text: String
+    /// The last journal record in the snapshot.
+    private var snapshotNumber: UInt64 = 0
+    private var snapshotPosition: UInt64 = 0
+
+    static let sourcesSection = "sources", journalSection = "journal"
+
+    init(_ configuration: Configuration, store: SnapshotStore, notifier: ServiceNotifier, log: Logger) {
+        self.configuration = configuration
+        self.store = store
+        self.log = log
+        progress = RecoveryProgress(notifier: notifier, log: log)
+        wanted = LearningConfiguration.text(configuration)
+        text = wanted
+        engine = Engine(settings: configuration.engineSettings)
+        sources = SourceTable(limit: configuration.state.sources)
+    }
+
+    func run() throws -> RecoveredState {
+        let hasSnapshot = try takeUpSnapshot()
+        let settings = configuration.state.journal.settings
+        var journal: Journal?
+        var needsSnapshot = false
+        if configuration.state.journal.enabled || Recovery.holdsSegments(configuration.state.journal.directory) {
+            let opened = try Journal.open(
+                directory: configuration.state.journal.directory, settings: settings, configuration: Array(wanted.utf8),
+                verifyAfter: snapshotPosition)
+            let scan = opened.scan
+            tell(scan)
+            try replay(opened.journal, scan, hasSnapshot: hasSnapshot)
+            let floor = max(scan.positionFloor, engine.sequencer.lastPosition)
+            if floor > engine.sequencer.lastPosition {
+                log.notice(
+                    "positions are passed over, for they may have been told",
+                    metadata: ["from": "\(engine.sequencer.lastPosition + 1)", "to": "\(floor)"])
+                pass(to: floor)
+            }
+            // Records of a journal made anew have numbers that the snapshot knows as its own.
+            needsSnapshot = scan.lastNumber < snapshotNumber
+            journal = configuration.state.journal.enabled ? opened.journal : nil
+            if journal == nil {
+                needsSnapshot = scan.lastNumber > 0
+                _ = opened.journal.close(lastPosition: engine.sequencer.lastPosition)
+            }
+        }
+        if text != wanted {
+            log.notice("settings have changed", metadata: ["now": "\(LearningConfiguration.changes(from: text, to: wanted).joined(separator: ", "))"])
+            try change(to: wanted, configuration)
+            needsSnapshot = true
+        }
+        return RecoveredState(engine: engine, sources: sources, journal: journal, needsSnapshot: needsSnapshot)
+    }
+
+    // MARK: The snapshot
+
+    /// Newest good snapshot into the engine; each one that is passed over is reported. False where there is none.
+    private func takeUpSnapshot() throws -> Bool {
+        let newest = try store.openNewestValid()
+        for skipped in newest.skipped { log.error("a snapshot was passed over", metadata: ["snapshot": "\(skipped)"]) }
+        guard let reader = newest.reader else {
+            let note = newest.skipped.isEmpty ? "no snapshot yet" : "no usable snapshot"
+            log.notice("\(note)", metadata: ["directory": "\(store.directory)"])
+            return false
+        }
+        let start = MonotonicClock.nanoseconds
+        progress.tell("reading \(reader.path)")
+        do {
+            try LastingSettings.check(configuration.lastingSettings, against: reader)
+            if let saved = try reader.text(LearningConfiguration.section), saved != text {
+                let configuration = try LearningConfiguration.load(saved, from: reader.path)
+                engine = Engine(settings: engineSettings(configuration))
+                text = saved
+            }
+            try engine.restore(from: SnapshotSource(reader: reader))
+            try restoreJournalPlace(reader)
+        } catch let error as StateError {
+            throw StartError(file: reader.path, cause: error, directory: configuration.state.directory)
+        }
+        snapshotPosition = engine.sequencer.lastPosition
+        log.notice(
+            "state taken up",
+            metadata: [
+                "position": "\(engine.appliedPosition)", "users": "\(engine.users.count)", "items": "\(engine.items.count)",
+                "milliseconds": "\((MonotonicClock.nanoseconds - start) / 1_000_000)", "path": "\(reader.path)",
+            ])
+        return true
+    }
+
+    private func restoreJournalPlace(_ reader: SnapshotReader) throws {
+        if let bytes = try reader.bytes(Recovery.journalSection) {
+            guard bytes.count == 8 else { throw StateError.damaged(section: Recovery.journalSection) }
+            snapshotNumber = bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        if let bytes = try reader.bytes(Recovery.sourcesSection) {
+            guard let saved = SourceTable(bytes, limit: configuration.state.sources) else {
+                throw StateError.damaged(section: Recovery.sourcesSection)
+            }
+            sources = saved
+        }
+    }
+
+    /// Settings of another time, with as many trainers as there are now.
+    private func engineSettings(_ saved: Configuration) -> EngineSettings {
+        var settings = saved.engineSettings
+        settings.trainers = configuration.threads.trainers
+        return settings
+    }
+
+    // MARK: The journal
+
+    private static func holdsSegments(_ directory: String) -> Bool {
+        ((try? Directory.list(directory)) ?? []).contains { $0.hasPrefix("journal-") }
+    }
+
+    private func tell(_ scan: JournalScan) {
+        if let tail = scan.tornTail {
+            log.notice("the journal's torn tail was cut", metadata: ["file": "\(tail.file)", "offset": "\(tail.offset)", "what": "\(tail.what)"])
+        }
+        for hole in scan.holes where hole.positions.map({ $0.upperBound > snapshotPosition }) ?? false {
+            log.error("\(hole)")
+        }
+    }
+
+    private func replay(_ journal: Journal, _ scan: JournalScan, hasSnapshot: Bool) throws {
+        guard scan.lastPosition > snapshotPosition || scan.lastNumber > snapshotNumber else { return }
+        if scan.firstPosition > snapshotPosition + 1 {
+            throw RecoveryError.missing(from: snapshotPosition + 1, to: scan.firstPosition - 1, directory: journal.directory)
+        }
+        let start = MonotonicClock.nanoseconds
+        let reader = try JournalReader(directory: journal.directory, after: snapshotPosition)
+        var replayer: Replayer?
+        var records = 0
+        while let record = try reader.next() {
+            let header = record.header
+            let takesNone = header.lastPosition < header.firstPosition
+            // The snapshot has what comes before its position. Records without positions stand at that of the next one.
+            guard header.firstPosition > snapshotPosition,
+                !(takesNone && header.firstPosition == snapshotPosition + 1 && header.number <= snapshotNumber)
+            else { continue }
+            let settings = String(decoding: reader.configuration, as: UTF8.self)
+            if settings != text {
+                replayer?.finish(&sources)
+                replayer = nil
+                try change(to: settings, try LearningConfiguration.load(settings, from: journal.directory))
+            }
+            if replayer == nil { replayer = try Replayer(engine, sources: sources) }
+            try replayer?.take(record, directory: journal.directory)
+            records += 1
+            progress.look {
+                "position \(self.engine.appliedPosition) of \(scan.lastPosition), "
+                    + "\(reader.readBytes * 100 / max(1, reader.totalBytes)) % of the journal"
+            }
+        }
+        replayer?.finish(&sources)
+        guard records > 0 else { return }
+        log.notice(
+            "journal replayed",
+            metadata: [
+                "records": "\(records)", "position": "\(engine.appliedPosition)",
+                "milliseconds": "\((MonotonicClock.nanoseconds - start) / 1_000_000)",
+            ])
+    }
+
+    private func pass(to position: UInt64) {
+        engine.sequencer.skip(to: position)
+        for trainer in engine.trainers { _ = trainer.drain() }
+    }
+
+    /// Brings the state into an engine of other settings, through an image in memory.
+    private func change(to settings: String, _ configuration: Configuration) throws {
+        let next = Engine(settings: engineSettings(configuration))
+        if engine.sequencer.lastPosition > 0 || engine.users.count + engine.items.count > 0 {
+            do {
+                try next.restore(from: ImageSource(engine.capture()))
+            } catch let error as StateError {
+                throw StartError(file: store.directory, cause: error, directory: self.configuration.state.directory)
+            }
+        }
+        if let table = SourceTable(sources.encoded(), limit: configuration.state.sources) { sources = table }
+        engine = next
+        text = settings
+    }
+}
+
+/// State and journal do not fit together.
+enum RecoveryError: Error, CustomStringConvertible {
+    /// The journal begins too late for the newest usable snapshot.
+    case missing(from: UInt64, to: UInt64, directory: String)
+    /// A record gave other positions than when it was written.
+    case diverged(record: UInt64, position: UInt64, expected: UInt64, directory: String)
+    /// A record is not what this program writes.
+    case unreadable(record: UInt64, position: UInt64, reason: String, directory: String)
+
+    var description: String {
+        switch self {
+        case .missing(let from, let to, let directory):
+            "\(directory): positions \(from) to \(to) are in no usable snapshot and in no segment; "
+                + "put the missing files back, or move the journal aside to go on without what it holds"
+        case .diverged(let record, let position, let expected, let directory):
+            "\(directory): record \(record) ends at position \(position) and not at \(expected) as it did when it was written: the "
+                + "snapshot, the settings or this program are not those that it belongs to; put them back, or move the journal aside"
+        case .unreadable(let record, let position, let reason, let directory):
+            "\(directory): record \(record) at position \(position) cannot be read: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import Foundation
+import LinuxSystem
+import WireFormats
+
+/// How far a publisher to an acknowledged stream got, in a file of JSON: `{"source","epoch","seq","records"}`. A run that finds it
+/// goes on with the message behind `seq`, under the same name and epoch, and leaves the first `records` records out; what the daemon
+/// took beyond, it recognises by the numbers. That needs the same records in the same messages.
+public struct PublishProgress {
+    /// Where a run begins: its next message, and the records delivered before.
+    public struct Standing: Sendable, Equatable {
+        public var numbering: StreamNumbering
+        public var records: Int
+    }
+
+    /// What the file said at the start; nil where there was none.
+    public let standing: Standing?
+    private let path: String
+    private var nextSave: Int64 = 0
+
+    private static let saveNanoseconds: Int64 = 500_000_000
+
+    /// Reads the file, where it exists. Throws `malformedLine` for one that is no such file.
+    public init(path: String) throws(StreamToolsError) {
+        self.path = path
+        guard let data = FileManager.default.contents(atPath: path) else {
+            standing = nil
+            return
+        }
+        let bytes = [UInt8](data)
+        let tree: JSONTree? = bytes.withUnsafeBytes { bytes in (try? JSONParser(maxBytes: 1 << 20).parse(bytes)).map { JSONTree($0) } }
+        guard let tree, let source = tree["source"]?.string, let epoch = tree["epoch"]?.integer, let sequence = tree["seq"]?.integer,
+            let records = tree["records"]?.integer, epoch >= 0, sequence >= 0, records >= 0
+        else {
+            throw .malformedLine(path: path, line: 1, reason: "not how far a publisher got; remove the file to begin anew")
+        }
+        standing = Standing(
+            numbering: StreamNumbering(source: source, epoch: UInt64(epoch), next: UInt64(sequence) + 1), records: records)
+    }
+
+    /// Saves how far it is, about twice a second.
+    public mutating func note(_ numbering: StreamNumbering, settled: UInt64, records: Int) {
+        guard MonotonicClock.nanoseconds >= nextSave else { return }
+        nextSave = MonotonicClock.nanoseconds + PublishProgress.saveNanoseconds
+        save(numbering, settled: settled, records: records)
+    }
+
+    /// Saves how far it is. A file that cannot be written costs a later run only what the daemon then recognises as sent twice.
+    public func save(_ numbering: StreamNumbering, settled: UInt64, records: Int) {
+        var writer = JSONWriter(capacity: 128)
+        writer.beginObject()
+        writer.key("source")
+        writer.value(numbering.source)
+        writer.key("epoch")
+        writer.value(numbering.epoch)
+        writer.key("seq")
+        writer.value(settled)
+        writer.key("records")
+        writer.value(records)
+        writer.endObject()
+        try? Data(writer.bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
+    }
+}
