@@ -75,6 +75,7 @@ final class Recovery {
                 _ = opened.journal.close(lastPosition: engine.sequencer.lastPosition)
             }
         }
+        settleWindow()
         if text != wanted {
             log.notice("settings have changed", metadata: ["now": "\(LearningConfiguration.changes(from: text, to: wanted).joined(separator: ", "))"])
             try change(to: wanted, configuration)
@@ -193,6 +194,15 @@ final class Recovery {
             ])
     }
 
+    /// A snapshot that was written while the stream went on wants the stream again, to the end of its window.
+    private func settleWindow() {
+        guard let end = engine.windowEnd else { return }
+        log.error(
+            "the journal ends before the snapshot does: what is learned between is kept as it was caught",
+            metadata: ["from": "\(engine.sequencer.lastPosition + 1)", "to": "\(end)"])
+        engine.abandonWindow()
+    }
+
     private func pass(to position: UInt64) {
         engine.sequencer.skip(to: position)
         for trainer in engine.trainers { _ = trainer.drain() }
@@ -200,6 +210,7 @@ final class Recovery {
 
     /// Brings the state into an engine of other settings, through an image in memory.
     private func change(to settings: String, _ configuration: Configuration) throws {
+        settleWindow()
         let next = Engine(settings: engineSettings(configuration))
         if engine.sequencer.lastPosition > 0 || engine.users.count + engine.items.count > 0 {
             do {

@@ -6,12 +6,12 @@ import Synchronization
 /// For each model and each shard there are two sums, of the user parts and of the item parts of its interactions: the 64-bit sum,
 /// wrapping, of
 ///
-///     mix(position, ordinal) = mix64(mix64(position) + ordinal)
+///     mix(position, ordinal) = finalizer(position · 0x9E3779B97F4A7C15 + ordinal)
+///     finalizer(z): z = (z ^ z >> 30) · 0xBF58476D1CE4E5B9; z = (z ^ z >> 27) · 0x94D049BB133111EB; z ^ z >> 31
 ///
-/// over all interactions whose user's (or item's) ordinal lies in the shard and whose part is in the model's rows; mix64 is
-/// SplitMix64's output function of value + 0x9E3779B97F4A7C15 (`mix64`), the shard is ordinal mod 64, and ordinals count ids of a
-/// side from 0 in the order in which the stream first named them (as long as none is evicted or forgotten). An interaction counts
-/// whatever its weight; what replay teaches again does not. Addition knows no order, so trainers, gates and restarts leave no
+/// over all interactions whose user's (or item's) ordinal lies in the shard and whose part is in the model's rows. The finalizer is
+/// SplitMix64's, the shard is ordinal mod 64, and ordinals count ids of a side from 0 in the order in which the stream first named
+/// them (as long as none is evicted or forgotten). An interaction counts whatever its weight; what replay teaches again does not. Addition knows no order, so trainers, gates and restarts leave no
 /// trace in a sum: whoever has the list of interactions with their positions computes the same.
 ///
 /// One trainer's part, kept by block of rows, so that a capture finds the sum that belongs to the rows that it copies.
@@ -39,7 +39,10 @@ final class Witness: @unchecked Sendable {
 
     /// What one interaction adds to the sum of a part.
     @inline(__always)
-    static func mix(_ position: UInt64, _ ordinal: UInt32) -> UInt64 { mix64(mix64(position) &+ UInt64(ordinal)) }
+    static func mix(_ position: UInt64, _ ordinal: UInt32) -> UInt64 {
+        // `mix64` adds the constant once more before it finalizes.
+        mix64((position &- 1) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(ordinal))
+    }
 
     /// Counts the interactions among `count` records.
     @inline(__always)
@@ -47,9 +50,9 @@ final class Witness: @unchecked Sendable {
         for index in 0..<count {
             let record = ring.record(first &+ index)
             guard record.pointee.kind == .interaction else { continue }
-            let user = record.pointee.user, item = record.pointee.item, word = mix64(record.pointee.position)
-            Witness.add(mix64(word &+ UInt64(user)), to: users + RowBlock.of(user))
-            Witness.add(mix64(word &+ UInt64(item)), to: items + RowBlock.of(item))
+            let user = record.pointee.user, item = record.pointee.item, position = record.pointee.position
+            Witness.add(Witness.mix(position, user), to: users + RowBlock.of(user))
+            Witness.add(Witness.mix(position, item), to: items + RowBlock.of(item))
         }
     }
 

@@ -90,7 +90,7 @@ public final class Trainer: @unchecked Sendable {
 
     /// Applies what waits, at most `limit` records; answers how many that were.
     public func drain(limit: Int = .max) -> Int {
-        if let window, window.isOpen, let count = drain(in: window, limit: limit) { return count }
+        if let window, window.isOpen { return drain(through: window, limit: limit) }
         let (issued, first, waiting) = queue.waiting()
         let count = min(waiting, limit)
         seen = issued

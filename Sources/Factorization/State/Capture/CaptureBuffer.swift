@@ -46,7 +46,7 @@ public final class CaptureBuffer {
     }
 
     /// Makes room before a pause, so that it needs none.
-    func reserve(_ count: Int) { if count > capacity { grow(to: count) } }
+    public func reserve(_ count: Int) { if count > capacity { grow(to: count) } }
 
     private func grow(to needed: Int) {
         let bytes = (needed + needed / 4 + 4095) & ~4095, larger = CaptureBuffer.map(bytes)

@@ -129,3 +129,26 @@ struct PieceTable: Equatable {
         return writer.bytes
     }
 }
+
+/// Where the pieces of a captured state stand, as far as people ask: read from its section `pieces`.
+public struct StatePieces: Sendable, Equatable {
+    /// The position where the stream goes on, and the highest that any piece holds something of.
+    public var position: UInt64
+    public var highest: UInt64
+    /// Pieces, and trainers of the capture; 0 where all pieces stand at one position.
+    public var pieces: Int
+    public var trainers: Int
+
+    public static let section = "pieces"
+
+    /// - Throws: `StateError.damaged` for bytes that are no such section.
+    public init(_ bytes: UnsafeRawBufferPointer) throws(StateError) {
+        var reader = ByteReader(bytes, section: StatePieces.section)
+        let table = try PieceTable(&reader)
+        try reader.expectEnd()
+        position = table.position
+        highest = table.highest
+        pieces = table.entries.count
+        trainers = table.trainers
+    }
+}

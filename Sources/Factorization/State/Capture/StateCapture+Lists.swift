@@ -5,7 +5,7 @@ extension StateCapture {
     /// Users, or entities, whose lists are copied in one pause at most: to find them costs more than to copy them.
     private static let entitiesPerPiece = 8192
     /// Bytes after which a piece of lists ends.
-    private static let listBytes = 2 << 20
+    static let listBytes = 2 << 20
 
     /// Per user, as it stands: the history's capacity (u32, 0 for none), count and items; whether all that was seen is there (u32);
     /// the seen set's slots (u32, 0 for none) and each slot. Answers where the piece ends.

@@ -94,6 +94,27 @@ public final class StateCapture {
         return blocks.count * engine.models[model].blockBytes(group)
     }
 
+    /// Bytes that all sections will have, about: for room on the disk.
+    public var expectedBytes: Int {
+        let ids = head.counts.reduce(0) { $0 + $1 * 24 }, lists = engine.shared.userItems.held + 12 * head.counts[0] + 4 * head.counts[1]
+        let rows = engine.models.reduce(0) { sum, model in
+            sum + model.stores.reduce(model.globalBytes + 8192) { $0 + $1.store.rowBytes * head.counts[engine.sideNumber($1.side)] }
+        }
+        return ids + lists + rows + (engine.shared.replay?.bytes ?? 0) + (head.keeper.sightings?.bytes ?? 0) + 32 * plan.count
+    }
+
+    /// How many pieces a capture of an engine will have, about. Any thread.
+    public static func expectedPieces(_ engine: Engine) -> Int {
+        let plan = engine.models.reduce(64) { sum, model in
+            sum + 1 + model.groups.indices.reduce(0) {
+                $0 + RowBlock.count(of: engine.rowCount(model.groups[$1].side)) / model.blocksPerPiece($1) + 1
+            }
+        }
+        let ids = engine.sides.reduce(0) { $0 + $1.table.count / RowBlock.band / 4 + 1 }
+        let lists = engine.users.count / 4096 + engine.items.count / 32_768 + engine.shared.userItems.held / listBytes + 3
+        return plan + ids + lists + (engine.sequencer.keeper.sightings?.bytes ?? 0) / CaptureBuffer.pieceBytes
+    }
+
     /// Copies the next piece. Those whom `next` names stand, and with them the sequencer.
     public func copy(into buffer: CaptureBuffer) {
         let piece = plan[planned]

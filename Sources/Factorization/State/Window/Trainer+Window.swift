@@ -6,8 +6,19 @@ extension Trainer {
     /// Records between two moments at which another trainer may work.
     private static let recordsAlone = 64
 
-    /// What `drain` does, within the window; nil when that has ended.
-    func drain(in window: ReplayWindow, limit: Int) -> Int? {
+    /// What `drain` does while the window is open, and what is left for it when it ends meanwhile.
+    func drain(through window: ReplayWindow, limit: Int) -> Int {
+        var total = 0
+        while total < limit {
+            guard let count = drain(in: window, limit: limit - total) else { return total + drain(limit: limit - total) }
+            if count == 0 { break }
+            total += count
+        }
+        return total
+    }
+
+    /// Some records within the window; nil when that has ended.
+    private func drain(in window: ReplayWindow, limit: Int) -> Int? {
         window.alone {
             let (issued, first, waiting) = queue.waiting()
             let count = min(waiting, limit, Trainer.recordsAlone)
