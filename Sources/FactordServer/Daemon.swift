@@ -43,11 +43,11 @@ final class Daemon {
         let all = configuration.streams.enumerated().map { (index: $0, stream: $1) }
         let receiverCount = min(configuration.threads.receivers, max(all.count, 1))
         let processors = configuration.threads.pin.places(engine.trainers.count + receiverCount)
-        let room = try EventDescriptor()
+        let room = try EventDescriptor(), stood = try EventDescriptor()
         let trainers = try engine.trainers.map { trainer throws(SystemError) in
-            try TrainerThread(trainer, gate: gate, room: room, processor: processors[trainer.index])
+            try TrainerThread(trainer, gate: gate, room: room, stood: stood, processor: processors[trainer.index])
         }
-        let ingest = Ingest(engine: engine, trainers: trainers, room: room, journal: journal, sources: state.sources)
+        let ingest = Ingest(engine: engine, trainers: trainers, room: room, stood: stood, journal: journal, sources: state.sources)
         let keeper = try SnapshotKeeper(
             engine: engine, ingest: ingest, journal: journal, store: store, configuration: configuration, deadLetters: deadLetters,
             log: log)

@@ -16,7 +16,7 @@ struct Factorctl: ParsableCommand {
               factorctl watch
             """,
         subcommands: [
-            Ping.self, Score.self, Recommend.self, Stats.self, Watch.self, TakeSnapshot.self, Publish.self, Simulate.self,
+            Ping.self, Score.self, Recommend.self, Stats.self, Watch.self, Snapshot.self, Publish.self, Simulate.self,
             Evaluate.self, JournalCommand.self,
         ])
 }

@@ -205,6 +205,9 @@ const fk_kernels *fk_kernels_for(int variant);
 
 /// Maps `bytes` of zeroed memory that costs nothing until touched; NULL when the system refuses. `fk_unmap` gives it back.
 void *fk_map(size_t bytes);
+
+/// Lets another thread have the processor: for waits that are short and rare.
+void fk_yield(void);
 void fk_unmap(void *memory, size_t bytes);
 
 /// Asks for the cache line at `address` ahead of a write.

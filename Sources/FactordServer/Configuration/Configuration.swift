@@ -94,12 +94,18 @@ public struct Configuration: Sendable, Equatable, Codable {
     }
 
     public struct Snapshot: Sendable, Equatable, Codable {
+        public enum Mode: String, Sendable, Codable, CaseIterable { case gates, deterministic }
+
         /// Between two snapshots; zero switches the timer off.
         public var interval = TimeSpan(seconds: 300)
         /// How many of the newest snapshots stay.
         public var keep = 3
         /// Whether a clean stop writes one.
         public var onShutdown = true
+        /// `gates` copies piece by piece while learning goes on, `deterministic` everything at once.
+        public var mode = Mode.gates
+        /// Bytes a second that are written at most; 0 for no limit.
+        public var rate = ByteSize(mebibytes: 64)
 
         public init() {}
     }

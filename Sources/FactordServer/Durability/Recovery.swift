@@ -70,6 +70,7 @@ final class Recovery {
                 _ = opened.journal.close(lastPosition: engine.sequencer.lastPosition)
             }
         }
+        settleWindow()
         if text != wanted {
             log.notice("settings have changed", metadata: ["now": "\(LearningConfiguration.changes(from: text, to: wanted).joined(separator: ", "))"])
             try change(to: wanted, configuration)
@@ -196,8 +197,23 @@ final class Recovery {
             ])
     }
 
+    /// A snapshot that was written while the stream went on wants the stream again, to the end of its window.
+    private func settleWindow() {
+        guard let end = engine.windowEnd else { return }
+        log.error(
+            "the journal ends before the snapshot does: what is learned between is kept as it was caught",
+            metadata: ["from": "\(engine.sequencer.lastPosition + 1)", "to": "\(end)"])
+        engine.abandonWindow()
+    }
+
+    private func pass(to position: UInt64) {
+        engine.sequencer.skip(to: position)
+        for trainer in engine.trainers { _ = trainer.drain() }
+    }
+
     /// Brings the state into an engine of other settings, through an image in memory.
     private func change(to settings: String, _ configuration: Configuration) throws {
+        settleWindow()
         let old = try LearningConfiguration.load(text, from: store.directory)
         do throws(StateError) {
             try LastingSettings.check(configuration.lastingSettings, against: old.lastingSettings)

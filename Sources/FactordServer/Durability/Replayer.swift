@@ -13,11 +13,11 @@ final class Replayer {
 
     init(_ engine: Engine, sources: SourceTable) throws {
         self.engine = engine
-        let gate = try PositionGate(engine: engine), room = try EventDescriptor()
+        let gate = try PositionGate(engine: engine), room = try EventDescriptor(), stood = try EventDescriptor()
         trainers = try engine.trainers.map { trainer throws(SystemError) in
-            try TrainerThread(trainer, gate: gate, room: room, processor: nil)
+            try TrainerThread(trainer, gate: gate, room: room, stood: stood, processor: nil)
         }
-        ingest = Ingest(engine: engine, trainers: trainers, room: room, journal: nil, sources: sources)
+        ingest = Ingest(engine: engine, trainers: trainers, room: room, stood: stood, journal: nil, sources: sources)
         for trainer in trainers { try trainer.start() }
     }
 

@@ -16,9 +16,16 @@ final class Ingest: Sendable {
         init(sources: SourceTable) { self.sources = sources }
     }
 
-    private let sequencer: Sequencer
-    private let engine: Engine
-    private let trainers: [TrainerThread]
+    let sequencer: Sequencer
+    let engine: Engine
+    let trainers: [TrainerThread]
+    /// Held while the sequencer works: who has it knows that it stands, even in the middle of a batch.
+    let standing = Lock<Void>(())
+    /// Whether a snapshot waits for the turn, or for the sequencer to stand: receivers then hold back.
+    let isTurnWanted = Atomic<Bool>(false)
+    let isStandWanted = Atomic<Bool>(false)
+    /// Signalled by a trainer that has come to stand at its gate.
+    let stood: EventDescriptor
     /// Nil where there is none, and while it is replayed.
     private let journal: JournalKeeper?
     /// Whose turn it is. Held for a batch, never for an event.
@@ -30,11 +37,12 @@ final class Ingest: Sendable {
     /// Records learned that no journal has, because the storage is degraded.
     let undurable = Atomic<Int>(0)
 
-    init(engine: Engine, trainers: [TrainerThread], room: EventDescriptor, journal: JournalKeeper?, sources: SourceTable) {
+    init(engine: Engine, trainers: [TrainerThread], room: EventDescriptor, stood: EventDescriptor, journal: JournalKeeper?, sources: SourceTable) {
         self.engine = engine
         sequencer = engine.sequencer
         self.trainers = trainers
         self.room = room
+        self.stood = stood
         self.journal = journal
         turn = Lock(Turn(sources: sources))
     }
@@ -44,7 +52,8 @@ final class Ingest: Sendable {
 
     /// Takes a batch whole. Answers what was refused of it: a bounded number.
     func take(_ batch: EventBatch) -> [Refused] {
-        turn.withLock { turn in
+        giveWay(to: isTurnWanted)
+        return turn.withLock { turn in
             let before = begin(batch)
             let refusals = feed(batch)
             _ = log(batch, after: before, turn.encoder, withMessages: false)
@@ -81,7 +90,8 @@ final class Ingest: Sendable {
 
     /// Takes of a batch the messages that come next from their sources. The others' records are gone from the batch afterwards.
     func takeAcknowledged(_ batch: EventBatch) -> Acknowledged {
-        turn.withLock { turn in
+        giveWay(to: isTurnWanted)
+        return turn.withLock { turn in
             var result = Acknowledged()
             var fates: [EventBatch.Fate] = [], taken: [Int] = []
             let isDegraded = journal?.isDegraded ?? true
@@ -153,8 +163,17 @@ final class Ingest: Sendable {
     /// Runs `body` while nobody is sequencer and every trainer is idle: the state is exactly that after the last position, and the
     /// ledger that of the same moment.
     func whileIdle<Value: ~Copyable>(_ body: (Ledger) -> sending Value) -> sending Value {
-        turn.withLock { turn in
+        betweenBatches { ledger in
             while engine.appliedPosition < sequencer.lastPosition { MonotonicClock.sleep(microseconds: 50) }
+            return body(ledger)
+        }
+    }
+
+    /// Runs `body` while nobody is sequencer, between two batches; trainers go on.
+    func betweenBatches<Value: ~Copyable>(_ body: (Ledger) -> sending Value) -> sending Value {
+        isTurnWanted.store(true, ordering: .relaxed)
+        return turn.withLock { turn in
+            isTurnWanted.store(false, ordering: .relaxed)
             return body(Ledger(sources: turn.sources.encoded(), journal: journal?.place))
         }
     }
@@ -186,7 +205,8 @@ final class Ingest: Sendable {
         var index = 0
         var refusals: [Refused] = []
         while true {
-            index = sequencer.take(batch, from: index)
+            giveWay(to: isStandWanted)
+            index = standing.withLock { _ in sequencer.take(batch, from: index) }
             wakeTrainers()
             if !sequencer.lastRefusals.isEmpty { refusals += sequencer.lastRefusals }
             if index == batch.recordCount { return refusals }

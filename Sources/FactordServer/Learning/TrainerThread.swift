@@ -4,11 +4,13 @@ import Synchronization
 
 /// The thread of one trainer: applies what waits, sleeps when nothing does.
 final class TrainerThread: Service {
-    private let trainer: Trainer
+    let trainer: Trainer
     private let gate: PositionGate
     private let wakeUp: EventDescriptor
     /// Wakes the receiver that waits for room in the queue.
     private let room: EventDescriptor
+    /// Told when this trainer has come to stand at its gate.
+    private let stood: EventDescriptor
     /// The one processor to run on; nil for any.
     private let processor: Int?
     private let isStopping = Atomic<Bool>(false)
@@ -17,10 +19,11 @@ final class TrainerThread: Service {
     /// Records between two looks at who waits for a position.
     private static let stride = 256
 
-    init(_ trainer: Trainer, gate: PositionGate, room: EventDescriptor, processor: Int?) throws(SystemError) {
+    init(_ trainer: Trainer, gate: PositionGate, room: EventDescriptor, stood: EventDescriptor, processor: Int?) throws(SystemError) {
         self.trainer = trainer
         self.gate = gate
         self.room = room
+        self.stood = stood
         self.processor = processor
         wakeUp = try EventDescriptor()
     }
@@ -29,6 +32,15 @@ final class TrainerThread: Service {
 
     /// Wakes the thread; for the sequencer when it says that this trainer sleeps.
     func signal() { wakeUp.signal() }
+
+    /// Asks the trainer to stand; one that sleeps stands already.
+    func halt() { trainer.gate.close() }
+
+    /// Lets it go on.
+    func goOn() {
+        trainer.gate.open()
+        wakeUp.signal()
+    }
 
     func start() throws {
         let started = try SystemThread(name: "trainer \(trainer.index)", processor: processor) { [self] in run() }
@@ -49,6 +61,14 @@ final class TrainerThread: Service {
             let applied = trainer.drain(limit: TrainerThread.stride)
             if trainer.takeWaiter() { room.signal() }
             gate.check()
+            if trainer.gate.isWanted, trainer.gate.stand() {
+                stood.signal()
+                while trainer.gate.isWanted {
+                    _ = try? poller.wait()
+                    wakeUp.drain()
+                }
+                continue
+            }
             if applied > 0 { continue }
             if stopping { return }
             guard trainer.prepareSleep() else { continue }

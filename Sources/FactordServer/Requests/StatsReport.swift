@@ -148,6 +148,7 @@ final class StatsReport: Sendable {
             write(report.metric, report.value, report.recent, &writer)
             if let auc = report.auc { write("auc", auc, report.recentAUC ?? auc, &writer) }
             writer.endArray()
+            writeProof(engine.witness(index), &writer)
             writer.endObject()
         }
         writer.endArray()
@@ -225,7 +226,14 @@ final class StatsReport: Sendable {
             field("position", newest.position, &writer)
             field("age_seconds", Double(MonotonicClock.nanoseconds - newest.finished) / 1e9, &writer)
             field("bytes", newest.bytes, &writer)
-            field("pause_ms", newest.pauseMilliseconds, &writer)
+            writer.key("exact")
+            writer.value(newest.isExact)
+            field("seconds", newest.seconds, &writer)
+            field("pauses", newest.pauses.count, &writer)
+            field("pause_ms", newest.pauses.longestMilliseconds, &writer)
+            field("pause_p50_ms", newest.pauses.medianMilliseconds, &writer)
+            field("pause_p999_ms", newest.pauses.p999Milliseconds, &writer)
+            field("pause_total_ms", newest.pauses.totalMilliseconds, &writer)
         }
         writer.endObject()
     }

@@ -6,31 +6,32 @@ import Synchronization
 
 /// Writes snapshots: on its timer, on request, and at a clean stop.
 ///
-/// The stop is short: trainers pause at a position while the state is copied into memory, then go on while the copy is
-/// written. One snapshot at a time.
+/// How it copies is in `SnapshotKeeper+Capture.swift`. One snapshot at a time.
 final class SnapshotKeeper: Service {
     /// A snapshot that stands.
     struct Written: Sendable {
         var position: UInt64
         var path: String
         var bytes: UInt64
-        /// How long learning stood still, and how long it all took.
-        var pauseMilliseconds: Double
+        /// The pauses in which learning stood still, and how long it all took.
+        var pauses: PauseReport
         var seconds: Double
+        /// Whether it holds exactly one position, and needs no journal.
+        var isExact: Bool
         /// `MonotonicClock` at the end.
         var finished: Int64
     }
 
     let name = "snapshots"
-    private let engine: Engine
-    private let ingest: Ingest
+    let engine: Engine
+    let ingest: Ingest
     /// One snapshot at a time: the store belongs to whoever writes.
     private let store: Lock<SnapshotStore>
-    private let settings: Configuration.Snapshot
+    let settings: Configuration.Snapshot
     /// The settings that the state belongs to, as sections of every snapshot.
-    private let settingSections: [(name: String, bytes: [UInt8])]
+    let settingSections: [(name: String, bytes: [UInt8])]
     /// Nil where there is none.
-    private let journal: JournalKeeper?
+    let journal: JournalKeeper?
     /// Whether a snapshot is asked for beside the timer.
     private let isWanted = Atomic<Bool>(false)
     private let isDueAtStart = Atomic<Bool>(false)
@@ -45,6 +46,8 @@ final class SnapshotKeeper: Service {
     /// Positions at whole seconds, newest last; for the rate.
     private let samples = Lock<[(nanoseconds: Int64, position: UInt64)]>([])
     private let drift: DriftLog
+    /// What exact snapshots are copied into; kept from one to the next.
+    let pool = CapturePool()
 
     init(
         engine: Engine, ingest: Ingest, journal: JournalKeeper?, store: sending SnapshotStore, configuration: Configuration,
@@ -64,6 +67,9 @@ final class SnapshotKeeper: Service {
         drift = DriftLog(engine: engine, log: log)
         wakeUp = try EventDescriptor()
     }
+
+    /// Whether nothing learns any more that a fast snapshot could slow down.
+    var isEnding: Bool { isStopping.load(ordering: .acquiring) }
 
     /// The newest snapshot written by this process.
     var newest: Written? { last.withLock { $0 } }
@@ -167,48 +173,11 @@ final class SnapshotKeeper: Service {
             throw error
         }
     }
-
-    private func capture(into store: SnapshotStore) throws(PersistenceError) -> Written {
-        let start = MonotonicClock.nanoseconds
-        var ledger = Ingest.Ledger()
-        let image = ingest.whileIdle {
-            ledger = $0
-            return engine.capture()
-        }
-        let pause = MonotonicClock.nanoseconds - start
-        let header = SnapshotHeader(position: image.position)
-        let small = settingSections + ledger.sections
-        let expectedSize = UInt64(small.reduce(image.byteCount) { $0 + $1.bytes.count })
-        let stored = try store.write(
-            header, expectedSize: expectedSize,
-            beforeRename: { () throws(PersistenceError) in if let place = ledger.journal { try journal?.makeDurable(place) } }
-        ) { (writer) throws(PersistenceError) in
-            for section in small {
-                try writer.begin(section.name)
-                try section.bytes.withUnsafeBufferPointer { (bytes) throws(PersistenceError) in
-                    try writer.append(UnsafeRawBufferPointer(bytes))
-                }
-                try writer.end()
-            }
-            for section in image.sections {
-                try writer.begin(section.name)
-                try writer.append(image.bytes(section))
-                try writer.end()
-            }
-        }
-        if let place = ledger.journal, let oldest = try store.list().last {
-            journal?.snapshotStands(place, retainedFrom: oldest.position)
-        }
-        let end = MonotonicClock.nanoseconds
-        return Written(
-            position: image.position, path: stored.path, bytes: stored.size, pauseMilliseconds: Double(pause) / 1e6,
-            seconds: Double(end - start) / 1e9, finished: end)
-    }
 }
 
 extension Ingest.Ledger {
     /// What of it a snapshot holds.
-    fileprivate var sections: [(name: String, bytes: [UInt8])] {
+    var sections: [(name: String, bytes: [UInt8])] {
         var sections = [(name: Recovery.sourcesSection, bytes: sources)]
         if let journal { sections.append((Recovery.journalSection, withUnsafeBytes(of: journal.number.littleEndian) { Array($0) })) }
         return sections

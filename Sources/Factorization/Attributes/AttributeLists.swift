@@ -20,8 +20,8 @@ final class AttributeLists: @unchecked Sendable {
     /// Entities with a list; added to by trainers, read by anyone.
     let holders: UnsafeMutablePointer<Atomic<Int>>
 
-    init(epochs: ReaderEpochs) {
-        features = EntityTable(epochs: epochs)
+    init(epochs: ReaderEpochs, undo: UnsafeMutablePointer<IdUndo>? = nil, side: RowSide = .userAttributes) {
+        features = EntityTable(epochs: epochs, undo: undo, side: side)
         holders = .allocate(capacity: 1)
         holders.initialize(to: Atomic(0))
         pools = (0..<Placement.shardCount).map { _ in BlockPool(epochs: epochs) }
@@ -102,8 +102,8 @@ final class EntityAttributes: Sendable {
     let users: AttributeLists
     let items: AttributeLists
 
-    init(epochs: ReaderEpochs) {
-        users = AttributeLists(epochs: epochs)
-        items = AttributeLists(epochs: epochs)
+    init(epochs: ReaderEpochs, undo: UnsafeMutablePointer<IdUndo>? = nil) {
+        users = AttributeLists(epochs: epochs, undo: undo, side: .userAttributes)
+        items = AttributeLists(epochs: epochs, undo: undo, side: .itemAttributes)
     }
 }

@@ -43,14 +43,28 @@ public final class EntityTable: @unchecked Sendable {
     private let holes = Atomic<Int>(0)
     /// Bytes of the texts of ids that are found. Sequencer only.
     private(set) var liveTextBytes = 0
+    /// What a capture needs to know of changes; nil for a table of its own. Behind pointers, for `count` is in every event.
+    private let undo: UnsafeMutablePointer<IdUndo>?
+    private let noted: UnsafeMutablePointer<IdUndo.Reach>
+    /// The side's number in the undo log.
+    private let side: UInt32
+    /// Texts to be given back once no capture reads them.
+    private var keptTexts: [UnsafeRawBufferPointer] = []
 
     /// - Parameters:
     ///   - epochs: the readers who may stand in the index while it grows.
     ///   - decay: how frequencies fade; shared by all tables that count.
-    init(epochs: ReaderEpochs, decay: PopularityDecay = PopularityDecay()) {
+    ///   - undo: where a capture's undo log is kept, which outlives the table; `side` is the table's number in it.
+    init(epochs: ReaderEpochs, decay: PopularityDecay = PopularityDecay(), undo: UnsafeMutablePointer<IdUndo>? = nil, side: RowSide = .users) {
         index = IdIndex(epochs: epochs)
         self.decay = decay
+        self.undo = undo
+        self.side = UInt32(side.rawValue)
+        noted = .allocate(capacity: 1)
+        noted.initialize(to: IdUndo.Reach())
     }
+
+    deinit { noted.deallocate() }
 
     /// Number of ordinals given out, holes included; all below it are readable.
     public var count: Int { admitted.load(ordering: .acquiring) }
@@ -119,7 +133,8 @@ public final class EntityTable: @unchecked Sendable {
     /// Gives a new id the ordinal of a hole that nobody can still take for another.
     func reuse(_ ordinal: UInt32, for key: Key) {
         let row = row(ordinal)
-        if row.pointee.meta.load(ordering: .relaxed) & EntityTable.textFlag != 0 { texts.free(EntityTable.text(row.pointee.payload)) }
+        note(ordinal)
+        if row.pointee.meta.load(ordering: .relaxed) & EntityTable.textFlag != 0 { free(EntityTable.text(row.pointee.payload)) }
         fill(ordinal, key)
         holes.subtract(1, ordering: .relaxed)
     }
@@ -141,6 +156,7 @@ public final class EntityTable: @unchecked Sendable {
     /// have found it just before.
     func remove(_ ordinal: UInt32, hashing: KeyHash) {
         let key = key(ordinal, hashing: hashing), row = row(ordinal)
+        note(ordinal)
         index.remove(hash: key.hash, ordinal: ordinal)
         setHidden(ordinal, false)
         row.pointee.frequency.add(-.infinity)
@@ -179,10 +195,14 @@ public final class EntityTable: @unchecked Sendable {
 
     /// Counts an amount in units of the decay's base; a count stops at zero. Sequencer only.
     @inline(__always)
-    func count(_ ordinal: UInt32, by amount: Float) { row(ordinal).pointee.frequency.add(amount) }
+    func count(_ ordinal: UInt32, by amount: Float) {
+        note(ordinal)
+        row(ordinal).pointee.frequency.add(amount)
+    }
 
     /// Every count's part in a rebase of the decay. Sequencer only.
     func rebase() {
+        if noted.pointee.end > noted.pointee.start { undo?.pointee.isSpoilt = true }
         for ordinal in 0..<UInt32(admitted.load(ordering: .relaxed)) { row(ordinal).pointee.frequency.rebase(decay) }
     }
 
@@ -212,7 +232,9 @@ public final class EntityTable: @unchecked Sendable {
     func touch(_ ordinal: UInt32, stamp: UInt32) {
         let row = row(ordinal), meta = row.pointee.meta.load(ordering: .relaxed)
         let changed = meta & (1 << EntityTable.stampShift - 1) | stamp << EntityTable.stampShift
-        if changed != meta { row.pointee.meta.store(changed, ordering: .relaxed) }
+        guard changed != meta else { return }
+        note(ordinal)
+        row.pointee.meta.store(changed, ordering: .relaxed)
     }
 
     /// Sequencer only.
@@ -221,7 +243,67 @@ public final class EntityTable: @unchecked Sendable {
         let meta = row.pointee.meta.load(ordering: .relaxed)
         let changed = hide ? meta | EntityTable.hiddenFlag : meta & ~EntityTable.hiddenFlag
         guard changed != meta else { return }
+        note(ordinal)
         row.pointee.meta.store(changed, ordering: .releasing)
         hidden.add(hide ? 1 : -1, ordering: .relaxed)
+    }
+
+    // MARK: Capture
+
+    /// Notes a row before it changes, where a capture under way has not copied it.
+    @inline(__always)
+    private func note(_ ordinal: UInt32) { if noted.pointee.contains(ordinal) { noteRow(ordinal) } }
+
+    @inline(never)
+    private func noteRow(_ ordinal: UInt32) {
+        let row = row(ordinal)
+        undo?.pointee.note(
+            IdUndo.Entry(
+                payload: row.pointee.payload, frequency: row.pointee.frequency.stored.bitPattern,
+                meta: row.pointee.meta.load(ordering: .relaxed), ordinal: ordinal, side: side))
+    }
+
+    /// From here on, changes of ordinals from `start` to `end` are noted. Sequencer only, or while it stands.
+    func noteChanges(from start: Int, to end: Int) { noted.pointee = IdUndo.Reach(start: UInt32(start), end: UInt32(end)) }
+
+    /// A row as a capture holds it: 16 bytes, of which the count has no sign.
+    struct SavedRow {
+        var payload: UInt64
+        var frequency: Float
+        var meta: UInt32
+
+        var isHole: Bool { meta & EntityTable.holeFlag != 0 }
+        var isHidden: Bool { meta & EntityTable.hiddenFlag != 0 }
+        var isText: Bool { meta & EntityTable.textFlag != 0 }
+        var namespace: UInt16 { UInt16(truncatingIfNeeded: meta) }
+        var stamp: UInt32 { meta >> EntityTable.stampShift }
+        /// A text's bytes; valid while the capture keeps texts.
+        var text: UnsafeRawBufferPointer { EntityTable.text(payload) }
+
+        init(_ raw: UnsafeRawPointer) {
+            payload = raw.load(as: UInt64.self)
+            frequency = raw.load(fromByteOffset: 8, as: Float.self).magnitude
+            meta = raw.load(fromByteOffset: 12, as: UInt32.self)
+        }
+        init(_ entry: IdUndo.Entry) {
+            payload = entry.payload
+            frequency = Float(bitPattern: entry.frequency)
+            meta = entry.meta
+        }
+    }
+
+    /// The raw rows of a block, as far as `limit` of them. While the sequencer stands.
+    func rawRows(block: Int, limit: Int) -> UnsafeRawPointer {
+        UnsafeRawPointer(rows.run(shard: RowBlock.shard(block), from: RowBlock.firstLocal(block), limit: limit).address)
+    }
+
+    private func free(_ text: UnsafeRawBufferPointer) {
+        if undo?.pointee.isOpen == true { keptTexts.append(text) } else { texts.free(text) }
+    }
+
+    /// Gives back the texts that were kept. While the sequencer stands.
+    func releaseTexts() {
+        for text in keptTexts { texts.free(text) }
+        keptTexts = []
     }
 }

@@ -19,6 +19,9 @@ final class Sightings {
     private let words: UnsafeMutablePointer<UInt64>
     /// Sightings since the start: which line is halved next.
     private(set) var seen: UInt64 = 0
+    /// Words whose changes a capture wants noted, and where.
+    private var noted = 0..<0
+    private var undo: UnsafeMutablePointer<IdUndo>?
 
     /// - Parameter bytes: at most; at least one line.
     init(bytes: Int) {
@@ -56,7 +59,9 @@ final class Sightings {
         guard least < Sightings.most else { return Int(least) }
         for number in 0..<4 {
             let counter = Sightings.counter(choice, number)
-            if Sightings.read(line, counter) == least { line[counter >> 4] += 1 << UInt64(4 * (counter & 15)) }
+            guard Sightings.read(line, counter) == least else { continue }
+            note(line + (counter >> 4))
+            line[counter >> 4] += 1 << UInt64(4 * (counter & 15))
         }
         return Int(least) + 1
     }
@@ -66,11 +71,36 @@ final class Sightings {
         guard seen % UInt64(Sightings.sightingsPerLine) == 0 else { return }
         let line = Int(seen / UInt64(Sightings.sightingsPerLine)) & (lines - 1)
         for word in line * Sightings.wordsPerLine..<(line + 1) * Sightings.wordsPerLine {
+            note(words + word)
             words[word] = words[word] >> 1 & 0x7777_7777_7777_7777
         }
     }
 
     // MARK: Snapshot
+
+    /// The log's mark of an entry that is a word of the sketch.
+    static let undoSide: UInt32 = .max
+
+    private func note(_ place: UnsafeMutablePointer<UInt64>) {
+        let word = place - words
+        guard noted.contains(word) else { return }
+        undo?.pointee.note(
+            IdUndo.Entry(payload: place.pointee, frequency: UInt32(word >> 32), meta: 0, ordinal: UInt32(truncatingIfNeeded: word), side: Sightings.undoSide))
+    }
+
+    /// From here on, changes of the bytes in `range` are noted. While the sequencer stands.
+    func noteChanges(of range: Range<Int>, in undo: UnsafeMutablePointer<IdUndo>) {
+        noted = range.lowerBound / 8..<range.upperBound / 8
+        self.undo = undo
+    }
+
+    /// Puts back what a copy of the bytes from `start` on has of changes noted.
+    static func undo(_ entries: UnsafeBufferPointer<IdUndo.Entry>, in copy: UnsafeMutableRawBufferPointer, from start: Int) {
+        for entry in entries.reversed() where entry.side == undoSide {
+            let offset = (Int(entry.frequency) << 32 | Int(entry.ordinal)) * 8 - start
+            if offset >= 0 && offset + 8 <= copy.count { copy.storeBytes(of: entry.payload, toByteOffset: offset, as: UInt64.self) }
+        }
+    }
 
     var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: words, count: bytes) }
 

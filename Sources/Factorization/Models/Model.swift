@@ -100,7 +100,8 @@ public final class Model: Sendable {
     }
 
     /// Name of the store that only a model with the interaction regulariser has.
-    static let settledStore = "items/settled"
+    static let settledStore = "items/\(settledName)"
+    static let settledName = "settled"
 
     /// Bytes of rows, optimiser state and matrices.
     public var bytes: Int {

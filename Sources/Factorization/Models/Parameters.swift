@@ -21,6 +21,8 @@ final class Parameters: @unchecked Sendable {
     private let sums: UnsafeMutablePointer<Float>
     private let states: UnsafeMutablePointer<fk_row_state>
     private let offsets: [Int]
+    /// Whether steps are left out, since what they would do is there already (`ReplayWindow`, under its lock).
+    let isHeld: UnsafeMutablePointer<Bool>
 
     init(_ blocks: [ParameterBlock]) {
         self.blocks = blocks
@@ -34,12 +36,15 @@ final class Parameters: @unchecked Sendable {
         self.count = count
         values = Parameters.floats(count)
         sums = Parameters.floats(count)
+        isHeld = .allocate(capacity: 1)
+        isHeld.initialize(to: false)
         states = .allocate(capacity: blocks.count)
         states.initialize(repeating: fk_row_state(), count: blocks.count)
         reset()
     }
 
     deinit {
+        isHeld.deallocate()
         values.deallocate()
         sums.deallocate()
         states.deallocate()

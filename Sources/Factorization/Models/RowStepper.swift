@@ -43,6 +43,7 @@ struct RowStepper {
 
     /// The blocks of a model's parameters, each as one row.
     mutating func step(_ parameters: Parameters, _ gradient: UnsafePointer<Float>) {
+        if parameters.isHeld.pointee { return }
         let own = settings + 1
         for (index, block) in parameters.blocks.enumerated() {
             own.pointee.inverse_rank = 1 / Float(block.used)

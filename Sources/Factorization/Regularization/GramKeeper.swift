@@ -107,6 +107,7 @@ final class GramKeeper {
     /// C ← (1 − β) C + β p pᵀ.
     @inline(__always)
     func observe(query p: UnsafePointer<Float>) {
+        if state.isHeld.pointee { return }
         kernels.rankOne(state.queries, 1 - GramKeeper.meanWeight, p, GramKeeper.meanWeight, width)
     }
 

@@ -26,16 +26,22 @@ final class GramState: @unchecked Sendable {
     /// The largest catalogue that a trainer has seen. A round of several trainers goes as far as this.
     let reach = Atomic<UInt32>(0)
 
+    /// Whether C is left alone, since it has the event already (`ReplayWindow`, under its lock).
+    let isHeld: UnsafeMutablePointer<Bool>
+
     static let turning = UInt32.max
 
     init(width: Int) {
         self.width = width
+        isHeld = .allocate(capacity: 1)
+        isHeld.initialize(to: false)
         items = Parameters.floats(width * width)
         next = Parameters.floats(width * width)
         queries = Parameters.floats(width * width)
     }
 
     deinit {
+        isHeld.deallocate()
         items.deallocate()
         next.deallocate()
         queries.deallocate()
@@ -65,6 +71,19 @@ final class GramState: @unchecked Sendable {
             ItemSide.vector(model, item, into: z)
             model.kernels.rankOne(items, 1, z, 1, width)
             settledAt(item).pointee.store(position, ordering: .relaxed)
+        }
+    }
+
+    /// Computes G, and the sum of the sweep as far as it has come, from the rows. While trainers stand.
+    func rebuild(_ model: Model, itemCount: Int) {
+        for matrix in [items, next] { fk_first_factors(matrix, 0, width * width, 0, 0) }
+        let z = Parameters.floats(width), passed = cursor.load(ordering: .relaxed)
+        defer { z.deallocate() }
+        for item in 0..<UInt32(itemCount) where settledAt(item).pointee.load(ordering: .relaxed) != 0 {
+            ItemSide.vector(model, item, into: z)
+            guard model.kernels.dot(z, z, width).isFinite else { continue }
+            model.kernels.rankOne(items, 1, z, 1, width)
+            if item < passed { model.kernels.rankOne(next, 1, z, 1, width) }
         }
     }
 

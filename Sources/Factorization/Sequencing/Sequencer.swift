@@ -48,6 +48,8 @@ public final class Sequencer: @unchecked Sendable {
     var missing = Refusal.tableFull
     /// Those whose progress a quarantine waits for. Set before any thread starts.
     var trainers: [Trainer] = []
+    /// What restored rows hold already, while the stream is applied again. Set before any thread starts.
+    var window: ReplayWindow?
     /// Refusals by `Refusal.allCases`; stored by the sequencer, read by anyone.
     private let refused: UnsafeMutablePointer<Atomic<Int>>
     /// What the last `take` refused, at most `refusalsKept`: the record's index and why. For the caller's dead letters.
@@ -152,6 +154,7 @@ public final class Sequencer: @unchecked Sendable {
     /// One record; false when its trainer's queue is full.
     @inline(__always)
     private func take(_ place: UnsafePointer<EventRecord>, _ index: Int, of batch: EventBatch) -> Bool {
+        if path.undo.pointee.isTight { return false }
         if keeper.isActive, !keepRows() { return false }
         if position >= negatives.next, !handOutTables() { return false }
         if place.pointee.kind == .interaction { return takeInteraction(place, index, of: batch) }
@@ -261,6 +264,14 @@ public final class Sequencer: @unchecked Sendable {
     }
 
     func makeReady(_ ordinal: UInt32, _ side: Side, _ key: borrowing Key) {
+        if let window, window.isOpen {
+            let key = copy key
+            return window.keeping(ordinal, side.row, before: position, models) { makeRowsReady(ordinal, side, key) }
+        }
+        makeRowsReady(ordinal, side, key)
+    }
+
+    private func makeRowsReady(_ ordinal: UInt32, _ side: Side, _ key: borrowing Key) {
         switch side {
         case .users, .describedUsers:
             shared.userItems.ensure(ordinal)

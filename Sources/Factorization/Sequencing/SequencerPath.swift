@@ -8,12 +8,15 @@ struct SequencerPath {
     private let users: Unmanaged<EntityTable>
     private let items: Unmanaged<EntityTable>
     private let types: Unmanaged<EventTypes>
+    /// What a capture wants noted.
+    let undo: UnsafeMutablePointer<IdUndo>
     /// Rules by type.
     let rules: UnsafePointer<TypeRule>
     /// The queue of each shard of users.
     private let queues: UnsafeMutablePointer<Unmanaged<TrainerQueue>>
 
     init(shared: SharedState, queues all: [TrainerQueue]) {
+        undo = shared.undo
         users = .passUnretained(shared.users)
         items = .passUnretained(shared.items)
         types = .passUnretained(shared.types)

@@ -4,29 +4,14 @@ extension Engine {
     /// Trainers that a state can name: as many as there are shards.
     private static let mostTrainers = UInt32(Placement.shardCount)
 
-    func captureCounting(into image: inout StateImage) {
-        var writer = ByteWriter()
-        writer.put(shared.decay.increment)
-        image.add("popularity", writer.bytes)
-        captureNegatives(into: &image)
-        captureReplay(into: &image)
-        for (index, model) in models.enumerated() {
-            var writer = ByteWriter()
-            writer.put(UInt32(trainers.count))
-            for trainer in trainers { trainer.learners[index].prequential.state.write(&writer) }
-            image.add("model/\(model.settings.name)/prequential", writer.bytes)
-            captureLate(model, index, into: &image)
-        }
-    }
-
-    func restoreCounting(_ source: some StateSource, position: UInt64) throws {
+    func restoreCounting(_ source: some StateSource, position: UInt64, _ pieces: PieceTable) throws {
         try read("popularity", source) { (reader) throws(StateError) in
             let increment = try reader.getDouble()
             guard increment >= 1, increment < PopularityDecay.limit else { throw .damaged(section: "popularity") }
             shared.decay.restore(increment: increment, position: position)
         }
         try restoreNegatives(source)
-        try restoreReplay(source)
+        try restoreReplay(source, pieces)
         for (index, model) in models.enumerated() {
             let section = "model/\(model.settings.name)/prequential"
             var saved: [PrequentialState] = []
@@ -43,14 +28,6 @@ extension Engine {
     }
 
     // MARK: w0 of events learned in runs
-
-    private func captureLate(_ model: Model, _ index: Int, into image: inout StateImage) {
-        var writer = ByteWriter()
-        let learners = trainers.map { $0.learners[index] }.filter(\.takesRuns)
-        writer.put(UInt32(learners.count))
-        for learner in learners { for value in learner.run.pointee.late { writer.put(value) } }
-        image.add("model/\(model.settings.name)/late", writer.bytes)
-    }
 
     /// With another number of trainers nothing waits: w0 has all changes.
     private func restoreLate(_ model: Model, _ index: Int, _ source: some StateSource) throws {
@@ -72,19 +49,6 @@ extension Engine {
     }
 
     // MARK: Negatives: what the tables were built from
-
-    private func captureNegatives(into image: inout StateImage) {
-        let frequencies = sequencer.negatives.tables?.frequencies ?? []
-        var writer = ByteWriter()
-        writer.put(sequencer.negatives.next)
-        writer.put(UInt64(frequencies.count))
-        image.add("negatives", writer.bytes)
-        for start in stride(from: 0, to: frequencies.count, by: Engine.idsPerSection) {
-            var writer = ByteWriter()
-            for frequency in frequencies[start..<min(start + Engine.idsPerSection, frequencies.count)] { writer.put(frequency) }
-            image.add("negatives/\(start / Engine.idsPerSection)", writer.bytes)
-        }
-    }
 
     private func restoreNegatives(_ source: some StateSource) throws {
         var next: UInt64 = 0, count = 0
@@ -111,33 +75,12 @@ extension Engine {
 
     // MARK: Replay
 
-    private func captureReplay(into image: inout StateImage) {
-        var writer = ByteWriter()
-        writer.put(UInt64(shared.replay?.places ?? 0))
-        image.add("replay", writer.bytes)
-        guard let replay = shared.replay else { return }
-        for shard in 0..<Placement.shardCount {
-            let (offered, events) = replay.state(shard)
-            var writer = ByteWriter()
-            writer.put(offered)
-            writer.put(UInt32(events.count))
-            for event in events {
-                writer.put(event.user)
-                writer.put(event.item)
-                writer.put(event.label)
-                writer.put(event.weight)
-                writer.put(event.type)
-            }
-            image.add("replay/\(shard)", writer.bytes)
-        }
-    }
-
     /// A sample of another size is no uniform one of this: where the capacity has changed, the reservoir begins anew.
-    private func restoreReplay(_ source: some StateSource) throws {
+    private func restoreReplay(_ source: some StateSource, _ pieces: PieceTable) throws {
         var places: UInt64 = 0
         try read("replay", source) { (reader) throws(StateError) in places = try reader.get() }
         guard let replay = shared.replay, places == UInt64(replay.places) else { return }
-        let users = UInt32(users.count), items = UInt32(items.count), types = shared.types.allNames.count
+        let users = UInt32(pieces.counts[0]), items = UInt32(pieces.counts[1]), types = shared.types.allNames.count
         for shard in 0..<Placement.shardCount {
             let section = "replay/\(shard)"
             try read(section, source) { (reader) throws(StateError) in

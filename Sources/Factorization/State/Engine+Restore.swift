@@ -31,13 +31,51 @@ extension Engine {
         guard shared.types.restore(try readNames("types", source)) else { throw StateError.damaged(section: "types") }
         for (index, side) in sides.enumerated() { try restoreIds(side.name, side.table, RowSide.allCases[index], count: counts[index], source) }
         try restoreRows(source)
-        try restoreUserItems(source)
-        try restoreAttributes(source)
-        for model in models { try restore(model, position: position, source) }
-        try restoreCounting(source, position: position)
-        try checkWatermarks(source, position: position)
+        let pieces = try restorePieces(source, position: position)
+        try restoreUserItems(source, pieces)
+        try restoreAttributes(source, pieces)
+        for (number, model) in models.enumerated() { try restore(model, number, position: position, source, pieces) }
+        try restoreCounting(source, position: position, pieces)
         sequencer.restore(position: position)
         for trainer in trainers { trainer.restore(position: position) }
+        if pieces.highest > position { openWindow(ReplayWindow(pieces, models: models, trainers: trainers.count)) }
+    }
+
+    /// Where the pieces stand. Makes room for what came while they were copied, so that whoever meets such an ordinal in a list,
+    /// before the stream gets there again, finds a row of zeros.
+    private func restorePieces(_ source: some StateSource, position: UInt64) throws -> PieceTable {
+        var pieces = PieceTable()
+        try read("pieces", source) { (reader) throws(StateError) in
+            pieces = try PieceTable(&reader)
+            guard pieces.position == position, zip(pieces.counts, sides).allSatisfy({ $0 >= $1.table.count }) else {
+                throw .damaged(section: "pieces")
+            }
+        }
+        try read("watermarks", source) { (reader) throws(StateError) in
+            let models = try reader.get(UInt32.self), shards = try reader.get(UInt32.self)
+            guard models == UInt32(self.models.count), shards == UInt32(Placement.shardCount) else { throw .damaged(section: "watermarks") }
+            for _ in 0..<models * shards {
+                let low = try reader.get(UInt64.self), high = try reader.get(UInt64.self)
+                guard low >= position, low <= high, high <= pieces.highest else { throw .damaged(section: "watermarks") }
+            }
+        }
+        for (side, table) in sides.enumerated() where pieces.counts[side] > table.table.count {
+            ensureRoom(RowSide.allCases[side], from: table.table.count, to: pieces.counts[side])
+        }
+        return pieces
+    }
+
+    private func ensureRoom(_ side: RowSide, from count: Int, to end: Int) {
+        for ordinal in UInt32(count)..<UInt32(end) {
+            switch side {
+            case .users:
+                shared.userItems.ensure(ordinal)
+                shared.attributes.users.ensure(ordinal)
+            case .items: shared.attributes.items.ensure(ordinal)
+            case .contexts, .userAttributes, .itemAttributes: break
+            }
+            for model in models { for row in model.stores where row.side == "\(side)" { row.store.ensure(ordinal) } }
+        }
     }
 
     func read(
@@ -49,16 +87,6 @@ extension Engine {
             try reader.expectEnd()
         }
         if !found { throw StateError.missing(section: section) }
-    }
-
-    /// An image is captured while trainers are idle: every shard stands at the image's position.
-    private func checkWatermarks(_ source: some StateSource, position: UInt64) throws {
-        try read("watermarks", source) { (reader) throws(StateError) in
-            guard try reader.get(UInt32.self) == UInt32(Placement.shardCount) else { throw .damaged(section: "watermarks") }
-            for _ in 0..<Placement.shardCount {
-                guard try reader.get(UInt64.self) == position else { throw .damaged(section: "watermarks") }
-            }
-        }
     }
 
     private func readNames(_ section: String, _ source: some StateSource) throws -> [[UInt8]] {
@@ -104,8 +132,8 @@ extension Engine {
         }
     }
 
-    private func restoreUserItems(_ source: some StateSource) throws {
-        let itemCount = UInt32(items.count)
+    private func restoreUserItems(_ source: some StateSource, _ pieces: PieceTable) throws {
+        let itemCount = UInt32(pieces.counts[RowSide.items.rawValue])
         func block(_ reader: inout ByteReader) throws(StateError) -> HeldBlock? {
             let capacity = Int(try reader.get(UInt32.self))
             guard capacity > 0 else { return nil }
@@ -117,16 +145,16 @@ extension Engine {
             }
             return block
         }
-        for start in stride(from: 0, to: users.count, by: Engine.idsPerSection) {
-            let range = UInt32(start)..<UInt32(min(start + Engine.idsPerSection, users.count))
-            try read("history/\(start / Engine.idsPerSection)", source) { (reader) throws(StateError) in
+        for range in pieces.entries.filter({ $0.kind == .lists }).map(\.range) {
+            guard range.upperBound <= UInt32(pieces.counts[RowSide.users.rawValue]) else { throw StateError.damaged(section: "pieces") }
+            try read("history/\(range.lowerBound)", source) { (reader) throws(StateError) in
                 for user in range {
                     guard let block = try block(&reader) else { continue }
                     guard block.isHistory else { throw .damaged(section: reader.section) }
                     shared.userItems.restore(history: block, user: user)
                 }
             }
-            try read("seen/\(start / Engine.idsPerSection)", source) { (reader) throws(StateError) in
+            try read("seen/\(range.lowerBound)", source) { (reader) throws(StateError) in
                 for user in range {
                     let isComplete = try reader.get(UInt8.self) != 0, block = try block(&reader)
                     guard block?.isSet != false else { throw .damaged(section: reader.section) }
@@ -140,7 +168,9 @@ extension Engine {
         if saved != now { throw .changed(key: key, saved: saved, now: now) }
     }
 
-    private func restore(_ model: Model, position: UInt64, _ source: some StateSource) throws {
+    private func restore(
+        _ model: Model, _ number: Int, position: UInt64, _ source: some StateSource, _ pieces: PieceTable
+    ) throws {
         let prefix = "model/\(model.settings.name)"
         try read("\(prefix)/global", source) { (reader) throws(StateError) in
             model.restoreGlobalState(
@@ -162,34 +192,63 @@ extension Engine {
                 try reader.expectEnd()
             }
         }
-        try restoreRows(of: model, prefix, hasGrams: hasGrams, position: position, source)
+        try restoreRows(of: model, number, prefix, hasGrams: hasGrams, position: position, source, pieces)
     }
 
     /// The rows. Stamps that were not kept when the state was saved start anew: no row has slept yet.
     private func restoreRows(
-        of model: Model, _ prefix: String, hasGrams: Bool?, position: UInt64, _ source: some StateSource) throws {
+        of model: Model, _ number: Int, _ prefix: String, hasGrams: Bool?, position: UInt64, _ source: some StateSource,
+        _ pieces: PieceTable
+    ) throws {
         var unstamped: Set<String> = []
         try read("\(prefix)/stamped", source) { (reader) throws(StateError) in
-            for group in model.groups where try reader.get(UInt8.self) == 0 { unstamped.insert("\(group.name)/\(FactorTable.stampStore)") }
+            for group in model.groups where try reader.get(UInt8.self) == 0 { unstamped.insert(group.name) }
         }
-        for (name, side, store) in model.stores where !unstamped.contains(name) && (hasGrams != false || name != Model.settledStore) {
-            for shard in 0..<Placement.shardCount {
-                let rows = Placement.rows(in: shard, of: rowCount(side))
-                for local in stride(from: 0, to: rows, by: Placement.rowsPerSlab) {
-                    let run = store.run(shard: shard, from: local, limit: rows - local)
-                    let section = "\(prefix)/\(name)/\(shard)/\(local >> Int(Placement.slabBits))"
-                    try read(section, source) { (reader) throws(StateError) in
-                        let bytes = try reader.getBytes(run.count * store.rowBytes)
-                        run.address.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
-                    }
-                }
+        var blocks = [Int](repeating: 0, count: model.groups.count)
+        for entry in pieces.entries where entry.kind == .rows && Int(entry.model) == number {
+            let group = Int(entry.group)
+            guard group < model.groups.count, Int(entry.range.lowerBound) == blocks[group],
+                entry.count <= UInt64(pieces.counts[sideNumber(model.groups[group].side)])
+            else { throw StateError.damaged(section: "pieces") }
+            blocks[group] = Int(entry.range.upperBound)
+            try restorePiece(entry, of: model, number, prefix, source) { store in
+                store == FactorTable.stampStore && unstamped.contains(model.groups[group].name) || store == Model.settledName && hasGrams == false
             }
         }
-        for group in model.groups { group.table.stamps?.restore(count: rowCount(group.side)) }
+        for (group, blocks) in zip(model.groups, blocks) {
+            guard blocks == RowBlock.count(of: rowCount(group.side)) else { throw StateError.damaged(section: "pieces") }
+            group.table.stamps?.restore(count: pieces.counts[sideNumber(group.side)])
+        }
         // The regulariser was switched on since: a sampled model saves no matrices without it.
         if hasGrams == false {
             guard model.settings.unobserved == .sampled else { throw StateError.missing(section: "\(prefix)/gram") }
             model.grams!.begin(model, itemCount: items.count, position: position)
+        }
+    }
+
+    private func restorePiece(
+        _ entry: PieceTable.Entry, of model: Model, _ number: Int, _ prefix: String, _ source: some StateSource,
+        isLeftOut: (String) -> Bool
+    ) throws {
+        let group = Int(entry.group), name = model.groups[group].name, first = entry.range.lowerBound
+        if let part = model.witnessPart(group) {
+            try read("\(prefix)/\(name)/\(Model.sumStore)/\(first)", source) { (reader) throws(StateError) in
+                for block in entry.range {
+                    let sum = try reader.get(UInt64.self)
+                    if part == .users { witnessBases[number].add(sum, user: Int(block)) } else { witnessBases[number].add(sum, item: Int(block)) }
+                }
+            }
+        }
+        for (store, rows) in model.stores(of: group) where !isLeftOut(store) {
+            try read("\(prefix)/\(name)/\(store)/\(first)", source) { (reader) throws(StateError) in
+                for block in entry.range {
+                    let count = RowBlock.rows(in: Int(block), of: Int(entry.count))
+                    guard count > 0 else { continue }
+                    let run = rows.run(shard: RowBlock.shard(Int(block)), from: RowBlock.firstLocal(Int(block)), limit: count)
+                    let bytes = try reader.getBytes(count * rows.rowBytes)
+                    run.address.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+                }
+            }
         }
     }
 }

@@ -4,41 +4,6 @@ import Synchronization
 extension Engine {
     private static let sightingsPerSection = 4 << 20
 
-    func captureRows(into image: inout StateImage) {
-        let keeper = sequencer.keeper, quarantine = keeper.quarantine
-        var writer = ByteWriter()
-        for value in [keeper.taken, UInt64(evictions), quarantine.end, quarantine.endTaken, quarantine.lastRound] { writer.put(value) }
-        for flag in [keeper.isDone, quarantine.isUrgent] { writer.put(UInt8(flag ? 1 : 0)) }
-        for side in RowSide.allCases {
-            writer.put(keeper.hands[side.rawValue])
-            writer.put(keeper.idleHands[side.rawValue])
-            writer.put(keeper.idleCredits[side.rawValue])
-            write(keeper.free[side.rawValue].map { FreedRow(side: side, ordinal: $0) }, &writer)
-        }
-        write(quarantine.fresh, &writer)
-        write(quarantine.resting?.rows ?? [], &writer)
-        write(quarantine.sweeping?.rows ?? [], &writer)
-        writer.put(UInt64(quarantine.sweeping?.users ?? 0))
-        writer.put(UInt64(quarantine.sweeping?.steps ?? 0))
-        writer.put(UInt64(quarantine.sweeping == nil ? 0 : quarantine.stepsDone))
-        writer.put(UInt64(keeper.sightings?.bytes ?? 0))
-        writer.put(keeper.sightings?.seen ?? 0)
-        image.add("rows", writer.bytes)
-        guard let sightings = keeper.sightings else { return }
-        for start in stride(from: 0, to: sightings.bytes, by: Engine.sightingsPerSection) {
-            let part = sightings.contents[start..<min(start + Engine.sightingsPerSection, sightings.bytes)]
-            image.add("sightings/\(start / Engine.sightingsPerSection)", count: part.count).copyBytes(from: part)
-        }
-    }
-
-    private func write(_ rows: [FreedRow], _ writer: inout ByteWriter) {
-        writer.put(UInt32(rows.count))
-        for row in rows {
-            writer.put(UInt8(row.side.rawValue))
-            writer.put(row.ordinal)
-        }
-    }
-
     /// After the ids: every hole must be on its way to another id, once.
     func restoreRows(_ source: some StateSource) throws {
         var keeper = sequencer.keeper

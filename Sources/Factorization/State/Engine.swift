@@ -61,6 +61,8 @@ public final class Engine: Sendable {
     /// Names of context fields.
     public let fields: Fields
     let shared: SharedState
+    /// Sums of what was applied before the state was taken up, by model.
+    let witnessBases: [WitnessBase]
 
     public init(settings: EngineSettings, kernels: Kernels = .best) {
         precondition((1...Placement.shardCount).contains(settings.trainers), "trainers are 1 to \(Placement.shardCount)")
@@ -73,6 +75,7 @@ public final class Engine: Sendable {
         sequencer = Sequencer(
             shared: shared, models: models, queues: queues, keeper: RowKeeper(settings, shared: shared, models: models))
         let models = models
+        witnessBases = models.map { _ in WitnessBase() }
         trainers = queues.enumerated().map {
             Trainer(index: $0, of: settings.trainers, queue: $1, models: models, shared: shared, replaysPerEvent: settings.replaysPerEvent)
         }

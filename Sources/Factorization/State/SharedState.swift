@@ -1,5 +1,7 @@
 /// What all models of a process share: ids, event types, fields, and what each user did.
-final class SharedState: Sendable {
+final class SharedState: @unchecked Sendable {
+    /// Changes of ids while a capture copies them. Sequencer only, or while it stands.
+    let undo: UnsafeMutablePointer<IdUndo>
     let epochs: ReaderEpochs
     let hashing: KeyHash
     /// How the frequencies of users and items fade.
@@ -18,15 +20,22 @@ final class SharedState: Sendable {
         epochs = ReaderEpochs()
         hashing = KeyHash(seed: settings.hashSeed)
         decay = PopularityDecay(halfLife: Double(settings.popularityHalfLife))
-        users = EntityTable(epochs: epochs, decay: decay)
-        items = EntityTable(epochs: epochs, decay: decay)
-        contexts = EntityTable(epochs: epochs, decay: decay)
+        undo = .allocate(capacity: 1)
+        undo.initialize(to: IdUndo())
+        users = EntityTable(epochs: epochs, decay: decay, undo: undo, side: .users)
+        items = EntityTable(epochs: epochs, decay: decay, undo: undo, side: .items)
+        contexts = EntityTable(epochs: epochs, decay: decay, undo: undo, side: .contexts)
         types = EventTypes(configured: settings.eventTypes, fallback: settings.otherEvents)
         fields = Fields()
-        attributes = EntityAttributes(epochs: epochs)
+        attributes = EntityAttributes(epochs: epochs, undo: undo)
         replay = settings.replayCapacity > 0 ? ReplayReservoir(capacity: settings.replayCapacity, seed: settings.models[0].seed) : nil
         userItems = UserItems(
             historyLength: settings.historyLength, seenLimit: settings.seenLimit, budget: settings.historyBudget, epochs: epochs)
+    }
+
+    deinit {
+        undo.pointee.close()
+        undo.deallocate()
     }
 
     /// What one interaction at `position` counts, in units of the decay's base. Sequencer only, positions in order.

@@ -12,20 +12,21 @@ import CKernels
 /// | `ids/SIDE/N` | ordinals N·65,536…: per id: tag u8 (0 none, and nothing follows; 1 integer, 2 text), namespace u16, hidden u8, last seen u16, frequency f32 (in units of the decay's base), then i64, or length u16 and bytes |
 /// | `rows` | records u64, evicted u64; quarantine: end, records then, last round u64, done, urgent u8; per side: hands u32, u32, credit u64, free rows; rows waiting, resting, under sweep, its users, steps, steps done u64; sightings: bytes u64, count u64. Rows: count u32, then count × (side u8, ordinal u32) |
 /// | `sightings/N` | counters, 4 MiB a section |
-/// | `history/N` | users N·65,536…: per user: size of the block u32; unless 0: count u32, then count × item u32, oldest first |
-/// | `seen/N` | the same users: per user: complete u8, size of the block u32; unless 0: count u32, then count × item u32, ascending |
-/// | `attributes/SIDE/N` | users or items N·65,536…: per entity: count u32, then count × (attribute u32, x f32) |
+/// | `popularity` | increment f64: what an interaction counts at the image's position |
+/// | `negatives`, `negatives/N` | next build after position u64, items u64; items N·65,536…: frequency f32 that the tables were built from |
+/// | `history/FIRST` | users of a piece from FIRST on: per user: size of the block u32; unless 0: count u32, then count × item u32, oldest first |
+/// | `seen/FIRST` | the same users: per user: complete u8, size of the block u32; unless 0: count u32, then count × item u32, ascending |
+/// | `attributes/SIDE/FIRST` | users or items of a piece: per entity: count u32, then count × (attribute u32, x f32) |
+/// | `replay`, `replay/SHARD` | places of a shard u64, 0 for none; offered u64, count u32, then count × (user u32, item u32, label f32, weight f32, type u16) |
+/// | `model/NAME/stamped` | per group of rows u8: 1 where it has stamps |
+/// | `model/NAME/GROUP/STORE/FIRST` | raw rows of the blocks (`RowBlock`) of a piece, of which FIRST is the first |
+/// | `model/NAME/GROUP/sums/FIRST` | users and items: the sum of each block u64 (`Witness`) |
 /// | `model/NAME/global` | bias f32, accumulator f32, steps u32, rank u32, then kind, optimizer, weights, sparse factors, unobserved, history and the kind's own settings each as length u32 and bytes |
 /// | `model/NAME/parameters` | kinds with global parameters: count u32, count × value f32, count × accumulator f32, per block a row's state |
 /// | `model/NAME/gram` | models with the interaction regulariser: cursor u32, then three width × width matrices of f32 |
-/// | `model/NAME/stamped` | per group of rows u8: 1 where it has stamps |
-/// | `model/NAME/GROUP/STORE/SHARD/N` | raw rows of one shard, N-th slab |
 /// | `model/NAME/prequential` | trainers u32, then per trainer: 8 sums f64, lowest and highest label f32, drift alarm: 4 × f64, 2 × u32, alarms u64, last position u64 |
 /// | `model/NAME/late` | trainers that learn in runs u32, then for each: w0 as its next event sees it, three changes that wait, its accumulator, and both as left in the model, f32 |
-/// | `popularity` | increment f64: what an interaction counts at the image's position |
-/// | `negatives`, `negatives/N` | next build after position u64, items u64; items N·65,536…: frequency f32 that the tables were built from |
-/// | `replay`, `replay/SHARD` | places of a shard u64, 0 for none; offered u64, count u32, then count × (user u32, item u32, label f32, weight f32, type u16) |
-/// | `watermarks` | shards u32, then per shard the applied position u64 |
+/// | `pieces`, `watermarks` | where each piece stands: `PieceTable` |
 ///
 /// All numbers are little-endian.
 public struct StateImage: ~Copyable {
@@ -69,7 +70,7 @@ public struct StateImage: ~Copyable {
         return UnsafeMutableRawBufferPointer(start: start, count: count)
     }
 
-    mutating func add(_ name: String, _ bytes: [UInt8]) {
+    mutating func add(_ name: String, _ bytes: UnsafeRawBufferPointer) {
         let space = add(name, count: bytes.count)
         space.copyBytes(from: bytes)
     }

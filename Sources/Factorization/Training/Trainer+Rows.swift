@@ -44,14 +44,19 @@ extension Trainer {
 
     /// One step of a round: takes the batch's items out of what this trainer's users did, and all of the batch out of the
     /// reservoir.
-    private func sweep(step: Int) {
+    /// - Parameters:
+    ///   - lists: whether a user's lists are to be swept.
+    ///   - replay: whether a shard of the reservoir is.
+    func sweep(step: Int, lists: (UInt32) -> Bool = { _ in true }, replay isSwept: (Int) -> Bool = { _ in true }) {
         guard let batch = sweeping else { return }
-        for user in batch.range(step, of: batch.users) where Placement.shard(UInt32(user)) % trainerCount == index {
+        for user in batch.range(step, of: batch.users) where Placement.shard(UInt32(user)) % trainerCount == index && lists(UInt32(user)) {
             shared.userItems.sweep(batch.hasItem, user: UInt32(user))
         }
         if let replay = shared.replay {
             let places = batch.range(step, of: replay.places)
-            for shard in stride(from: index, to: Placement.shardCount, by: trainerCount) { replay.remove(batch, shard: shard, places) }
+            for shard in stride(from: index, to: Placement.shardCount, by: trainerCount) where isSwept(shard) {
+                replay.remove(batch, shard: shard, places)
+            }
         }
         if step + 1 == batch.steps { sweeping = nil }
     }

@@ -10,16 +10,16 @@ public final class Trainer: @unchecked Sendable {
     let learners: [Learner]
     let shared: SharedState
     /// Lists that other trainers replace are read under this.
-    private let ticket: Int
+    let ticket: Int
     // The same again for the loop, without reference counting: these objects live as long as the trainer.
     private let learnerList: UnsafeMutablePointer<Unmanaged<Learner>>
     private let learnerCount: Int
     private let userItems: Unmanaged<UserItems>
-    private let rules: UnsafePointer<TypeRule>
+    let rules: UnsafePointer<TypeRule>
     let ring: TrainerQueue.View
     /// The tables that the learners draw negatives from; nil while all draw uniformly.
     private var negativeTables: NegativeTables?
-    private let reservoir: ReplayReservoir?
+    let reservoir: ReplayReservoir?
     let replaysPerEvent: Int
     /// Trainers of the engine.
     let trainerCount: Int
@@ -32,12 +32,18 @@ public final class Trainer: @unchecked Sendable {
     /// Whether the usual records can go to the one learner many at a time.
     private let learnsRunsAlone: Bool
     /// Whether rows of any model fade.
-    private let fades: Bool
+    let fades: Bool
     /// Every event of this trainer up to here is applied.
-    private let applied = Atomic<UInt64>(0)
-    private let learned = Atomic<Int>(0)
+    let applied = Atomic<UInt64>(0)
+    let learned = Atomic<Int>(0)
     /// Trainer only: the last `issued` that the queue showed.
-    private var seen: UInt64 = 0
+    var seen: UInt64 = 0
+    /// Where captures stop this trainer.
+    public let gate = TrainerGate()
+    /// Sums of what this trainer has applied.
+    let witness = Witness()
+    /// What restored rows hold already, while the stream is applied again. Set before any thread starts.
+    var window: ReplayWindow?
 
     init(index: Int, of count: Int, queue: TrainerQueue, models: [Model], shared: SharedState, replaysPerEvent: Int = 0) {
         trainerCount = count
@@ -84,10 +90,11 @@ public final class Trainer: @unchecked Sendable {
 
     /// Applies what waits, at most `limit` records; answers how many that were.
     public func drain(limit: Int = .max) -> Int {
+        if let window, window.isOpen { return drain(through: window, limit: limit) }
         let (issued, first, waiting) = queue.waiting()
         let count = min(waiting, limit)
         seen = issued
-        var done = 0
+        var done = 0, isOnEdge = false
         for ahead in 0..<min(Trainer.lookahead, count) { prefetch(first &+ ahead) }
         while done < count {
             let end = min(done + Trainer.chunk, count)
@@ -113,16 +120,28 @@ public final class Trainer: @unchecked Sendable {
                     done += 1
                 }
             }
-            if done == count { for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.finishRun() } } }
+            witness.count(ring, from: first &+ (done &- chunk), count: chunk)
+            // Before the places are given back.
+            isOnEdge = sharesPosition(first &+ done, before: first &+ waiting)
+            let stops = gate.isWanted && !isOnEdge
+            if done == count || stops { for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.finishRun() } } }
             applied.store(appliedPosition(through: ring.record(first &+ done &- 1).pointee.position), ordering: .releasing)
             queue.release(count: chunk, features: features)
+            if stops { break }
         }
-        if count > 0 { for learner in learners { learner.prequential.publish() } }
+        if done > 0 { for learner in learners { learner.prequential.publish() } }
         // Nothing waits: whatever was issued to others does not concern this trainer.
-        if count == waiting {
+        if done == waiting {
             applied.store(max(issued, applied.load(ordering: .relaxed)), ordering: .sequentiallyConsistent)
         }
-        return count
+        if done > 0 { gate.isOnEdge = isOnEdge }
+        return done
+    }
+
+    /// Whether the record at `index` belongs to the one before it, so that a position says of both or of neither that they are
+    /// applied.
+    private func sharesPosition(_ index: Int, before end: Int) -> Bool {
+        index < end && ring.record(index).pointee.position == ring.record(index &- 1).pointee.position
     }
 
     /// Whether the sequencer waits for room that there is now, and is to be woken.
@@ -180,10 +199,10 @@ public final class Trainer: @unchecked Sendable {
     }
 
     @inline(never)
-    private func sweep(_ position: UInt64) { for learner in learners where learner.fades { learner.sweep(position) } }
+    func sweep(_ position: UInt64) { for learner in learners where learner.fades { learner.sweep(position) } }
 
     @inline(never)
-    private func applyRare(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
+    func applyRare(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {
         for learner in learners { learner.finishRun() }
         let user = record.pointee.user
         switch record.pointee.kind {
@@ -193,7 +212,7 @@ public final class Trainer: @unchecked Sendable {
             lists.set(ofUser ? user : record.pointee.item, count: Int(record.pointee.featureCount)) {
                 ring.feature(firstFeature &+ $0)
             }
-        case .undo: undo(record)
+        case .undo: undo(record, lists: true, reservoir: true)
         case .negativeTables: if let tables = record.pointee.takeTables() { use(tables.takeRetainedValue()) }
         // The eviction that follows clears the rest; what replay would teach of the user must not wait for a sweep.
         case .forgetUser: reservoir?.remove(user: user)
@@ -202,9 +221,9 @@ public final class Trainer: @unchecked Sendable {
     }
 
     /// Takes back an interaction: from history and seen where its type marks items as seen, and from the replay reservoir.
-    private func undo(_ record: UnsafeMutablePointer<TrainingRecord>) {
+    func undo(_ record: UnsafeMutablePointer<TrainingRecord>, lists: Bool, reservoir inReservoir: Bool) {
         let user = record.pointee.user, item = record.pointee.item, namesType = record.pointee.hasValue
-        if !namesType || (rules + Int(record.pointee.type)).pointee.marksSeen { shared.userItems.undo(item, user: user) }
-        reservoir?.remove(user: user, item: item, type: namesType ? record.pointee.type : nil)
+        if lists && (!namesType || (rules + Int(record.pointee.type)).pointee.marksSeen) { shared.userItems.undo(item, user: user) }
+        if inReservoir { reservoir?.remove(user: user, item: item, type: namesType ? record.pointee.type : nil) }
     }
 }

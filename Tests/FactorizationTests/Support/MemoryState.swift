@@ -5,6 +5,8 @@ struct MemoryState: StateSource, Equatable {
     typealias Failure = any Error
     var sections: [String: [UInt8]] = [:]
 
+    init() {}
+
     init(_ engine: Engine) {
         let image = engine.capture()
         for section in image.sections { sections[section.name] = Array(image.bytes(section)) }

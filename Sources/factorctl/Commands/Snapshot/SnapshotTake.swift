@@ -1,11 +1,11 @@
 import ArgumentParser
 import StreamTools
 
-struct TakeSnapshot: ParsableCommand {
+struct SnapshotTake: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "snapshot",
+        commandName: "take",
         abstract: "Has the daemon write a snapshot now, and waits for it.",
-        discussion: "Example: factorctl snapshot --admin ipc:///run/factord/admin.sock")
+        discussion: "Example: factorctl snapshot take --admin ipc:///run/factord/admin.sock")
 
     @OptionGroup var admin: AdminOptions
     @OptionGroup var output: OutputOptions

@@ -1,0 +1,117 @@
+import Synchronization
+
+/// What users did, who has which attributes, and the replay reservoir: pieces that end where they are full.
+extension StateCapture {
+    /// Users, or entities, whose lists are copied in one pause at most: to find them costs more than to copy them.
+    private static let entitiesPerPiece = 8192
+    /// Bytes after which a piece of lists ends.
+    static let listBytes = 2 << 20
+
+    /// Per user, as it stands: the history's capacity (u32, 0 for none), count and items; whether all that was seen is there (u32);
+    /// the seen set's slots (u32, 0 for none) and each slot. Answers where the piece ends.
+    func copyLists(_ users: Range<Int>, _ buffer: CaptureBuffer) -> Int {
+        let lists = engine.shared.userItems
+        let most = min(users.upperBound, users.lowerBound + StateCapture.entitiesPerPiece)
+        var user = users.lowerBound
+        while user < most && buffer.bytes.count < StateCapture.listBytes {
+            if user + 8 < most { lists.prefetch(UInt32(user + 8)) }
+            if user + 4 < most { lists.prefetchLists(of: UInt32(user + 4)) }
+            let row = lists.row(UInt32(user))
+            let seen = row.pointee.seen.load(ordering: .acquiring)
+            copy(WordBlock(bits: row.pointee.history.load(ordering: .acquiring)), buffer) { min(2 + $0.count, 2 + $0.capacity) }
+            buffer.put(UInt32(seen & 1 == 0 ? 1 : 0))
+            copy(WordBlock(bits: seen), buffer) { 2 + $0.capacity }
+            user += 1
+        }
+        buffer.piece = .lists(users.lowerBound..<user)
+        return user
+    }
+
+    private func copy(_ block: WordBlock?, _ buffer: CaptureBuffer, words: (WordBlock) -> Int) {
+        guard let block else { return buffer.put(UInt32(0)) }
+        buffer.put(UnsafeRawPointer(block.words), 4 * words(block))
+    }
+
+    func emitLists<Failure: Error>(
+        _ users: Range<Int>, _ buffer: CaptureBuffer, _ body: (String, UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        var words = WordCursor(buffer.bytes)
+        var histories = ByteWriter(), seens = ByteWriter()
+        for _ in users {
+            let capacity = words.next()
+            histories.put(capacity)
+            if capacity > 0 {
+                let count = words.next()
+                histories.put(count)
+                histories.put(words.bytes(Int(count)))
+            }
+            seens.put(UInt8(words.next()))
+            let slots = words.next()
+            seens.put(slots)
+            guard slots > 0 else { continue }
+            let count = words.next()
+            // A set's own order depends on the order of insertion.
+            var items = (0..<slots).compactMap { _ in
+                let slot = words.next()
+                return slot == 0 ? nil : slot - 1
+            }
+            items.sort()
+            seens.put(count)
+            for item in items { seens.put(item) }
+        }
+        try emit("history/\(users.lowerBound)", histories.bytes, body)
+        try emit("seen/\(users.lowerBound)", seens.bytes, body)
+    }
+
+    /// Per entity: the number of its attributes (u32), then ordinal u32 and x f32 of each. Answers where the piece ends.
+    func copyAttributes(_ side: Int, _ range: Range<Int>, _ buffer: CaptureBuffer) -> Int {
+        let attributes = engine.shared.attributes, lists = side == 0 ? attributes.users : attributes.items
+        let most = min(range.upperBound, range.lowerBound + 4 * StateCapture.entitiesPerPiece)
+        var entity = range.lowerBound
+        while entity < most && buffer.bytes.count < StateCapture.listBytes {
+            if let list = lists[UInt32(entity)] {
+                buffer.put(UInt32(list.count))
+                buffer.put(list.address + 8, list.count * MemoryLayout<ResolvedFeature>.stride)
+            } else {
+                buffer.put(UInt32(0))
+            }
+            entity += 1
+        }
+        buffer.piece = .attributes(side: side, range.lowerBound..<entity)
+        return entity
+    }
+
+    /// Offered u64, count u32, then per place user u32, item u32, label f32, weight f32, type u16.
+    func copyReplay(_ shard: Int, _ buffer: CaptureBuffer) {
+        guard let replay = engine.shared.replay else { return }
+        let (offered, events) = replay.state(shard)
+        buffer.put(offered)
+        buffer.put(UInt32(events.count))
+        for event in events {
+            let place = buffer.space(18)
+            place.storeBytes(of: event.user, as: UInt32.self)
+            place.storeBytes(of: event.item, toByteOffset: 4, as: UInt32.self)
+            place.storeBytes(of: event.label, toByteOffset: 8, as: Float.self)
+            place.storeBytes(of: event.weight, toByteOffset: 12, as: Float.self)
+            place.storeBytes(of: event.type, toByteOffset: 16, as: UInt16.self)
+        }
+    }
+}
+
+/// 32-bit words from the front of a copy that this program made.
+private struct WordCursor {
+    private let all: UnsafeRawBufferPointer
+    private var offset = 0
+
+    init(_ all: UnsafeRawBufferPointer) { self.all = all }
+
+    mutating func next() -> UInt32 {
+        defer { offset += 4 }
+        return all.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+    }
+
+    mutating func bytes(_ words: Int) -> UnsafeRawBufferPointer {
+        defer { offset += 4 * words }
+        return UnsafeRawBufferPointer(rebasing: all[offset..<offset + 4 * words])
+    }
+}
