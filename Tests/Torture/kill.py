@@ -81,9 +81,7 @@ def torture_kill(options):
     publisher = Publisher(context, daemon.events_endpoint, "torture", options.seed, mischief=options.mischief)
     progress = Progress("kill -9", options.cycles)
 
-    def confirm(message, position):
-        oracle.confirm(message, position)
-
+    confirm = oracle.confirm
     for cycle in range(1, options.cycles + 1):
         starts.append(daemon.wait_ready())
         # Everything acknowledged so far has to be there; what was outstanding may be.
@@ -91,6 +89,7 @@ def torture_kill(options):
         if recovered < oracle.position:
             verdict.lost += oracle.position - recovered
             verdict.note(f"cycle {cycle}: position {recovered} after the start, {oracle.position} was acknowledged")
+        oracle.begin_life(recovered)
         publisher.connect()
         quiesce(publisher, confirm)
         compare(daemon, oracle, verdict, cycle)
@@ -106,7 +105,7 @@ def torture_kill(options):
             publisher.pump(confirm, seconds=min(0.05, life - elapsed))
         rates.append((oracle.events - events) / (time.monotonic() - begin))
         during_snapshots += daemon.kill()
-        # Answers on their way are answers: what they acknowledge must not be lost.
+        # Answers on their way are answers: what they acknowledge must be there after the start.
         publisher.pump(confirm, more=False, seconds=0.02)
         daemon.start()
         if chance.random() < 0.1:
@@ -118,6 +117,7 @@ def torture_kill(options):
             daemon.start()
         progress.show(cycle, f"{oracle.events:,} acknowledged, {verdict.lost} lost, {verdict.mismatches} mismatches")
     daemon.wait_ready()
+    oracle.begin_life(daemon.call("ping")["position"])
     publisher.connect()
     quiesce(publisher, confirm)
     compare(daemon, oracle, verdict, "at the end")
