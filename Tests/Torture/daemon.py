@@ -40,7 +40,7 @@ class Daemon:
             sockets=sockets, state=state, trainers=trainers, snapshots=snapshots, segment=segment))
         self.preload, self.environment = preload, environment or {}
         self.process = None
-        self.requests = None
+        self.requests = self.admin = None
         self.next_id = 0
 
     @property
@@ -91,9 +91,18 @@ class Daemon:
         raise TimeoutError(method)
 
     def disconnect(self):
-        if self.requests is not None:
-            self.requests.close(0)
-            self.requests = None
+        for socket in (self.requests, self.admin):
+            if socket is not None:
+                socket.close(0)
+        self.requests = self.admin = None
+
+    def begin_snapshot(self):
+        """Asks for a snapshot and does not wait for it."""
+        if self.admin is None:
+            self.admin = self.context.socket(zmq.DEALER)
+            self.admin.setsockopt(zmq.LINGER, 0)
+            self.admin.connect(f"ipc://{self.sockets}/admin.sock")
+        self.admin.send_multipart([b"", b'{"jsonrpc":"2.0","id":1,"method":"snapshot"}'])
 
     def proof(self, position):
         """The sums once everything up to `position` is applied, with the numbers of users and items."""
@@ -106,7 +115,7 @@ class Daemon:
 
     def kill(self):
         """SIGKILL; answers whether a snapshot was just being written."""
-        during = any(name.name.startswith(".") for name in self.snapshot_files())
+        during = any(name.suffix == ".tmp" for name in self.snapshot_files())
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.disconnect()

@@ -100,9 +100,13 @@ def torture_kill(options):
             if old is not None:
                 check_old_epoch(publisher, old, verdict)
         begin, events = time.monotonic(), oracle.events
-        life = chance.uniform(0.1, options.life)
+        life, snapshot = chance.uniform(0.1, options.life), chance.uniform(-options.life, options.life)
         while (elapsed := time.monotonic() - begin) < life:
-            publisher.pump(confirm, seconds=min(0.05, life - elapsed))
+            if 0 <= snapshot <= elapsed:
+                daemon.begin_snapshot()
+                # Every second one of these kills comes while the snapshot is written.
+                snapshot, life = -1, chance.choice((life, elapsed + chance.uniform(0.01, 0.15)))
+            publisher.pump(confirm, seconds=max(0, min(0.02, life - elapsed)))
         rates.append((oracle.events - events) / (time.monotonic() - begin))
         during_snapshots += daemon.kill()
         # Answers on their way are answers: what they acknowledge must be there after the start.
