@@ -74,7 +74,7 @@ def torture_kill(options):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     chance = random.Random(options.seed)
-    daemon = Daemon(options.factord, work / "state", work, context, trainers=options.trainers, snapshots="1s", segment="1MiB")
+    daemon = Daemon(options.factord, work / "state", work, context, trainers=options.trainers, snapshots="1s", segment="1MiB", rate="20MiB")
     oracle, verdict = Oracle(), Verdict()
     rates, starts, during_snapshots, early = [], [], 0, 0
     daemon.start()
