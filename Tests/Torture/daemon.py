@@ -18,7 +18,7 @@ requests: {{endpoints: ["ipc://{sockets}/requests.sock"]}}
 admin: {{endpoint: "ipc://{sockets}/admin.sock"}}
 state:
   directory: "{state}"
-  snapshot: {{interval: {snapshots}, keep: 2}}
+  snapshot: {{interval: {snapshots}, keep: 2, rate: {rate}}}
   journal: {{segment_bytes: {segment}}}
 model: {{rank: 16, negatives: {{count: 2}}}}
 threads: {{trainers: {trainers}, receivers: 1}}
@@ -28,19 +28,20 @@ threads: {{trainers: {trainers}, receivers: 1}}
 class Daemon:
     """
     state: the directory that outlives the process; sockets: another one, for a short path.
+    rate: bytes a second that snapshots are written with, so that there is time to come between; 0 for as fast as it goes.
     preload: a library that stands between the process and the C library.
     """
 
-    def __init__(self, binary, state, sockets, context, trainers=2, snapshots="1s", segment="4MiB", preload=None, environment=None):
+    def __init__(self, binary, state, sockets, context, trainers=2, snapshots="1s", segment="4MiB", rate="0", preload=None, environment=None):
         self.binary, self.state, self.sockets, self.context = binary, pathlib.Path(state), pathlib.Path(sockets), context
         self.sockets.mkdir(parents=True, exist_ok=True)
         self.log_path = self.sockets / "factord.log"
         self.configuration = self.sockets / "factord.yaml"
         self.configuration.write_text(CONFIGURATION.format(
-            sockets=sockets, state=state, trainers=trainers, snapshots=snapshots, segment=segment))
+            sockets=sockets, state=state, trainers=trainers, snapshots=snapshots, segment=segment, rate=rate))
         self.preload, self.environment = preload, environment or {}
         self.process = None
-        self.requests = None
+        self.requests = self.admin = None
         self.next_id = 0
 
     @property
@@ -91,9 +92,18 @@ class Daemon:
         raise TimeoutError(method)
 
     def disconnect(self):
-        if self.requests is not None:
-            self.requests.close(0)
-            self.requests = None
+        for socket in (self.requests, self.admin):
+            if socket is not None:
+                socket.close(0)
+        self.requests = self.admin = None
+
+    def begin_snapshot(self):
+        """Asks for a snapshot and does not wait for it."""
+        if self.admin is None:
+            self.admin = self.context.socket(zmq.DEALER)
+            self.admin.setsockopt(zmq.LINGER, 0)
+            self.admin.connect(f"ipc://{self.sockets}/admin.sock")
+        self.admin.send_multipart([b"", b'{"jsonrpc":"2.0","id":1,"method":"snapshot"}'])
 
     def proof(self, position):
         """The sums once everything up to `position` is applied, with the numbers of users and items."""
@@ -106,7 +116,7 @@ class Daemon:
 
     def kill(self):
         """SIGKILL; answers whether a snapshot was just being written."""
-        during = any(name.name.startswith(".") for name in self.snapshot_files())
+        during = any(name.suffix == ".tmp" for name in self.snapshot_files())
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.disconnect()

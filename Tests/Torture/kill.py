@@ -74,16 +74,14 @@ def torture_kill(options):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     chance = random.Random(options.seed)
-    daemon = Daemon(options.factord, work / "state", work, context, trainers=options.trainers, snapshots="1s", segment="1MiB")
+    daemon = Daemon(options.factord, work / "state", work, context, trainers=options.trainers, snapshots="1s", segment="1MiB", rate="20MiB")
     oracle, verdict = Oracle(), Verdict()
     rates, starts, during_snapshots, early = [], [], 0, 0
     daemon.start()
     publisher = Publisher(context, daemon.events_endpoint, "torture", options.seed, mischief=options.mischief)
     progress = Progress("kill -9", options.cycles)
 
-    def confirm(message, position):
-        oracle.confirm(message, position)
-
+    confirm = oracle.confirm
     for cycle in range(1, options.cycles + 1):
         starts.append(daemon.wait_ready())
         # Everything acknowledged so far has to be there; what was outstanding may be.
@@ -91,6 +89,7 @@ def torture_kill(options):
         if recovered < oracle.position:
             verdict.lost += oracle.position - recovered
             verdict.note(f"cycle {cycle}: position {recovered} after the start, {oracle.position} was acknowledged")
+        oracle.begin_life(recovered)
         publisher.connect()
         quiesce(publisher, confirm)
         compare(daemon, oracle, verdict, cycle)
@@ -101,12 +100,16 @@ def torture_kill(options):
             if old is not None:
                 check_old_epoch(publisher, old, verdict)
         begin, events = time.monotonic(), oracle.events
-        life = chance.uniform(0.1, options.life)
+        life, snapshot = chance.uniform(0.1, options.life), chance.uniform(-options.life, options.life)
         while (elapsed := time.monotonic() - begin) < life:
-            publisher.pump(confirm, seconds=min(0.05, life - elapsed))
+            if 0 <= snapshot <= elapsed:
+                daemon.begin_snapshot()
+                # Every second one of these kills comes while the snapshot is written.
+                snapshot, life = -1, chance.choice((life, elapsed + chance.uniform(0.01, 0.15)))
+            publisher.pump(confirm, seconds=max(0, min(0.02, life - elapsed)))
         rates.append((oracle.events - events) / (time.monotonic() - begin))
         during_snapshots += daemon.kill()
-        # Answers on their way are answers: what they acknowledge must not be lost.
+        # Answers on their way are answers: what they acknowledge must be there after the start.
         publisher.pump(confirm, more=False, seconds=0.02)
         daemon.start()
         if chance.random() < 0.1:
@@ -118,6 +121,7 @@ def torture_kill(options):
             daemon.start()
         progress.show(cycle, f"{oracle.events:,} acknowledged, {verdict.lost} lost, {verdict.mismatches} mismatches")
     daemon.wait_ready()
+    oracle.begin_life(daemon.call("ping")["position"])
     publisher.connect()
     quiesce(publisher, confirm)
     compare(daemon, oracle, verdict, "at the end")

@@ -1,7 +1,7 @@
 """What a daemon must have learned, computed from the acknowledged messages alone.
 
-The daemon keeps, for each user shard and each item shard, the sum of mix(position, ordinal) over the interactions that it
-has applied (README, "Proof"). Addition forgets the order, so that trainers may work side by side, and forgets nothing else:
+The daemon keeps, for each shard of users and of items (ordinal mod 64), the sum of mix64(mix64(position) + ordinal) over the
+interactions that it has applied. Addition forgets the order, so that trainers may work side by side, and forgets nothing else:
 an event lost, applied twice, or applied at another position or to another row changes a sum.
 """
 
@@ -9,9 +9,9 @@ MASK = (1 << 64) - 1
 SHARDS = 64
 
 
-def mix(position, ordinal):
-    """The word that one applied interaction adds to its row's shard: the finalizer of SplitMix64 over both."""
-    word = (position * 0x9E3779B97F4A7C15 + ordinal) & MASK
+def mix64(value):
+    """SplitMix64's output function of the value and its constant."""
+    word = (value + 0x9E3779B97F4A7C15) & MASK
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & MASK
     return word ^ (word >> 31)
@@ -44,28 +44,39 @@ class Oracle:
         # The position of the last event confirmed, and how many events there were.
         self.position = 0
         self.events = 0
+        # Where the first event of the present life stands; nil once there was one.
+        self.first = None
         # States before the messages confirmed since `mark`, oldest first: (position, sums).
         self.history = None
 
-    def confirm(self, message, position):
-        """Counts a message, in the order of its source's sequence.
+    def begin_life(self, position):
+        """The daemon has started and says that it stands here: the next event that it takes gets the position after."""
+        self.first = position + 1
 
-        position: that of its last event; None where the daemon did not say, because it had taken the message before: then
-        it follows the message before, for the daemon lived on between the two.
+    def confirm(self, message, is_new, position):
+        """Counts a message, in the order of its source's sequence. With one source, positions of one life have no gaps.
+
+        is_new: whether the present life took it, and not the one before.
+        position: what the daemon said: that of the message's last event at least; None where it said nothing.
         """
         count = len(message.users)
-        first = (self.position if position is None else position - count) + 1
-        if first <= self.position:
-            raise AssertionError(f"position {first} was given to an event before: the last one confirmed is {self.position}")
+        place = self.position + 1
+        if is_new and self.first is not None:
+            place, self.first = self.first, None
+        if place <= self.position or (is_new and position is not None and position < place + count - 1):
+            raise AssertionError(f"{count} events from {place} on are acknowledged with {position}; the last before was {self.position}")
         user_ordinals, item_ordinals, users, items = self.user_ordinals, self.item_ordinals, self.sums.users, self.sums.items
-        for number in range(count):
-            user = user_ordinals.setdefault(message.users[number], len(user_ordinals))
-            item = item_ordinals.setdefault(message.items[number], len(item_ordinals))
-            shard, place = user % SHARDS, first + number
-            users[shard] = (users[shard] + mix(place, user)) & MASK
-            shard = item % SHARDS
-            items[shard] = (items[shard] + mix(place, item)) & MASK
-        self.position = first + count - 1
+        for user, item in zip(message.users, message.items):
+            word = mix64(place)
+            place += 1
+            user = user_ordinals.setdefault(user, len(user_ordinals))
+            item = item_ordinals.setdefault(item, len(item_ordinals))
+            users[user % SHARDS] += mix64((word + user) & MASK)
+            items[item % SHARDS] += mix64((word + item) & MASK)
+        for sums in (users, items):
+            for shard in range(SHARDS):
+                sums[shard] &= MASK
+        self.position = place - 1
         self.events += count
         if self.history is not None:
             self.history.append((self.position, self.sums.copy()))

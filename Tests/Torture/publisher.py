@@ -15,10 +15,10 @@ SILENCE_S = 1.0
 class Message:
     """A numbered batch of events, in columnar form."""
 
-    __slots__ = ("epoch", "seq", "users", "items", "frames")
+    __slots__ = ("epoch", "seq", "users", "items", "frames", "life")
 
-    def __init__(self, source, epoch, seq, users, items):
-        self.epoch, self.seq, self.users, self.items = epoch, seq, users, items
+    def __init__(self, source, epoch, seq, users, items, life):
+        self.epoch, self.seq, self.users, self.items, self.life = epoch, seq, users, items, life
         header = {
             "columns": [["user", "<i8"], ["item", "<i8"]], "count": len(users), "source": source, "epoch": epoch, "seq": seq}
         self.frames = [b"", json.dumps(header).encode(), users.tobytes(), items.tobytes()]
@@ -45,10 +45,13 @@ class Publisher:
         self.socket = None
         self.heard = time.monotonic()
         self.quiet_until = 0.0
+        # Counts the daemon's lives.
+        self.life = 0
         self.connect()
 
     def connect(self):
-        """A fresh socket: what the old one still held for a daemon that is gone is forgotten, and will be sent again."""
+        """A fresh socket for a life: what the old one still held for a daemon that is gone is forgotten, and will be sent again."""
+        self.life += 1
         if self.socket is not None:
             self.socket.close(0)
         self.socket = self.context.socket(zmq.DEALER)
@@ -69,7 +72,7 @@ class Publisher:
         users[0] = self.user_count + self.epoch * 10_000_000 + self.seq
         if self.seq % 16 == 0:
             items[0] = self.item_count + self.epoch * 10_000_000 + self.seq
-        return Message(self.source, self.epoch, self.seq, users, items)
+        return Message(self.source, self.epoch, self.seq, users, items, self.life)
 
     def send(self, message):
         self.counts["sent"] += 1
@@ -91,7 +94,8 @@ class Publisher:
         return old
 
     def pump(self, confirm, more=True, seconds=0.05):
-        """Sends what fits the window, and takes answers for up to `seconds`; calls confirm(message, position) in order."""
+        """Sends what fits the window, and takes answers for up to `seconds`; calls
+        confirm(message, whether this life took it, position) in the order of the numbers."""
         end = time.monotonic() + seconds
         while True:
             now = time.monotonic()
@@ -142,8 +146,8 @@ class Publisher:
                 # Answers come in the order of the messages; one that skips the head says that the head's was lost with
                 # the daemon that took it.
                 while self.outstanding and self.outstanding[0].seq < seq:
-                    self.settle(confirm, None)
-            self.settle(confirm, answer.get("position") if status == "ok" else None)
+                    self.settle(confirm, "duplicate", None)
+            self.settle(confirm, status, answer.get("position"))
         elif status == "expected":
             self.counts["expected_resends"] += 1
             wanted = answer.get("expected", seq)
@@ -160,7 +164,7 @@ class Publisher:
         elif status == "rejected" and epoch == self.epoch:
             self.faults.append(f"rejected: {answer}")
 
-    def settle(self, confirm, position):
+    def settle(self, confirm, status, position):
         message = self.outstanding.popleft()
         self.recent.append(message)
-        confirm(message, position)
+        confirm(message, status == "ok" or message.life == self.life, position)
