@@ -62,7 +62,7 @@ final class DaemonProcess {
             streams: [{name: bench, endpoint: "\(events)", pattern: pull}]
             requests: {endpoints: ["\(requests)", "\(socket)"]}
             state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}}
-            log: {level: warning}
+            log: {level: error}
 
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
         let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"])
@@ -97,6 +97,9 @@ final class DaemonProcess {
         guard let position = try client.call("ping")["position"]?.integer else { throw BenchmarkError("ping tells no position") }
         return position
     }
+
+    /// All that the daemon tells of itself.
+    func stats() throws -> JSONTree { try client.call("stats") }
 
     /// Waits until a position is learned.
     func wait(for position: Int, timeout: Double = 120) throws {
