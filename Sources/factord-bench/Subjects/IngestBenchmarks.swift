@@ -16,7 +16,7 @@ func ingestBenchmarks(_ plan: Plan) -> [Benchmark] {
     let taking = plan.daemon == nil ? MessageForm.allCases.filter { $0.batch == 1 }.map { (form: $0, learns: false) } : []
     return (whole + taking).map { form, learns in
         Benchmark("ingest/\(form.rawValue)\(learns ? "" : ", nothing learned")", metrics) {
-            let workload = Workload.shared(large: true, quick: true)
+            let workload = Workload.sent(plan)
             let events = workload.events.prefix(plan.limited(form.batch == 1 && plan.isQuick ? 500_000 : 1_000_000))
             // Long enough for the clock: a round takes half a second or more.
             let passes = plan.events == nil ? 4 : 1

@@ -19,9 +19,10 @@ func soakBenchmark(_ plan: Plan) -> Benchmark {
         Metric(name: "unaccounted", unit: "events", isRate: false),
     ]
     return Benchmark("soak", metrics, isOnce: true) {
-        let events = Workload.shared(large: true, quick: true).events.prefix(plan.limited(plan.isQuick ? 100_000 : 1_000_000))
+        let events = Workload.sent(plan).events.prefix(plan.limited(plan.isQuick ? 100_000 : 1_000_000))
         let messages = Messages(.columnar, events, valued: false)
-        let daemon = try DaemonProcess(plan)
+        // Messages of 64 KiB: by its default the socket would hold hundreds of MiB of them, and no one could see anything else grow.
+        let daemon = try DaemonProcess(plan, queue: 64)
         let record = Record()
         return Prepared(
             sides: [Side(name: "daemon") { try soak(daemon, messages, seconds: plan.soakSeconds, record) }],
