@@ -96,7 +96,7 @@ let package = Package(
             dependencies: ["FactordServer", "Factorization", "WireFormats", "Persistence", "LinuxSystem"], swiftSettings: strict),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["ZeroMQ", "StreamTools", "WireFormats", "LinuxSystem", "factord", "factorctl"], exclude: ["Python"],
+            dependencies: ["ZeroMQ", "StreamTools", "WireFormats", "LinuxSystem", "factord", "factorctl", "factord-bench"], exclude: ["Python"],
             swiftSettings: strict),
     ],
     cLanguageStandard: .gnu17,

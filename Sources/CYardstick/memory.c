@@ -19,6 +19,10 @@ uint64_t yard_read(const void *memory, size_t bytes) {
 
 void yard_copy(void *to, const void *from, size_t bytes) { memcpy(to, from, bytes); }
 
+void yard_update(float *memory, size_t count, float factor) {
+    for (size_t i = 0; i < count; ++i) memory[i] *= factor;
+}
+
 static inline __attribute__((always_inline)) void scan(const float *query, const float *rows, const yard_state *states,
                                                        size_t count, const size_t k, uint32_t *best, size_t n) {
     float top[64];

@@ -49,10 +49,10 @@ public final class MessageBurst {
         bytes = 0
     }
 
-    /// Receives through `next` until it answers false, the burst is full, or a message goes on: that one's first frame is
+    /// Receives through `next` until it answers no size, the burst is full, or a message goes on: that one's first frame is
     /// moved into `whole`, and true answered.
     fileprivate func fill(
-        _ whole: MultipartMessage, next: (UnsafeMutablePointer<zmq_msg_t>) throws(ZeroMQError) -> Bool
+        _ whole: MultipartMessage, next: (UnsafeMutablePointer<zmq_msg_t>) throws(ZeroMQError) -> CInt?
     ) throws(ZeroMQError) -> BurstEnd {
         var index = count, total = bytes
         defer {
@@ -62,13 +62,14 @@ public final class MessageBurst {
         while index < capacity, total < byteLimit {
             let slot = messages + index
             // A receive lets go of what the slot held.
-            guard try next(slot) else { return .nothing }
+            guard let received = try next(slot) else { return .nothing }
             if zmq_msg_more(slot) != 0 {
                 whole.removeAll()
                 whole.take(moving: slot)
                 return .several
             }
-            let size = zmq_msg_size(slot)
+            // Beyond what a C integer holds, libzmq answers the greatest one.
+            let size = received == .max ? zmq_msg_size(slot) : Int(received)
             views[index] = UnsafeRawBufferPointer(start: zmq_msg_data(slot), count: size)
             index &+= 1
             total &+= size
@@ -100,7 +101,7 @@ extension ZeroMQSocket {
         burst.removeAll()
         let socket = handle
         let end = try burst.fill(whole) { slot throws(ZeroMQError) in
-            if case .value = try zeroMQCall("zmq_msg_recv", kind.rawValue, { zmq_msg_recv(slot, socket, ZMQ_DONTWAIT) }) { true } else { false }
+            if case .value(let size) = try zeroMQCall("zmq_msg_recv", kind.rawValue, { zmq_msg_recv(slot, socket, ZMQ_DONTWAIT) }) { size } else { nil }
         }
         switch end {
         case .nothing: return .nothing

@@ -36,11 +36,22 @@ struct FactordBench: ParsableCommand {
     @Option(help: ArgumentHelp("Measure a running daemon instead of starting one.", valueName: "events,requests[,requests][,pid]"))
     var daemon: String?
 
-    @Option(help: ArgumentHelp("Also write table, JSON lines and plots into this directory.", valueName: "directory"))
+    @Option(help: ArgumentHelp("Also write the report into this directory: report.html, table.txt, results.jsonl.", valueName: "directory"))
     var report: String?
+
+    @Option(help: ArgumentHelp("A fact for the report, such as \"commit: 1a2b3c\"; may be repeated.", valueName: "name: value"))
+    var fact: [String] = []
+
+    @Option(help: "Events that go through ZeroMQ in a round of ingest and in the run at full rate, at most.")
+    var events: Int?
+
+    @Option(help: ArgumentHelp("Length of the run at full rate (soak); 600 with --large, 20 with --quick, else 60.", valueName: "seconds"))
+    var soak: Int?
 
     func validate() throws {
         guard rounds >= 5 else { throw ValidationError("--rounds \(rounds): a median needs at least 5") }
+        if let events, events < 1 { throw ValidationError("--events \(events): at least one") }
+        if let soak, soak < 1 { throw ValidationError("--soak \(soak): at least a second") }
         let isGood = ranks.allSatisfy { $0 % 8 == 0 && ModelSettings.ranks.contains($0) } && !ranks.isEmpty
         guard isGood, ranks.count == rank?.split(separator: ",").count ?? ranks.count else {
             throw ValidationError("--rank \(rank ?? ""): write multiples of 8 from 8 to 512, divided by commas")
@@ -52,7 +63,13 @@ struct FactordBench: ParsableCommand {
     }
 
     func run() throws {
-        let plan = Plan(ranks: ranks, isQuick: quick, isLarge: large, daemon: try daemon.map { try DaemonEndpoints($0) })
+        let plan = Plan(
+            ranks: ranks, isQuick: quick, isLarge: large, daemon: try daemon.map { try DaemonEndpoints($0) }, events: events,
+            soakSeconds: soak ?? (large ? 600 : quick ? 20 : 60))
+        let facts = MachineFacts.all + fact.map { fact in
+            let colon = fact.firstIndex(of: ":") ?? fact.endIndex
+            return (String(fact[..<colon]), String(fact[colon...].dropFirst().drop { $0 == " " }))
+        }
         let chosen = allBenchmarks(plan).filter { benchmark in
             filter.isEmpty || filter.contains { benchmark.name.contains($0) }
         }
@@ -74,32 +91,20 @@ struct FactordBench: ParsableCommand {
         }
         progress("")
         if !json { Terminal.write(table(done)) }
-        if let report { try write(done, to: report) }
+        if let report { try Report(measurements: done, facts: facts).write(to: report) }
         if failures > 0 { throw ExitCode.failure }
     }
 
     private func allBenchmarks(_ plan: Plan) -> [Benchmark] {
-        let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + freshnessBenchmarks(plan)
+        let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + freshnessBenchmarks(plan) + [soakBenchmark(plan)]
         if plan.daemon != nil { return outside }
         return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
             + decodingBenchmarks(plan) + outside
     }
-
-    private func write(_ measurements: [Measurement], to directory: String) throws {
-        mkdir(directory, 0o755)
-        try TextFile.write(table(measurements), to: directory + "/table.txt")
-        try TextFile.write(measurements.map { $0.json + "\n" }.joined(), to: directory + "/results.jsonl")
-        var groups: [String] = []
-        for measurement in measurements where !groups.contains(measurement.group) { groups.append(measurement.group) }
-        for group in groups {
-            guard let svg = plot(group: group, measurements.filter { $0.group == group }) else { continue }
-            try TextFile.write(svg, to: "\(directory)/\(group.replacing(" ", with: "-")).svg")
-        }
-    }
 }
 
 /// One line on standard error that the next one replaces; plain lines where no one watches.
-private func progress(_ text: String) {
+func progress(_ text: String) {
     if isatty(STDERR_FILENO) == 1 {
         Terminal.write("\r\u{1B}[K" + text, to: .error)
     } else if !text.isEmpty {

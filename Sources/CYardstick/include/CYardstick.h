@@ -60,6 +60,9 @@ void yard_scan(const float *query, const float *rows, const yard_state *states, 
 uint64_t yard_read(const void *memory, size_t bytes);
 void yard_copy(void *to, const void *from, size_t bytes);
 
+/// Multiplies all numbers of a buffer in place: each byte is read and written once, as an update does with its rows.
+void yard_update(float *memory, size_t count, float factor);
+
 /// 64-byte aligned, zeroed and touched; NULL when there is not enough. Given back by `yard_free`.
 void *yard_allocate(size_t bytes);
 void yard_free(void *memory);

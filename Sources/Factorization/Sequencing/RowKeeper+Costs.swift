@@ -2,7 +2,7 @@ import CKernels
 
 /// What a row costs, and what a budget must hold besides.
 extension RowKeeper {
-    init(_ settings: EngineSettings, shared: SharedState, models: [Model]) {
+    convenience init(_ settings: EngineSettings, shared: SharedState, models: [Model]) {
         self.init(
             settings: settings.memory,
             tables: [shared.users, shared.items, shared.contexts, shared.attributes.users.features, shared.attributes.items.features],

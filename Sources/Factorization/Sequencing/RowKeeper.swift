@@ -40,8 +40,10 @@ enum RowSide: Int, CaseIterable {
 /// applied it and every reader that was there has left, the ordinals are free. Where trainers or readers are late, the stream waits, so
 /// that when an ordinal is free is a function of the records alone.
 ///
-/// Everything here follows from records and their order. Thread safety: the sequencer's; plain fields.
-struct RowKeeper {
+/// Everything here follows from records and their order. Thread safety: the sequencer's; plain fields. An object, because a struct
+/// of so many arrays is copied, and each of them retained, whenever a method of it is called in a class; and without checks of
+/// exclusive access, for its fields are looked at for each record.
+final class RowKeeper {
     let settings: MemorySettings
     let tables: [EntityTable]
     /// Bytes of an id with all its rows, by side, without its text.
@@ -54,20 +56,20 @@ struct RowKeeper {
     let sweeps: Bool
 
     /// Records taken, whatever came of them.
-    var taken: UInt64 = 0
+    @exclusivity(unchecked) var taken: UInt64 = 0
     /// Whether the keeper has done its work beside the record that is next.
-    var isDone = false
+    @exclusivity(unchecked) var isDone = false
     /// Bytes counted by side, holes included, and of them all.
-    private(set) var used: [Int]
-    private(set) var total = 0
-    var hands: [UInt32]
-    var idleHands: [UInt32]
-    var idleCredits: [UInt64]
-    var quarantine = Quarantine()
+    @exclusivity(unchecked) private(set) var used: [Int]
+    @exclusivity(unchecked) private(set) var total = 0
+    @exclusivity(unchecked) var hands: [UInt32]
+    @exclusivity(unchecked) var idleHands: [UInt32]
+    @exclusivity(unchecked) var idleCredits: [UInt64]
+    @exclusivity(unchecked) var quarantine = Quarantine()
     /// Ordinals that can be given to other ids, by side.
-    var free: [[UInt32]]
+    @exclusivity(unchecked) var free: [[UInt32]]
     /// Whether there is anything to do beside records.
-    private(set) var isActive: Bool
+    @exclusivity(unchecked) private(set) var isActive: Bool
 
     static let sampled = 16
     /// Rows that a hand passes in one go, holes and hidden ones included.
@@ -108,7 +110,7 @@ struct RowKeeper {
     var isLimited: Bool { limit != .max }
 
     /// Counts anew what a side takes, after an id came or went.
-    mutating func recount(_ side: RowSide) {
+    func recount(_ side: RowSide) {
         let table = tables[side.rawValue], bytes = table.count * costs[side.rawValue] + table.liveTextBytes
         total += bytes - used[side.rawValue]
         used[side.rawValue] = bytes
@@ -127,7 +129,7 @@ struct RowKeeper {
         case full
     }
 
-    mutating func admission(of key: Key, to side: RowSide, isOwed: Bool) -> Admission {
+    func admission(of key: Key, to side: RowSide, isOwed: Bool) -> Admission {
         var before = 0
         if isCrowded(side), let sightings {
             let seen = sightings.add(key.hash ^ mix64(UInt64(side.rawValue)))
@@ -165,16 +167,19 @@ struct RowKeeper {
     /// The side that must evict now, if any.
     func pressed() -> RowSide? {
         guard isLimited else { return nil }
-        return RowSide.allCases.first { side in
-            let table = tables[side.rawValue]
-            guard side.isEvictable, !hasRoom(side, limit / 32) else { return false }
-            // Longer texts than those that went may have used up what the rows left.
-            return table.holeCount < max(1, table.count >> 4) || total > limit && table.liveCount > table.holeCount
-        }
+        for number in 0..<tables.count where isPressed(number) { return RowSide(rawValue: number) }
+        return nil
+    }
+
+    private func isPressed(_ number: Int) -> Bool {
+        guard let side = RowSide(rawValue: number), side.isEvictable, !hasRoom(side, limit / 32) else { return false }
+        let table = tables[number]
+        // Longer texts than those that went may have used up what the rows left.
+        return table.holeCount < max(1, table.count >> 4) || total > limit && table.liveCount > table.holeCount
     }
 
     /// The id of a side that is to go, and moves the hand; nil where the hand met none.
-    mutating func victim(_ side: RowSide, position: UInt64) -> UInt32? {
+    func victim(_ side: RowSide, position: UInt64) -> UInt32? {
         let table = tables[side.rawValue], now = stamp(position)
         var best: (ordinal: UInt32, frequency: Float, age: UInt32)?
         var met = 0, hand = hands[side.rawValue]
@@ -191,7 +196,7 @@ struct RowKeeper {
     }
 
     /// An idle id of a side, if the hand meets one on its way beside one record.
-    mutating func idle(_ side: RowSide, position: UInt64) -> UInt32? {
+    func idle(_ side: RowSide, position: UInt64) -> UInt32? {
         let table = tables[side.rawValue], now = stamp(position), longest = UInt64(settings.idleEvents)
         // One side's turn comes every third record.
         idleCredits[side.rawValue] = min(idleCredits[side.rawValue] + 3 * UInt64(table.count), longest * UInt64(RowKeeper.passed))

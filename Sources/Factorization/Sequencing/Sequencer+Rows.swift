@@ -48,8 +48,9 @@ extension Sequencer {
     /// Frees the batch whose round is over, when its time has come. False while a trainer or a reader may still hold one of
     /// its ordinals.
     private func endQuarantine() -> Bool {
+        guard keeper.quarantine.resting != nil, keeper.taken >= keeper.quarantine.endTaken + RowKeeper.rest else { return true }
         let quarantine = keeper.quarantine
-        guard let batch = quarantine.resting, keeper.taken >= quarantine.endTaken + RowKeeper.rest else { return true }
+        guard let batch = quarantine.resting else { return true }
         guard trainers.allSatisfy({ $0.appliedPosition >= quarantine.end }), shared.epochs.isPast(quarantine.epoch) else { return false }
         for row in batch.rows { keeper.free[row.side.rawValue].append(row.ordinal) }
         keeper.quarantine.resting = nil
@@ -70,8 +71,8 @@ extension Sequencer {
 
     /// Begins a round over what was evicted or forgotten, once it is worth its while.
     private func beginRound() {
+        guard !keeper.quarantine.fresh.isEmpty, keeper.quarantine.resting == nil else { return }
         let quarantine = keeper.quarantine
-        guard !quarantine.fresh.isEmpty, quarantine.resting == nil else { return }
         let isWorthIt = quarantine.fresh.count >= (shared.users.count + shared.items.count) >> 6
         guard !keeper.sweeps || isWorthIt || quarantine.isUrgent || keeper.taken >= quarantine.lastRound + RowKeeper.longestWait else { return }
         keeper.quarantine.fresh = []

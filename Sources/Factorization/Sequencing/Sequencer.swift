@@ -38,10 +38,11 @@ public final class Sequencer: @unchecked Sendable {
     private let last = Atomic<UInt64>(0)
     /// Sequencer only: the position while a batch is under way.
     var position: UInt64 = 0
-    /// The tables of popular negatives, and when the next are due.
-    var negatives: NegativeSchedule
+    /// The tables of popular negatives, and when the next are due. Looked at for each record: a check of exclusive
+    /// access at run time would cost as much as the look.
+    @exclusivity(unchecked) var negatives: NegativeSchedule
     /// Who has a row.
-    var keeper: RowKeeper
+    let keeper: RowKeeper
     /// Ids evicted and forgotten. Stored by the sequencer, read by anyone.
     let evictions = Atomic<Int>(0)
     /// Why the last id without a row has none.

@@ -6,7 +6,7 @@ extension Engine {
 
     /// After the ids: every hole must be on its way to another id, once.
     func restoreRows(_ source: some StateSource) throws {
-        var keeper = sequencer.keeper
+        let keeper = sequencer.keeper
         var quarantine = Quarantine()
         var sightings = 0, seen: UInt64 = 0
         try read("rows", source) { (reader) throws(StateError) in
@@ -48,7 +48,6 @@ extension Engine {
         }
         keeper.quarantine = quarantine
         for side in RowSide.allCases { keeper.recount(side) }
-        sequencer.keeper = keeper
         for trainer in trainers {
             trainer.use(quarantine.sweeping)
             for item in 0..<UInt32(items.count) where items.isHole(item) { trainer.markHole(item, true) }

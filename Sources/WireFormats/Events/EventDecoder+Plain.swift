@@ -27,7 +27,7 @@ extension EventDecoder {
     /// What the members of a plain event say.
     fileprivate struct PlainEvent {
         var record: EventRecord
-        var hasUser = false, hasItem = false, hasSource = false, hasSequence = false
+        var hasSource = false, hasSequence = false
         /// Keys that came, by their bits: one that comes twice is for the full way.
         var keys: UInt16 = 0
         var source = TextRange.none
@@ -36,7 +36,7 @@ extension EventDecoder {
     }
 
     private func takePlain(_ body: UnsafeRawBufferPointer, _ stream: UInt16, _ batch: EventBatch) -> Bool {
-        guard body.count >= 2, body.count <= limits.messageBytes, batch.recordCount < batch.recordCapacity,
+        guard body.count >= PlainScanner.shortest, body.count <= limits.messageBytes, batch.recordCount < batch.recordCapacity,
             batch.messageCount < batch.messageCapacity
         else { return false }
         let mark = batch.mark
@@ -56,23 +56,24 @@ extension EventDecoder {
         var scanner = PlainScanner(body)
         guard scanner.take(0x7B) else { return false }
         repeat {
-            guard let key = scanner.key(), let value = scanner.scalar(), takePlain(key, value, &event, batch) else { return false }
+            guard let key = scanner.key() else { return false }
+            switch key {
+            case KeyWord.user:
+                guard event.isFirst(0), let user = plainKey(&scanner, batch) else { return false }
+                event.record.user = user
+            case KeyWord.item:
+                guard event.isFirst(1), let item = plainKey(&scanner, batch) else { return false }
+                event.record.item = item
+            default:
+                guard let value = scanner.scalar(), takePlain(key, value, &event, batch) else { return false }
+            }
         } while scanner.take(0x2C)
-        return scanner.take(0x7D) && scanner.isAtEnd() && event.hasUser && event.hasItem
+        return scanner.take(0x7D) && scanner.isAtEnd() && event.keys & 3 == 3
     }
 
-    /// One member; false where only the full way knows what to make of it, be it to refuse it.
-    @inline(__always)
+    /// A member other than user and item; false where only the full way knows what to make of it, be it to refuse it.
     private func takePlain(_ key: UInt64, _ value: PlainScanner.Scalar, _ event: inout PlainEvent, _ batch: EventBatch) -> Bool {
         switch key {
-        case KeyWord.user:
-            guard event.isFirst(0), let user = plainKey(value, batch) else { return false }
-            event.record.user = user
-            event.hasUser = true
-        case KeyWord.item:
-            guard event.isFirst(1), let item = plainKey(value, batch) else { return false }
-            event.record.item = item
-            event.hasItem = true
         case KeyWord.value:
             guard event.isFirst(2), let number = value.double, number.magnitude <= EventLimits.greatestValue else { return false }
             event.record.value = Float(number)
@@ -110,6 +111,12 @@ extension EventDecoder {
     }
 
     @inline(__always)
+    private func plainKey(_ scanner: inout PlainScanner, _ batch: EventBatch) -> Key? {
+        if let integer = scanner.shortInteger() { return Key(integer: integer, hashing: hashing) }
+        return scanner.scalar().flatMap { plainKey($0, batch) }
+    }
+
+    @inline(never)
     private func plainKey(_ value: PlainScanner.Scalar, _ batch: EventBatch) -> Key? {
         switch value {
         case .number(.integer(let integer)): return Key(integer: integer, hashing: hashing)

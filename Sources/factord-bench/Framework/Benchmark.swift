@@ -19,6 +19,22 @@ struct Prepared {
     var sides: [Side]
     /// Facts of the set-up that belong to the figures, such as reply sizes.
     var notes: [String: Double] = [:]
+    /// What was recorded in the course of the last round; filled by a side.
+    var record: Record?
+}
+
+/// A quantity over time.
+struct Series {
+    var name: String
+    var unit: String
+    /// Seconds since the start, and the value then.
+    var points: [(time: Double, value: Double)] = []
+}
+
+/// The course of one measurement, and facts that are known only at its end.
+final class Record {
+    var series: [Series] = []
+    var notes: [String: Double] = [:]
 }
 
 /// A named benchmark. Its name is a path: the first part is the group that a plot shows together.
@@ -51,6 +67,13 @@ struct Plan {
     var isLarge: Bool
     /// Measures a daemon that runs already, instead of one that is started.
     var daemon: DaemonEndpoints?
+    /// Events that go through ZeroMQ in a round, at most; nil for as many as the size of the run asks for.
+    var events: Int?
+    /// How long the run at full rate takes.
+    var soakSeconds: Int
+
+    /// As many events as wanted, or as the command line allows.
+    func limited(_ wanted: Int) -> Int { min(wanted, events ?? wanted) }
 }
 
 /// A benchmark that could not be measured.

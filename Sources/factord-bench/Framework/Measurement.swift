@@ -30,6 +30,8 @@ struct Measurement {
     let value: Spread
     let baselines: [Baseline]
     let notes: [String: Double]
+    /// The course of the last round; with a benchmark's first metric only.
+    let series: [Series]
 }
 
 extension Benchmark {
@@ -60,7 +62,8 @@ extension Benchmark {
                         name: prepared.sides[side].name, value: Spread(other),
                         ratio: Spread(zip(subject, other).map { $1 == 0 ? .nan : $0 / $1 }))
                 },
-                notes: prepared.notes)
+                notes: prepared.notes.merging(prepared.record?.notes ?? [:]) { $1 },
+                series: metric == 0 ? prepared.record?.series ?? [] : [])
         }
     }
 }

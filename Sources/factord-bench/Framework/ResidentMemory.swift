@@ -1,14 +1,15 @@
 import Glibc
 
-/// Memory of this process that is in use, as the system counts it.
+/// Memory in use, as the system counts it.
 enum ResidentMemory {
-    /// Resident bytes: the second number of /proc/self/statm, in pages.
-    static var bytes: Int {
-        guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 128)
-        guard fgets(&line, CInt(line.count), file) != nil else { return 0 }
-        let numbers = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).split(separator: " ")
-        return numbers.count > 1 ? (Int(numbers[1]) ?? 0) * Int(sysconf(CInt(_SC_PAGESIZE))) : 0
+    /// Resident bytes of this process.
+    static var bytes: Int { bytes(of: "self") ?? 0 }
+
+    /// Resident bytes of a process: the second number of its `statm`, in pages. Nil where there is no such process.
+    static func bytes(of process: String) -> Int? {
+        guard let numbers = fileText("/proc/\(process)/statm")?.split(separator: " "), numbers.count > 1, let pages = Int(numbers[1]) else {
+            return nil
+        }
+        return pages * Int(sysconf(CInt(_SC_PAGESIZE)))
     }
 }

@@ -1,6 +1,7 @@
 import Factorization
 import Glibc
 import LinuxSystem
+import StreamTools
 
 /// What tables take for a row, and what stays in them when far more ids come than they can hold (`memory/rows`, `memory/budget`).
 ///
@@ -50,9 +51,14 @@ private final class Draws {
         user = Key(integer: -1, hashing: engine.hashing)
     }
 
-    func learn(_ count: Int, _ item: () -> Int64) {
-        var left = count
+    /// - Parameter doing: what for, said beside the progress.
+    func learn(_ count: Int, _ doing: String, _ item: () -> Int64) {
+        var left = count, said = count
         while left > 0 {
+            if said - left >= max(count / 20, 1_000_000) {
+                said = left
+                progress("\(doing): \(Quantity.short(Double(count - left))) of \(Quantity.short(Double(count)))")
+            }
             batch.reset()
             for _ in 0..<min(left, 4096) {
                 _ = batch.append(EventRecord(kind: .interaction, user: user, item: Key(integer: item(), hashing: engine.hashing)))
@@ -68,10 +74,10 @@ private final class Draws {
 private func measureRows(_ rows: Int) -> [Double] {
     let engine = Engine(settings: engineSettings(budget: 0)), draws = Draws(engine)
     // The tables' directories and the batch are there whatever the number of rows.
-    draws.learn(4096) { Int64(engine.items.count) + 1_000_000_007 }
+    draws.learn(4096, "first rows") { Int64(engine.items.count) + 1_000_000_007 }
     let before = ResidentMemory.bytes
     var next: Int64 = 0
-    draws.learn(rows) {
+    draws.learn(rows, "memory/rows") {
         next += 1
         return next &* 7_919
     }
@@ -92,7 +98,7 @@ private func measureBudget(scale: Int) -> [Double] {
     let engine = Engine(settings: settings), draws = Draws(engine)
     var zipf = ZipfRanks(ids: ids)
     let started = MonotonicClock.nanoseconds
-    draws.learn(1_000_000_000 / scale) { Int64(zipf.next()) }
+    draws.learn(1_000_000_000 / scale, "memory/budget") { Int64(zipf.next()) }
     let rate = 1e9 / Double(scale) / (Double(MonotonicClock.nanoseconds - started) / 1e9)
     func held(_ top: Int, _ id: (Int) -> Int64) -> Double {
         let count = (1...top).count { engine.items.find(Key(integer: id($0), hashing: engine.hashing)) != Placement.none }
@@ -101,7 +107,7 @@ private func measureBudget(scale: Int) -> [Double] {
     let ofIds = held(ids / 100) { Int64($0) }, ofRows = held(engine.items.count / 100) { Int64($0) }
     // A permutation: the factor has no divisor in common with the number of ids.
     func shuffled(_ rank: Int) -> Int64 { Int64(rank &* 48_271 % ids + 1) }
-    draws.learn(10_000_000 / scale) { shuffled(zipf.next()) }
+    draws.learn(10_000_000 / scale, "memory/budget, shuffled") { shuffled(zipf.next()) }
     return [
         Double(ResidentMemory.bytes - base) / Double(budget), ofIds, ofRows, held(engine.items.count / 100, shuffled), rate,
         Double(engine.items.count),

@@ -21,7 +21,7 @@ private func scoreRequest(user: Int, items: some Sequence<Int>, after: Int? = ni
 /// A daemon that has learned a little, for questions.
 private func taughtDaemon(_ plan: Plan) throws -> DaemonProcess {
     let daemon = try DaemonProcess(plan)
-    let messages = Messages(.columnar, Workload.shared(large: false, quick: plan.isQuick).events.prefix(200_000), valued: false)
+    let messages = Messages(.columnar, (plan.events == nil ? Workload.shared(large: false, quick: plan.isQuick) : .sent(plan)).events.prefix(200_000), valued: false)
     let before = try daemon.position()
     try Pusher(daemon.endpoints.events).sendAndWait(messages, daemon, before)
     return daemon
@@ -37,7 +37,7 @@ extension Pusher {
 /// Score round trips, one at a time, beside a bare libzmq echo of the same request and reply sizes.
 func roundTripBenchmarks(_ plan: Plan) -> [Benchmark] {
     let transports = plan.daemon?.requests.map(\.transport) ?? ["tcp", "ipc"]
-    let asks = plan.isQuick ? 2000 : 10_000
+    let asks = plan.limited(plan.isQuick ? 2000 : 10_000)
     return transports.flatMap { transport in
         [1, 100].map { items in
             Benchmark("score/\(transport)/\(items) item\(items > 1 ? "s" : "")", percentileMetrics) {

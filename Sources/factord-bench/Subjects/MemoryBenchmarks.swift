@@ -11,6 +11,13 @@ func memoryBenchmarks(_ plan: Plan) -> [Benchmark] {
                 Side(name: "plain C") { [Double(bytes) / seconds { sink &+= yard_read(block.start, bytes) }] }
             ])
         },
+        Benchmark("memory/update", "B/s") {
+            let block = try Block(bytes)
+            return Prepared(sides: [
+                // Reads and writes: both count.
+                Side(name: "plain C") { [Double(2 * bytes) / seconds { block.update(from: 0, bytes: bytes) }] }
+            ])
+        },
         Benchmark("memory/copy", "B/s") {
             let from = try Block(bytes / 2), to = try Block(bytes / 2)
             return Prepared(sides: [
@@ -29,4 +36,9 @@ final class Block {
         start = memory
     }
     deinit { yard_free(start) }
+
+    /// Reads and writes each number once.
+    func update(from offset: Int, bytes: Int) {
+        yard_update((start + offset).assumingMemoryBound(to: Float.self), bytes / 4, 1)
+    }
 }

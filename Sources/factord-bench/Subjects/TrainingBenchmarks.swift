@@ -113,6 +113,7 @@ private func prepareTrainers(_ model: ModelSettings, _ plan: Plan, large: Bool, 
             subject,
             Side(name: "plain C") { [count / (try seconds { _ = try ahead.train() })] },
             Side(name: "plain C, no prefetch") { [count / (try seconds { _ = try plain.train(ahead: 0) })] },
+            try roofline(workload, model, threads: 1),
         ])
     }
     let together = try yardstick(), apart = try yardstick()
@@ -122,5 +123,6 @@ private func prepareTrainers(_ model: ModelSettings, _ plan: Plan, large: Bool, 
         Side(name: "the same, private items") {
             [count / (try seconds { _ = try apart.train(threads: threads, privateItems: true) })]
         },
+        try roofline(workload, model, threads: threads),
     ])
 }

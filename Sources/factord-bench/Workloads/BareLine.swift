@@ -6,8 +6,9 @@ private func failure(_ doing: String) -> BenchmarkError { BenchmarkError("\(doin
 final class Pusher {
     private let push: OpaquePointer
     let endpoint: String
-    init(_ endpoint: String) throws {
-        guard let push = yard_push_connect(endpoint, 10_000) else { throw failure("connect to \(endpoint)") }
+    /// - Parameter queue: messages that wait on this side at most, before a send waits.
+    init(_ endpoint: String, queue: Int32 = 10_000) throws {
+        guard let push = yard_push_connect(endpoint, queue) else { throw failure("connect to \(endpoint)") }
         self.push = push
         self.endpoint = endpoint
     }
@@ -15,6 +16,10 @@ final class Pusher {
 
     func send(_ messages: Messages) throws {
         guard yard_push_send(push, messages.frames.baseAddress, messages.frames.count) == 0 else { throw failure("send to \(endpoint)") }
+    }
+    func send(_ messages: Messages, message: Int) throws {
+        let frames = messages.frames(of: message)
+        guard yard_push_send(push, frames.baseAddress, frames.count) == 0 else { throw failure("send to \(endpoint)") }
     }
     func send(_ body: [UInt8]) throws {
         let result = body.withUnsafeBytes { bytes in

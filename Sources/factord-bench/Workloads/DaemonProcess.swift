@@ -44,7 +44,8 @@ final class DaemonProcess {
 
     /// Takes the daemon that the plan names, or starts one with `settings`. One that does not learn receives, decodes, resolves
     /// ids and hands over all the same.
-    init(_ plan: Plan, learns: Bool = true) throws {
+    /// - Parameter queue: messages that the daemon's socket holds at most; nil for its default.
+    init(_ plan: Plan, learns: Bool = true, queue: Int? = nil) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
             client = try RequestClient(endpoint: endpoints.requests[0].endpoint)
@@ -59,10 +60,10 @@ final class DaemonProcess {
         let socket = "ipc://\(directory)/requests.sock"
         try TextFile.write(
             """
-            streams: [{name: bench, endpoint: "\(events)", pattern: pull}]
+            streams: [{name: bench, endpoint: "\(events)", pattern: pull\(queue.map { ", high_water_mark: \($0)" } ?? "")}]
             requests: {endpoints: ["\(requests)", "\(socket)"]}
             state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}}
-            log: {level: warning}
+            log: {level: error}
 
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
         let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"])
@@ -97,6 +98,9 @@ final class DaemonProcess {
         guard let position = try client.call("ping")["position"]?.integer else { throw BenchmarkError("ping tells no position") }
         return position
     }
+
+    /// All that the daemon tells of itself.
+    func stats() throws -> JSONTree { try client.call("stats") }
 
     /// Waits until a position is learned.
     func wait(for position: Int, timeout: Double = 120) throws {

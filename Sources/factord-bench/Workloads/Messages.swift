@@ -28,6 +28,7 @@ final class Messages {
     private let bytes: UnsafeMutablePointer<UInt8>
     /// All frames of all messages in order.
     let frames: UnsafeMutableBufferPointer<yard_frame>
+    private let batch: Int
 
     init(_ form: MessageForm, _ events: ArraySlice<yard_event>, valued: Bool) {
         var storage: [UInt8] = [], spans: [(offset: Int, size: Int, more: Bool)] = [], messages = 0
@@ -53,6 +54,7 @@ final class Messages {
             }
         }
         eventCount = events.count
+        batch = form.batch
         messageCount = messages
         byteCount = storage.count
         bytes = .allocate(capacity: storage.count)
@@ -63,6 +65,15 @@ final class Messages {
                 at: index, to: yard_frame(data: bytes + span.offset, size: span.size, more: span.more ? 1 : 0))
         }
     }
+
+    /// The frames of one message: all have as many.
+    func frames(of message: Int) -> UnsafeMutableBufferPointer<yard_frame> {
+        let each = frames.count / messageCount
+        return UnsafeMutableBufferPointer(rebasing: frames[message * each..<(message + 1) * each])
+    }
+
+    /// Events in one message; the last may have fewer.
+    func events(in message: Int) -> Int { min(batch, eventCount - message * batch) }
 
     deinit {
         frames.deallocate()

@@ -43,6 +43,15 @@ final class Workload {
 
     /// The workloads of a run, each made when it is first wanted.
     nonisolated(unsafe) private static var made: [String: Workload] = [:]
+    /// What goes through ZeroMQ: the large one in its quick size, or as many events as the command line allows.
+    static func sent(_ plan: Plan) -> Workload {
+        guard let events = plan.events else { return shared(large: true, quick: true) }
+        if let known = made["sent"] { return known }
+        let workload = Workload("1M × 100k", 1_000_000, 100_000, min(events, 2_000_000))
+        made["sent"] = workload
+        return workload
+    }
+
     /// Main thread only, as all preparing is.
     static func shared(large: Bool, quick: Bool) -> Workload {
         let key = "\(large) \(quick)"
