@@ -1,10 +1,12 @@
-/* The kernels themselves, included once per instruction set with FK_NAME(x) and FK_VARIANT_NAME defined and the target
+/* The kernels themselves, included once per instruction set with FK_NAME(x), FK_LANES and FK_VARIANT_NAME defined and the target
  * set by a pragma around the include. Loops are plain: with reassociation allowed and a width known at compile time the
  * compiler keeps a row in registers.
  *
  * Symbols: p query, q item factors, w weight, s score, y label, e error (dl/ds), eta learning rate, lambda l2.
  */
 #pragma clang fp reassociate(on) contract(fast)
+/* What hands vectors from function to function is inlined, so that no calling convention enters. */
+#pragma clang diagnostic ignored "-Wpsabi"
 
 /* Not __builtin_sqrtf: that one sets errno, and the call in its way ends every attempt at keeping rows in registers. */
 #define FK_SQRT(x) __builtin_elementwise_sqrt(x)
@@ -267,6 +269,7 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
 
 #include "kernel_matrix.h"
 #include "kernel_pairs.h"
+#include "kernel_half.h"
 #include "kernel_scores.h"
 #include "kernel_group.h"
 #include "kernel_train.h"
@@ -281,6 +284,9 @@ const fk_kernels FK_NAME(kernels) = {
     .softplus = FK_NAME(softplus),
     .step = FK_NAME(step),
     .score_rows = FK_NAME(score_rows),
+    .score_bfloats = FK_NAME(score_bfloats),
+    .widen = FK_NAME(widen),
+    .narrow = FK_NAME(narrow),
     .copy = FK_NAME(copy),
     .product = FK_NAME(product),
     .rank_one = FK_NAME(rank_one),

@@ -44,6 +44,7 @@ static inline __attribute__((always_inline)) float fk_exp(float x) {
 /* Four numbers that go through one square root and one division together. */
 typedef float fk_four __attribute__((vector_size(16)));
 /* Pieces of a row. */
+typedef float fk_loose_four __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float fk_eight __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float fk_sixteen __attribute__((vector_size(64), aligned(4), may_alias));
 

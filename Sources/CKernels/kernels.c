@@ -43,6 +43,22 @@ FK_RACY void fk_first_factors(float *row, size_t width, size_t padded, uint64_t 
     for (size_t f = width; f < padded; ++f) row[f] = 0;
 }
 
+/* The nearest, and the even one of two. */
+static fk_bfloat nearest(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (fk_bfloat)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+FK_RACY void fk_first_bfloats(fk_bfloat *row, size_t width, size_t padded, uint64_t seed, float deviation) {
+    for (size_t f = 0; f < padded; f += 2) {
+        float pair[2];
+        fk_first_factors(pair, f < width ? (width - f < 2 ? 1 : 2) : 0, 2, seed + f, deviation);
+        row[f] = nearest(pair[0]);
+        row[f + 1] = nearest(pair[1]);
+    }
+}
+
 FK_RACY fk_row_state fk_read_state(const fk_row_state *state) {
     fk_row_state value;
     value.weight = state->weight;

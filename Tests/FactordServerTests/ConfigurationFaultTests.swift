@@ -59,6 +59,12 @@ struct ConfigurationFaultTests {
         Case(yaml: "model:\n  optimizer: {weights: ftlr}", line: 2, path: "models[0].optimizer.weights", words: "did you mean `ftrl`?"),
         Case(yaml: "model:\n  optimizer: {sparse_factors: true}", line: 2, path: "models[0].optimizer.sparse_factors", words: "weights: ftrl"),
         Case(yaml: "model:\n  optimizer: {ftrl_alpha: 0}", line: 2, path: "models[0].optimizer.ftrl_alpha", words: "number"),
+        Case(yaml: "model:\n  storage: bfloat\n", line: 2, path: "models[0].storage", words: "did you mean `bfloat16`?"),
+        Case(yaml: "model:\n  storage: bfloat16\n  unobserved: regularized", line: 3, path: "models[0].unobserved", words: "storage: float32"),
+        Case(yaml: "model:\n  storage: bfloat16\n  forgetting: {half_life: 9}", line: 3, path: "models[0].forgetting.half_life", words: "storage: float32"),
+        Case(
+            yaml: "model:\n  storage: bfloat16\n  regularization: {interaction_item: 1}", line: 3,
+            path: "models[0].regularization.interaction_item", words: "storage: float32"),
         Case(yaml: "state: {snapshot: {interval: 5}}", line: 1, path: "state.snapshot.interval", words: "such as 5m"),
         Case(yaml: "requests:\n  max_body: 1 parsec", line: 2, path: "requests.max_body", words: "such as 1MiB"),
         Case(yaml: "requests:\n  max_body: 8MiB", line: 2, path: "requests.max_body", words: "requests.max_message"),

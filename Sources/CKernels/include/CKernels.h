@@ -24,6 +24,9 @@ typedef struct {
     uint32_t updates;          ///< steps taken on this row
 } fk_row_state;
 
+/// A number of 16 bits: a float without the lower half of its fraction (bfloat16).
+typedef uint16_t fk_bfloat;
+
 /// Loss of a score s against a label y; `error` is the derivative with respect to s. The pairwise losses compare the score
 /// of a positive item with those of negatives (kernel_pairs.h).
 enum {
@@ -180,6 +183,18 @@ typedef struct {
     void (*score_rows)(const float *query, float constant, const float *rows, const fk_row_state *states, size_t count,
                        size_t width, size_t stride, float *out);
 
+    /// The same for rows of bfloat16, whose products are summed as floats. A row's score does not depend on the rows beside
+    /// it, here and above.
+    void (*score_bfloats)(const float *query, float constant, const fk_bfloat *rows, const fk_row_state *states, size_t count,
+                          size_t width, size_t stride, float *out);
+
+    /// The floats that `count` bfloat16s stand for, a multiple of 8.
+    void (*widen)(float *to, const fk_bfloat *from, size_t count);
+
+    /// Rounds `count` floats, a multiple of 8, to bfloat16s, up or down by chances that follow from `word` and a lane's place
+    /// alone, so that the mean over words is the float (stochastic rounding). Infinities and NaNs stay.
+    void (*narrow)(fk_bfloat *to, const float *from, size_t count, uint64_t word);
+
     /// Copies count floats of rows that trainers may be writing.
     void (*copy)(float *to, const float *from, size_t count);
 
@@ -216,6 +231,9 @@ static inline void fk_prefetch(const void *address) { __builtin_prefetch(address
 /// First values of a row: `width` numbers with mean 0 and the given standard deviation (uniform), a function of the
 /// seed alone; zeros up to `padded` floats.
 void fk_first_factors(float *row, size_t width, size_t padded, uint64_t seed, float deviation);
+
+/// The same numbers as bfloat16s, each rounded to the nearest.
+void fk_first_bfloats(fk_bfloat *row, size_t width, size_t padded, uint64_t seed, float deviation);
 
 /// Reads a row's state; writes one. For code outside the kernels that needs a single value of a row that may be raced on.
 fk_row_state fk_read_state(const fk_row_state *state);

@@ -62,6 +62,7 @@ extension Configuration.Model {
             history: ModelSettings.History(length: history.length, decay: history.decay),
             deviation: initialDeviation, seed: seed,
             symmetric: symmetric, order: order, ranks: ranks, fields: fields)
+        settings.storage = storage
         settings.popularityExponent = negatives.popularityExponent
         settings.steps = optimizer.steps
         settings.refolding = ModelSettings.Refolding(

@@ -149,6 +149,7 @@ extension Configuration.Model {
                 .value("name", \.name, .name, .newModel, "Stands in requests, counters and snapshots."),
                 .value("kind", \.kind, .choice, .newModel, "mf: user side times item side; fm: every pair of features; gfm: every pair, two vectors a feature; bilinear: mf through a matrix; hofm: sets of up to `order` features; ffm: every pair, a vector for each field."),
                 .value("rank", \.rank, .integer(1...512), .newModel, "Length of a factor vector."),
+                .value("storage", \.storage, .choice, .newModel, "bfloat16: factors in two bytes, rounded by chance; half the memory of rows and of scans, learning takes longer. Not with unobserved: regularized, interaction_user, interaction_item or forgetting."),
                 .value("symmetric", \.symmetric, .flag, .newModel, "bilinear: one symmetric matrix for every pair of features."),
                 .value("order", \.order, .integer(ModelSettings.orders), .newModel, "hofm: most features of a set."),
                 .value("ranks", \.ranks, .integers(ModelSettings.ranks), .newModel, defaultText: "rank for each", "hofm: ranks of the orders 2, 3, … order."),

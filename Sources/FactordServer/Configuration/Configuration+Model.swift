@@ -14,6 +14,8 @@ extension Configuration {
         public var kind = Kind.mf
         /// Length of a factor vector, 1…512.
         public var rank: Int
+        /// How factors are held: in four bytes or in two.
+        public var storage = ModelSettings.Storage.float32
         /// `bilinear`: one symmetric matrix for all pairs of features.
         public var symmetric = false
         /// `hofm`: most features of a set, 3…5.

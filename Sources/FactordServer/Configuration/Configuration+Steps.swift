@@ -25,6 +25,19 @@ extension Configuration.Optimizer {
 }
 
 extension Configuration {
+    /// What rows of two bytes a factor cannot hold.
+    func validateStorage(of model: Model, _ path: String, _ reader: inout SettingReader) {
+        guard model.storage == .bfloat16 else { return }
+        func refuse(_ key: String, _ isAsked: Bool, _ what: String) {
+            if isAsked { reader.fault("\(path).\(key)", "\(what) needs storage: float32; its steps are too small for bfloat16") }
+        }
+        let isRegularized = model.unobserved == .regularized
+        refuse("unobserved", isRegularized, "regularized")
+        refuse("regularization.interaction_user", !isRegularized && model.regularization.interactionUser > 0, "the interaction regulariser")
+        refuse("regularization.interaction_item", !isRegularized && model.regularization.interactionItem > 0, "the interaction regulariser")
+        refuse("forgetting.half_life", model.forgetting.halfLife > 0, "forgetting")
+    }
+
     /// Keys of the optimiser that say nothing together.
     func validateSteps(of model: Model, _ path: String, _ reader: inout SettingReader) {
         let optimizer = model.optimizer

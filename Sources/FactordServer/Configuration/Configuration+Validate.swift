@@ -66,6 +66,7 @@ extension Configuration {
             reader.fault("\(path).rank", "makes rows of \(length) numbers; at most \(ModelSettings.longestRow) are possible")
         }
         validateSteps(of: model, path, &reader)
+        validateStorage(of: model, path, &reader)
         if model.loss.isPairwise, model.negatives.count == 0 {
             reader.fault("\(path).negatives.count", "is 0, and \(model.loss.rawValue) compares a positive with sampled items")
         }

@@ -28,13 +28,12 @@ final class AttributeScores {
             let rows = Placement.rows(in: shard, of: count)
             var local = 0
             while local < rows {
-                let run = model.itemAttributes.run(shard: shard, from: local, limit: rows - local)
-                withUnsafeTemporaryAllocation(of: Float.self, capacity: run.count) { out in
-                    model.kernels.scoreRows(
-                        query, 0, run.factors, run.states, run.count, model.width, model.itemAttributes.stride, out.baseAddress!)
-                    for index in 0..<run.count { parts[Int(Placement.ordinal(shard: shard, local: local + index))] = out[index] }
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: min(rows - local, Placement.rowsPerSlab)) { out in
+                    let count = model.itemAttributes.score(
+                        shard: shard, from: local, limit: rows - local, query, constant: 0, into: out.baseAddress!, model.kernels)
+                    for index in 0..<count { parts[Int(Placement.ordinal(shard: shard, local: local + index))] = out[index] }
+                    local += count
                 }
-                local += run.count
             }
         }
     }

@@ -28,8 +28,8 @@ final class AttributedPass {
         let accumulators: UnsafeMutablePointer<Float>
         let state: UnsafeMutablePointer<fk_row_state>
 
-        init(_ model: Model) {
-            side = ItemSide(model: model)
+        init(_ model: Model, _ bench: RowBench?) {
+            side = ItemSide(model: model, bench: bench)
             row = Parameters.floats(model.layout.queryWidth)
             accumulators = Parameters.floats(model.layout.queryWidth)
             state = .allocate(capacity: 1)
@@ -56,13 +56,16 @@ final class AttributedPass {
     /// - Parameters:
     ///   - settings: the learner's, for item rows.
     ///   - parameterGradient: the user's side's.
-    init(model: Model, settings: UnsafePointer<fk_settings>, parameterGradient: UnsafeMutablePointer<Float>) {
+    ///   - bench: the learner's.
+    init(
+        model: Model, settings: UnsafePointer<fk_settings>, parameterGradient: UnsafeMutablePointer<Float>, bench: RowBench?
+    ) {
         self.model = model
         self.settings = settings
         self.parameterGradient = parameterGradient
         stepper = ItemStepper(model: model)
-        first = Folded(model)
-        second = Folded(model)
+        first = Folded(model, bench)
+        second = Folded(model, bench)
         queryWidth = model.layout.queryWidth
         query = Parameters.floats(queryWidth)
         pair = .allocate(capacity: 2)

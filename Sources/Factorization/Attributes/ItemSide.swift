@@ -28,11 +28,17 @@ final class ItemSide {
     private let gradients: UnsafeMutablePointer<Float>
     /// Floats of a row in all.
     let stride: Int
+    /// Where rows lie as floats while their tables hold them otherwise.
+    private let bench: RowBench?
+    private let ownsBench: Bool
 
     static let rowLimit = AttributeLists.longest + 1
 
-    init(model: Model) {
+    /// - Parameter bench: the learner's; a scorer's side has one of its own.
+    init(model: Model, bench: RowBench? = nil) {
         self.model = model
+        self.bench = bench ?? RowBench(model)
+        ownsBench = bench == nil
         stride = model.layout.itemStride
         rows = .allocate(capacity: ItemSide.rowLimit)
         z = Parameters.floats(model.layout.queryWidth)
@@ -49,6 +55,7 @@ final class ItemSide {
     /// Takes the rows of an item's side; `list` is nil for an item without attributes.
     func start(_ item: UInt32, _ list: AttributeList?) {
         rowCount = 0
+        if ownsBench { bench?.clear() }
         append(model.items, item, x: 1)
         guard let list else { return }
         for index in 0..<list.count { append(model.itemAttributes, list[index].ordinal, x: list[index].weight) }
@@ -57,7 +64,7 @@ final class ItemSide {
     private func append(_ table: FactorTable, _ ordinal: UInt32, x: Float) {
         (rows + rowCount).initialize(
             to: ItemRow(
-                ordinal: ordinal, x: x, factors: table.factors(ordinal), accumulators: table.accumulators(ordinal),
+                ordinal: ordinal, x: x, factors: bench?.row(ordinal, of: table) ?? table.factors(ordinal), accumulators: table.accumulators(ordinal),
                 state: table.state(ordinal), linear: table.linear(ordinal)))
         rowCount += 1
     }

@@ -17,6 +17,8 @@ final class FactorTable: Sendable {
     /// Floats of a row in all.
     let stride: Int
     private let factorRows: SlabStore
+    /// Whether factors are held as bfloat16s: then `place` says where a row lies, and `RowBench` or `read` give it as floats.
+    let isHalf: Bool
     private let stateRows: SlabStore
     private let accumulatorRows: SlabStore?
     /// ftrl's z.
@@ -33,13 +35,17 @@ final class FactorTable: Sendable {
     let rows: FactorRows
 
     /// - Parameter ftrl: what moves the rows' weights, where it is ftrl.
-    init(rank: Int, tail: Int = 0, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil, seed: UInt64, deviation: Float, stamped: Bool = false) {
+    init(
+        rank: Int, tail: Int = 0, storage: ModelSettings.Storage = .float32, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil,
+        seed: UInt64, deviation: Float, stamped: Bool = false
+    ) {
         self.rank = rank
         self.tail = tail
         width = KindLayout.padded(rank)
         stride = width + KindLayout.padded(tail)
-        let stateBytes = MemoryLayout<fk_row_state>.stride, factorBytes = stride * 4
-        let columns = [factorBytes, stateBytes, perCoordinate ? factorBytes : 0, ftrl == nil ? 0 : 4]
+        isHalf = storage == .bfloat16
+        let stateBytes = MemoryLayout<fk_row_state>.stride, factorBytes = stride * (isHalf ? 2 : 4)
+        let columns = [factorBytes, stateBytes, perCoordinate ? stride * 4 : 0, ftrl == nil ? 0 : 4]
         let slabs = Slabs(rowBytes: columns.reduce(0, +))
         func column(_ number: Int) -> SlabStore {
             SlabStore(rowBytes: columns[number], of: slabs, behind: columns[..<number].reduce(0, +))
@@ -55,8 +61,8 @@ final class FactorTable: Sendable {
         self.deviation = deviation
         rows = FactorRows(
             slabs: slabs.view, factorBytes: factorBytes, stateOffset: stateRows.view.offset,
-            accumulatorOffset: accumulatorRows?.view.offset ?? 0, linearOffset: linearRows?.view.offset ?? 0, bytes: width * 4,
-            seed: seed)
+            accumulatorOffset: accumulatorRows?.view.offset ?? 0, accumulatorBytes: stride * 4,
+            linearOffset: linearRows?.view.offset ?? 0, bytes: width * (isHalf ? 2 : 4), isHalf: isHalf, seed: seed)
     }
 
     /// Gives a new ordinal its first values, a function of the model's seed and the ordinal.
@@ -69,10 +75,7 @@ final class FactorTable: Sendable {
 
     /// Puts a row back to its first values.
     func reset(_ ordinal: UInt32) {
-        fk_first_factors(factors(ordinal), isSparse ? 0 : rank, width, rows.firstSeed(ordinal), deviation)
-        if tail > 0 {
-            fk_first_factors(factors(ordinal) + width, isSparse ? 0 : tail, stride - width, ~rows.firstSeed(ordinal), deviation)
-        }
+        set(ordinal, first: isSparse ? 0 : rank, tail: isSparse ? 0 : tail)
         fk_write_state(state(ordinal), fk_row_state())
         if let z = linear(ordinal).z { fk_first_factors(z, 0, 1, 0, 0) }
         if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, stride, 0, 0) }
@@ -82,7 +85,19 @@ final class FactorTable: Sendable {
     /// Puts a row to zero.
     func clear(_ ordinal: UInt32) {
         reset(ordinal)
-        fk_first_factors(factors(ordinal), 0, stride, 0, 0)
+        set(ordinal, first: 0, tail: 0)
+    }
+
+    /// Gives so many of a row's factors, and of its tail's, their first values; the others are zero.
+    private func set(_ ordinal: UInt32, first: Int, tail: Int) {
+        let seed = rows.firstSeed(ordinal)
+        if isHalf {
+            fk_first_bfloats(rows.halves(ordinal), first, width, seed, deviation)
+            fk_first_bfloats(rows.halves(ordinal) + width, tail, stride - width, ~seed, deviation)
+        } else {
+            fk_first_factors(factors(ordinal), first, width, seed, deviation)
+            fk_first_factors(factors(ordinal) + width, tail, stride - width, ~seed, deviation)
+        }
     }
 
     @inline(__always)
@@ -99,16 +114,13 @@ final class FactorTable: Sendable {
     @inline(__always)
     func isAsleep(_ ordinal: UInt32) -> Bool { isSparse && fk_read_state(state(ordinal)).weight == 0 }
 
-    /// Rows of one shard that lie in one piece from `local` on: factors, states, and their number.
+    /// Rows of one shard that lie in one piece from `local` on: factors, as floats or bfloat16s, states, and their number.
     func run(shard: Int, from local: Int, limit: Int)
-        -> (factors: UnsafePointer<Float>, states: UnsafePointer<fk_row_state>, count: Int)
+        -> (factors: UnsafeRawPointer, states: UnsafePointer<fk_row_state>, count: Int)
     {
         let (factors, count) = factorRows.run(shard: shard, from: local, limit: limit)
         let states = stateRows.run(shard: shard, from: local, limit: limit).address
-        return (
-            UnsafePointer(factors.assumingMemoryBound(to: Float.self)),
-            UnsafePointer(states.assumingMemoryBound(to: fk_row_state.self)), count
-        )
+        return (UnsafeRawPointer(factors), UnsafePointer(states.assumingMemoryBound(to: fk_row_state.self)), count)
     }
 
     /// The stores that make up a row, with their names: what a snapshot holds.
@@ -133,16 +145,32 @@ struct FactorRows: Sendable {
     /// Where in a slab the columns begin; 0 for those that the table does not have.
     let stateOffset: Int
     let accumulatorOffset: Int
+    let accumulatorBytes: Int
     let linearOffset: Int
     /// Bytes of a row's factors without the tail.
     let bytes: Int
     /// The table's.
+    let isHalf: Bool
+    /// The table's.
     let seed: UInt64
 
+    /// A row of a table that holds floats.
     @inline(__always)
     func factors(_ ordinal: UInt32) -> UnsafeMutablePointer<Float> {
+        assert(!isHalf, "a row of bfloat16s is widened before it is read")
+        return place(ordinal)
+    }
+    /// Where a row lies, floats or not.
+    @inline(__always)
+    func place(_ ordinal: UInt32) -> UnsafeMutablePointer<Float> {
         let (slab, row) = slabs.place(ordinal)
         return (slab + row &* factorBytes).assumingMemoryBound(to: Float.self)
+    }
+    /// A row of a table that holds bfloat16s.
+    @inline(__always)
+    func halves(_ ordinal: UInt32) -> UnsafeMutablePointer<fk_bfloat> {
+        let (slab, row) = slabs.place(ordinal)
+        return (slab + row &* factorBytes).assumingMemoryBound(to: fk_bfloat.self)
     }
     @inline(__always)
     func state(_ ordinal: UInt32) -> UnsafeMutablePointer<fk_row_state> {
@@ -162,7 +190,7 @@ struct FactorRows: Sendable {
     func accumulators(_ ordinal: UInt32) -> UnsafeMutablePointer<Float>? {
         guard accumulatorOffset != 0 else { return nil }
         let (slab, row) = slabs.place(ordinal)
-        return (slab + (accumulatorOffset &+ row &* factorBytes)).assumingMemoryBound(to: Float.self)
+        return (slab + (accumulatorOffset &+ row &* accumulatorBytes)).assumingMemoryBound(to: Float.self)
     }
     /// ftrl's part of a row; without z where another optimiser moves the weight.
     @inline(__always)

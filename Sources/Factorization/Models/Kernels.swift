@@ -24,6 +24,11 @@ public struct Kernels: @unchecked Sendable {
     let scoreRows: @convention(c) (
         UnsafePointer<Float>?, Float, UnsafePointer<Float>?, UnsafePointer<fk_row_state>?, Int, Int, Int,
         UnsafeMutablePointer<Float>?) -> Void
+    let scoreBfloats: @convention(c) (
+        UnsafePointer<Float>?, Float, UnsafePointer<fk_bfloat>?, UnsafePointer<fk_row_state>?, Int, Int, Int,
+        UnsafeMutablePointer<Float>?) -> Void
+    let widen: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<fk_bfloat>?, Int) -> Void
+    let narrow: @convention(c) (UnsafeMutablePointer<fk_bfloat>?, UnsafePointer<Float>?, Int, UInt64) -> Void
     let copy: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let product: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Void
     let rankOne: @convention(c) (UnsafeMutablePointer<Float>?, Float, UnsafePointer<Float>?, Float, Int) -> Void
@@ -43,6 +48,9 @@ public struct Kernels: @unchecked Sendable {
         softplus = table.pointee.softplus
         step = table.pointee.step
         scoreRows = table.pointee.score_rows
+        scoreBfloats = table.pointee.score_bfloats
+        widen = table.pointee.widen
+        narrow = table.pointee.narrow
         copy = table.pointee.copy
         product = table.pointee.product
         rankOne = table.pointee.rank_one

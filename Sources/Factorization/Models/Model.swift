@@ -52,6 +52,9 @@ public final class Model: Sendable {
         precondition(
             settings.unobserved == .sampled || Kinds.layout(settings).userRowIsQuery,
             "a model without sampled negatives is of a kind whose query is the sum of the side's rows")
+        precondition(
+            settings.storage == .float32 || !settings.isInteracting && settings.halfLife == 0,
+            "rows of bfloat16 go neither with the interaction regulariser nor with a half-life")
         self.settings = settings
         self.kernels = kernels
         self.attributes = attributes
@@ -67,7 +70,7 @@ public final class Model: Sendable {
             _ group: UInt64, rank: Int, tail: Int = 0, hasWeights: Bool = true, stamped: Bool = settings.halfLife > 0
         ) -> FactorTable {
             FactorTable(
-                rank: rank, tail: tail, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
+                rank: rank, tail: tail, storage: settings.storage, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
                 seed: mix64(settings.seed &+ group), deviation: settings.deviation, stamped: stamped)
         }
         users = table(1, rank: layout.sideRank, stamped: settings.halfLife > 0 || settings.refolding.after > 0)

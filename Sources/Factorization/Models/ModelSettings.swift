@@ -36,6 +36,13 @@ public struct ModelSettings: Sendable, Equatable {
         case adagradCoordinate = "adagrad-coordinate"
     }
 
+    /// How the factors of rows are held; whatever is computed with them is computed in `float32`.
+    public enum Storage: String, Sendable, Codable, CaseIterable {
+        case float32
+        /// Two bytes a factor, rounded by chance as a step ends (`RowBench`).
+        case bfloat16
+    }
+
     /// One number for each group of rows.
     public struct Groups: Sendable, Equatable {
         public var user: Float
@@ -115,6 +122,9 @@ public struct ModelSettings: Sendable, Equatable {
     public var kind: Kind
     /// Floats of a factor vector, 1…512.
     public var rank: Int
+    /// How factors are held. `bfloat16` leaves no room for steps far below a factor's size, so nothing that takes such steps
+    /// stands beside it: neither the interaction regulariser (`unobserved: regularized` included) nor a half-life of rows.
+    public var storage = Storage.float32
     /// `bilinear`: one symmetric matrix for all pairs of features.
     public var symmetric: Bool
     /// `hofm`: most features of a set, 3…5.
@@ -195,6 +205,7 @@ public struct ModelSettings: Sendable, Equatable {
     var identity: [(key: String, value: String)] {
         [
             ("kind", kind.rawValue),
+            ("storage", storage.rawValue),
             // Row and coordinate accumulators differ in shape; plain sgd lives with the row form.
             ("optimizer.kind", optimizer == .adagradCoordinate ? optimizer.rawValue : "sgd or adagrad"),
             ("optimizer.weights", weightFtrl == nil ? "same" : "ftrl"),

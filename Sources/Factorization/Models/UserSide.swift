@@ -32,10 +32,17 @@ final class UserSide {
     let parameterGradient: UnsafeMutablePointer<Float>
     private let history: UnsafeMutableBufferPointer<UInt32>
 
+    /// Where rows lie as floats while their tables hold them otherwise.
+    private let bench: RowBench?
+    private let ownsBench: Bool
+
     static let rowLimit = Sequencer.featureLimit + ModelSettings.History.longest + AttributeLists.longest + 1
 
-    init(model: Model) {
+    /// - Parameter bench: the learner's; a scorer's side has one of its own.
+    init(model: Model, bench: RowBench? = nil) {
         self.model = model
+        self.bench = bench ?? RowBench(model)
+        ownsBench = bench == nil
         rows = .allocate(capacity: UserSide.rowLimit)
         query = Parameters.floats(model.layout.queryWidth)
         scratch = Parameters.floats(model.layout.scratch)
@@ -55,6 +62,7 @@ final class UserSide {
     @inline(__always)
     func start(user: UInt32, userItems: UserItems) {
         rowCount = 0
+        if ownsBench { bench?.clear() }
         guard user != Placement.none else { return }
         append(.user, 1, model.users, user)
         if model.attributes.users.has(user), let list = model.attributes.users[user] {
@@ -95,18 +103,28 @@ final class UserSide {
     private func append(_ group: SideRow.Group, _ x: Float, _ table: FactorTable, _ ordinal: UInt32) {
         (rows + rowCount).initialize(
             to: SideRow(
-                group: group, ordinal: ordinal, x: x, factors: table.factors(ordinal), accumulators: table.accumulators(ordinal),
+                group: group, ordinal: ordinal, x: x, factors: table.rows.place(ordinal), accumulators: table.accumulators(ordinal),
                 state: table.state(ordinal), linear: table.linear(ordinal)))
         rowCount += 1
     }
 
     /// Fills `query`; answers the constant, w0 included.
     func fold() -> Float {
+        if let bench { layOut(bench) }
         meetsAttributes = !model.attributes.items.isEmpty
         query.update(repeating: 0, count: model.width)
         var constant = model.bias
         for index in 0..<rowCount { constant += rows[index].x * fk_read_state(rows[index].state).weight }
         return constant + Kinds.fold(self)
+    }
+
+    /// Lays the rows on a bench; not what stands in a row's place as floats already (`replaceUser`).
+    @inline(never)
+    private func layOut(_ bench: RowBench) {
+        for index in 0..<rowCount {
+            let table = model.table(rows[index].group), ordinal = rows[index].ordinal
+            if rows[index].factors == table.rows.place(ordinal) { rows[index].factors = bench.row(ordinal, of: table) }
+        }
     }
 }
 

@@ -60,7 +60,7 @@ public final class Scorer {
         self.engine = engine
         ticket = engine.epochs.register()
         scores = .allocate(capacity: Scorer.block)
-        sides = engine.models.map(UserSide.init)
+        sides = engine.models.map { UserSide(model: $0) }
         attributeScores = engine.models.map(AttributeScores.init)
         refoldings = engine.models.map { Refolding(model: $0, held: engine.shared.userItems.historyLength) }
     }
@@ -94,7 +94,9 @@ public final class Scorer {
         if described { attributes.prepare(side.query) }
         return items.map { item in
             guard item != Placement.none else { return constant }
-            model.kernels.scoreRows(side.query, constant, table.factors(item), table.state(item), 1, table.width, table.stride, scores)
+            _ = table.score(
+                shard: Placement.shard(item), from: Int(Placement.local(item)), limit: 1, side.query, constant: constant, into: scores,
+                model.kernels)
             return described ? reading { attributes.score(item, own: scores[0], side, constant: constant) } : scores[0]
         }
     }
@@ -126,13 +128,14 @@ public final class Scorer {
             let rows = Placement.rows(in: shard, of: count)
             var local = 0
             while local < rows {
-                let run = table.run(shard: shard, from: local, limit: min(rows - local, Scorer.block))
-                model.kernels.scoreRows(side.query, constant, run.factors, run.states, run.count, table.width, table.stride, scores)
-                if described { complete(attributes, side, constant, shard: shard, local: local, count: run.count) }
-                for index in 0..<run.count where scores[index] >= top.threshold {
+                let count = table.score(
+                    shard: shard, from: local, limit: min(rows - local, Scorer.block), side.query, constant: constant, into: scores,
+                    model.kernels)
+                if described { complete(attributes, side, constant, shard: shard, local: local, count: count) }
+                for index in 0..<count where scores[index] >= top.threshold {
                     offer(Placement.ordinal(shard: shard, local: local + index), score: scores[index])
                 }
-                local += run.count
+                local += count
             }
         }
     }

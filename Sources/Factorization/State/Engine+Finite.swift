@@ -17,7 +17,7 @@ extension Model {
     fileprivate func nonFinite(in table: FactorTable, rows: Int) -> Int {
         var found = 0
         for ordinal in 0..<UInt32(rows) {
-            found += nonFinite(table.factors(ordinal), table.stride)
+            found += table.withCopy(ordinal, kernels) { nonFinite($0, table.stride) }
             if let accumulators = table.accumulators(ordinal) { found += nonFinite(accumulators, table.stride) }
             if let sums = table.rows.linear(ordinal).z { found += nonFinite(sums, 1) }
             let state = fk_read_state(table.state(ordinal))

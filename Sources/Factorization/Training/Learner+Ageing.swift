@@ -29,7 +29,7 @@ extension Learner {
                 user: user, stamp: before, now: now, catalogue: record.pointee.catalogue, userItems: userItems)
         {
             if factor != 1 { model.users.shrink(user, factor, kernels) }
-            kernels.copy(userRows.factors(user), row.factors, model.users.width)
+            model.users.write(user, row.factors, count: model.users.width, word: ~draws.word(at: record.pointee.position), kernels)
             refolded.store(refolded.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
         } else if factor != 1 {
             model.users.shrink(user, factor, kernels)

@@ -27,8 +27,8 @@ extension Learner {
     }
 
     func mend(_ table: FactorTable, _ ordinal: UInt32) {
-        let row = table.factors(ordinal), state = fk_read_state(table.state(ordinal))
-        let size = model.kernels.dot(row, row, table.stride)
+        let state = fk_read_state(table.state(ordinal))
+        let size = table.withCopy(ordinal, model.kernels) { model.kernels.dot($0, $0, table.stride) }
         let z = table.linear(ordinal).z.map { model.kernels.dot($0, $0, 1) } ?? 0
         if !(size.isFinite && state.weight.isFinite && z.isFinite) { table.reset(ordinal) }
     }

@@ -7,6 +7,7 @@ extension Learner {
     static func takesRuns(_ model: Model) -> Bool {
         let settings = model.settings
         return model.layout.userRowIsQuery && model.histories == nil && model.grams == nil && !settings.loss.isPairwise
+            && settings.storage == .float32
             && settings.optimizer != .adagradCoordinate && model.kernelOptions.special == 0 && settings.halfLife == 0
             && !settings.refolding.isLasting
     }

@@ -41,6 +41,9 @@ final class Learner {
     /// For a model with the interaction regulariser beside them.
     let interaction: InteractionRegularizer?
     let side: UserSide
+    /// Where the rows of an event lie as floats while the tables hold them otherwise; nil where they hold floats.
+    let bench: RowBench?
+    let isHalf: Bool
     /// For users whose row has slept; nil where that is not to last.
     let refolding: Refolding?
     /// Whether users' rows bear stamps, and whether rows fade.
@@ -85,8 +88,10 @@ final class Learner {
         settings = .allocate(capacity: 3)
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)
-        side = UserSide(model: model)
-        attributed = AttributedPass(model: model, settings: settings, parameterGradient: side.parameterGradient)
+        bench = RowBench(model)
+        isHalf = bench != nil
+        side = UserSide(model: model, bench: bench)
+        attributed = AttributedPass(model: model, settings: settings, parameterGradient: side.parameterGradient, bench: bench)
         samplingFree = isSamplingFree ? SamplingFree(model: model, state: model.grams!) : nil
         interaction = isInteracting ? InteractionRegularizer(model: model, state: model.grams!) : nil
         refolding = model.settings.refolding.isLasting ? Refolding(model: model, held: held) : nil
@@ -143,6 +148,7 @@ final class Learner {
         if isPairwise && count == 1 { return }
         if fades { wakeItems(record.pointee.position, count: count) }
         if stampsUsers { wakeUser(record, userItems: userItems) }
+        if isHalf { layOut(count) }
         var pass = fk_pass()
         stepper.clipped = 0
         pass.catalogue = record.pointee.catalogue
@@ -157,6 +163,7 @@ final class Learner {
             if fades { wakeSide(record.pointee.position) }
             stepSum(user, &pass, count)
         }
+        if isHalf { putBack(record, replay: replay) }
         countRows(count &+ (standsAlone ? 1 : side.rowCount))
         model.stepBias(error: pass.error_sum)
         if replay == nil { prequential.record(items, count: count, position: record.pointee.position) }
@@ -173,7 +180,7 @@ final class Learner {
     func setItem(_ index: Int, _ ordinal: UInt32, label: Float, weight: Float) {
         ordinals[index] = ordinal
         items[index] = fk_item(
-            factors: itemRows.factors(ordinal), accumulators: itemRows.accumulators(ordinal), state: itemRows.state(ordinal),
+            factors: itemRows.place(ordinal), accumulators: itemRows.accumulators(ordinal), state: itemRows.state(ordinal),
             linear: itemRows.linear(ordinal), label: label, weight: weight, score: 0)
     }
 
@@ -205,7 +212,7 @@ final class Learner {
     func stepAlone(_ user: UInt32, _ pass: inout fk_pass, _ count: Int) {
         let state = userRows.state(user)
         if isInteracting { regularizeAlone(user, &pass) }
-        pass.query = userRows.factors(user)
+        pass.query = queryRow(user)
         pass.query_accumulators = userRows.accumulators(user)
         pass.query_state = state
         pass.query_l2 = settings.pointee.query.l2

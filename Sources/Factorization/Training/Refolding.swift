@@ -25,6 +25,7 @@ final class Refolding {
     private let start: UnsafeMutablePointer<Float>
     private let attributes: UnsafeMutablePointer<Float>
     private let history: UnsafeMutablePointer<Float>
+    /// An item's vector, or a row that its table does not hold as floats.
     private let item: UnsafeMutablePointer<Float>
     private let scratch: UnsafeMutablePointer<Float>
     /// Uniform, whatever the learner draws from: an answer knows no tables.
@@ -88,7 +89,7 @@ final class Refolding {
     {
         let count = userItems.history(of: user, into: held), kernels = model.kernels
         guard count > 0 && catalogue > 0 && !model.users.isAsleep(user) else { return nil }
-        kernels.copy(row, model.users.factors(user), width)
+        kernels.copy(row, model.users.read(user, count: width, item, kernels), width)
         let factor = model.halfLife.factor(from: stamp, to: now)
         if factor != 1 { kernels.add(row, row, factor - 1, width) }
         rowState.pointee = fk_read_state(model.users.state(user))
@@ -137,7 +138,7 @@ final class Refolding {
     @inline(__always)
     private func step(_ item: UInt32, label: Float) {
         let kernels = model.kernels
-        var factors = model.items.factors(item), weight = fk_read_state(model.items.state(item)).weight
+        var factors = model.items.read(item, count: width, self.item, kernels), weight = fk_read_state(model.items.state(item)).weight
         if model.attributes.items.has(item), let list = model.attributes.items[item] {
             itemSide.start(item, list)
             weight = itemSide.fold()
@@ -165,7 +166,7 @@ final class Refolding {
         for index in 0..<list.count {
             let feature = list[index], rows = model.userAttributes
             let x = feature.weight * (rows.stamps.map { model.halfLife.factor(from: $0[feature.ordinal], to: now) } ?? 1)
-            model.kernels.add(attributes, rows.factors(feature.ordinal), x, width)
+            model.kernels.add(attributes, rows.read(feature.ordinal, count: width, item, model.kernels), x, width)
             constant += x * fk_read_state(rows.state(feature.ordinal)).weight
         }
     }
@@ -176,7 +177,7 @@ final class Refolding {
         history.update(repeating: 0, count: width)
         var weight: Float = 1
         for older in place + 1..<min(place + 1 + model.settings.history.length, count) {
-            model.kernels.add(history, table.factors(held[older]), weight, width)
+            model.kernels.add(history, table.read(held[older], count: width, item, model.kernels), weight, width)
             weight *= model.settings.history.decay
         }
     }
@@ -186,9 +187,9 @@ final class Refolding {
         guard let table = model.histories else { return }
         let decay = model.settings.history.decay, length = model.settings.history.length, kernels = model.kernels
         if place + length < count {
-            kernels.add(history, table.factors(held[place + length]), -oldestWeight, width)
+            kernels.add(history, table.read(held[place + length], count: width, item, kernels), -oldestWeight, width)
         }
         kernels.add(history, history, decay - 1, width)
-        kernels.add(history, table.factors(held[place]), 1, width)
+        kernels.add(history, table.read(held[place], count: width, item, kernels), 1, width)
     }
 }
