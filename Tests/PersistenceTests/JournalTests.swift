@@ -157,6 +157,27 @@ struct JournalTests {
         #expect(bench.journal.durableNumber == 901)
     }
 
+    @Test("a start after a crash cuts the torn tail and gives reserved space back")
+    func reservedSpace() throws {
+        let disk = MemoryFileSystem()
+        let bench = try JournalBench(disk)
+        bench.append(20)
+        bench.append(20, commit: false)
+        bench.turn(after: 1_000_000_000)
+        let name = try #require(disk.segments.first)
+        var content = try #require(disk.content(name))
+        #expect(content.count == JournalBench.settings.segmentBytes)
+        let end = try #require(content.lastIndex { $0 != 0 })
+        content[end] ^= 1
+        disk.setContent(name, content)
+        let after = disk.afterKill()
+        let again = try JournalBench(after)
+        #expect(again.scan.lastNumber == 39 && again.scan.tornTail?.file == name)
+        let cut = try #require(after.content(name))
+        #expect(UInt64(cut.count) == again.scan.tornTail?.offset && cut == Array(content[..<cut.count]))
+        withExtendedLifetime(bench) {}
+    }
+
     @Test("empty starts leave no segments behind")
     func emptyStarts() throws {
         let disk = MemoryFileSystem()
