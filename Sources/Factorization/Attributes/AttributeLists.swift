@@ -37,7 +37,7 @@ final class AttributeLists: @unchecked Sendable {
     var isEmpty: Bool { holders.pointee.load(ordering: .relaxed) == 0 }
 
     /// Bytes of the lists; those of the features' ids are the table's.
-    var bytes: Int { rows.mappedBytes.load(ordering: .relaxed) + pools.reduce(0) { $0 + $1.bytes } }
+    var bytes: Int { rows.mappedBytes + pools.reduce(0) { $0 + $1.bytes } }
 
     @inline(__always)
     private func row(_ entity: UInt32) -> UnsafeMutablePointer<Atomic<UInt>> {

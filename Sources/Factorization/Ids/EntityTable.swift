@@ -61,7 +61,7 @@ public final class EntityTable: @unchecked Sendable {
     /// Items that are hidden from answers.
     public var hiddenCount: Int { hidden.load(ordering: .relaxed) }
     /// Bytes of ids, texts and index.
-    public var bytes: Int { rows.mappedBytes.load(ordering: .relaxed) + index.bytes + texts.bytes }
+    public var bytes: Int { rows.mappedBytes + index.bytes + texts.bytes }
     /// Bytes that ids, texts and index use: without the part of the newest slabs that no id has reached.
     public var usedBytes: Int { count * EntityTable.rowBytes + index.bytes + texts.bytes }
     static let rowBytes = MemoryLayout<Row>.stride

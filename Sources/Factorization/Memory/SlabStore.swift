@@ -13,6 +13,8 @@ public enum Placement {
     /// 4,096 rows a slab.
     public static let slabBits: UInt32 = 12
     public static let rowsPerSlab = 1 << Int(slabBits)
+    /// Rows of a slab of every shard: consecutive ordinals.
+    public static let roundBits = shardBits + slabBits
     /// No row. Also bounds ordinals: the last one is never given out.
     public static let none = UInt32.max
 
@@ -30,40 +32,41 @@ public enum Placement {
     }
 }
 
-/// Rows of a fixed size, in slabs that are mapped once, zeroed, 64-byte aligned, and never move: a reader may hold a
-/// pointer for as long as the store lives.
+/// The memory of rows that are kept in columns: a slab holds `Placement.rowsPerSlab` rows of one shard, first the first
+/// column of all of them, then the second, so that one look-up finds all of a row and each column can be read in one piece.
+/// The slabs of all shards that begin with the same row are a round. Rounds are mapped once, zeroed, 64-byte aligned, and
+/// never move: a reader may hold a pointer for as long as the slabs live.
 ///
-/// Thread safety: `ensure` belongs to one thread (the sequencer). `address` is safe from any thread for an ordinal that
-/// it learned through an acquiring load after `ensure` (an index entry, a queue).
-public final class SlabStore: @unchecked Sendable {
-    /// Bytes of a row; a multiple of its type's alignment.
-    public let rowBytes: Int
-    /// One pointer a slab, mapped lazily for the whole range of ordinals; written by the sequencer, released to readers.
-    @usableFromInline let directory: UnsafeMutablePointer<Atomic<UInt>>
-    /// Bytes of mapped slabs, for reports; atomic.
-    public let mappedBytes = Atomic<Int>(0)
+/// Thread safety: `ensure` belongs to one thread (the sequencer). `View.place` is safe from any thread for an ordinal that it
+/// learned through an acquiring load after `ensure` (an index entry, a queue).
+@usableFromInline
+final class Slabs: @unchecked Sendable {
+    /// One pointer a round, for the whole range of ordinals; written by the sequencer, released to readers.
+    private let directory: UnsafeMutablePointer<Atomic<UInt>>
+    /// Bytes of a slab with all its columns.
+    private let slabBytes: Int
+    /// Rounds mapped; stored by the sequencer, for anyone.
+    private let mapped = Atomic<Int>(0)
 
-    static let slabCount = 1 << Int(32 - Placement.slabBits)
-    static let directoryBytes = slabCount * MemoryLayout<Atomic<UInt>>.stride
+    private static let roundCount = 1 << (32 - Int(Placement.roundBits))
+    private static let directoryBytes = roundCount * MemoryLayout<Atomic<UInt>>.stride
+    private var roundBytes: Int { slabBytes << Int(Placement.shardBits) }
 
-    public init(rowBytes: Int) {
-        precondition(rowBytes > 0)
-        self.rowBytes = rowBytes
-        directory = SlabStore.map(SlabStore.directoryBytes).bindMemory(
-            to: Atomic<UInt>.self, capacity: SlabStore.slabCount)
+    /// - Parameter rowBytes: bytes of a row in all columns together.
+    init(rowBytes: Int) {
+        slabBytes = rowBytes << Int(Placement.slabBits)
+        directory = Slabs.map(Slabs.directoryBytes).bindMemory(to: Atomic<UInt>.self, capacity: Slabs.roundCount)
     }
 
     deinit {
-        // Ordinals are dense: after the last slab of all shards nothing follows.
-        var index = 0
-        while index < SlabStore.slabCount, index % Placement.shardCount != 0 || directory[index].load(ordering: .relaxed) != 0 {
-            if let slab = UnsafeMutableRawPointer(bitPattern: directory[index].load(ordering: .relaxed)) { fk_unmap(slab, slabBytes) }
-            index += 1
+        for round in 0..<rounds {
+            fk_unmap(UnsafeMutableRawPointer(bitPattern: directory[round].load(ordering: .relaxed)), roundBytes)
         }
-        fk_unmap(directory, SlabStore.directoryBytes)
+        fk_unmap(directory, Slabs.directoryBytes)
     }
 
-    private var slabBytes: Int { rowBytes << Int(Placement.slabBits) }
+    /// Rounds mapped so far: a round of rows for every shard each.
+    var rounds: Int { mapped.load(ordering: .relaxed) }
 
     /// Memory that the system cannot give is no operating state that the daemon could go on in.
     private static func map(_ bytes: Int) -> UnsafeMutableRawPointer {
@@ -71,48 +74,88 @@ public final class SlabStore: @unchecked Sendable {
         return memory
     }
 
-    /// The same slab of all shards stands side by side, so that the directory's part in use lies in few lines.
-    @inlinable @inline(__always)
-    static func slabIndex(_ ordinal: UInt32) -> Int {
-        Int(ordinal >> (Placement.shardBits + Placement.slabBits)) << Int(Placement.shardBits) | Placement.shard(ordinal)
+    /// Makes room for `ordinal`; ordinals come in order from 0. Sequencer only.
+    func ensure(_ ordinal: UInt32) {
+        let round = Int(ordinal >> Placement.roundBits)
+        guard directory[round].load(ordering: .relaxed) == 0 else { return }
+        directory[round].store(UInt(bitPattern: Slabs.map(roundBytes)), ordering: .releasing)
+        mapped.add(1, ordering: .relaxed)
     }
 
-    /// Makes room for `ordinal`; ordinals come in order from 0. Sequencer only.
-    public func ensure(_ ordinal: UInt32) {
-        let index = SlabStore.slabIndex(ordinal)
-        guard directory[index].load(ordering: .relaxed) == 0 else { return }
-        let slab = SlabStore.map(slabBytes)
-        directory[index].store(UInt(bitPattern: slab), ordering: .releasing)
-        mappedBytes.add(slabBytes, ordering: .relaxed)
+    /// The slabs as the hot path holds them: plain words without reference counting. Valid while the slabs live.
+    @usableFromInline
+    struct View: @unchecked Sendable {
+        @usableFromInline let directory: UnsafeMutablePointer<Atomic<UInt>>
+        @usableFromInline let slabBytes: Int
+
+        /// The slab of an ordinal for which `ensure` was called, and the number of its row there.
+        @inlinable @inline(__always)
+        func place(_ ordinal: UInt32) -> (slab: UnsafeMutableRawPointer, row: Int) {
+            let round = directory[Int(ordinal >> Placement.roundBits)].load(ordering: .acquiring)
+            let row = Int(Placement.local(ordinal)) & (Placement.rowsPerSlab - 1)
+            return (UnsafeMutableRawPointer(bitPattern: round).unsafelyUnwrapped + Placement.shard(ordinal) &* slabBytes, row)
+        }
+
+        @usableFromInline init(directory: UnsafeMutablePointer<Atomic<UInt>>, slabBytes: Int) {
+            self.directory = directory
+            self.slabBytes = slabBytes
+        }
     }
+
+    var view: View { View(directory: directory, slabBytes: slabBytes) }
+}
+
+/// Rows of a fixed size: one column of slabs that it has for itself or shares with others.
+///
+/// Thread safety: as of the slabs; `ensure` makes room in all columns that share them.
+public final class SlabStore: @unchecked Sendable {
+    /// Bytes of a row; a multiple of its type's alignment.
+    public let rowBytes: Int
+    private let slabs: Slabs
+    @usableFromInline let view: View
+
+    public convenience init(rowBytes: Int) { self.init(rowBytes: rowBytes, of: Slabs(rowBytes: rowBytes), behind: 0) }
+
+    /// A column of common slabs.
+    /// - Parameter preceding: bytes of a row in the columns before this one.
+    init(rowBytes: Int, of slabs: Slabs, behind preceding: Int) {
+        precondition(rowBytes > 0)
+        self.rowBytes = rowBytes
+        self.slabs = slabs
+        view = View(slabs: slabs.view, rowBytes: rowBytes, offset: preceding << Int(Placement.slabBits))
+    }
+
+    /// Bytes of this column in mapped slabs, for reports; for anyone.
+    public var mappedBytes: Int { slabs.rounds * rowBytes << Int(Placement.roundBits) }
+
+    /// Makes room for `ordinal`; ordinals come in order from 0. Sequencer only.
+    public func ensure(_ ordinal: UInt32) { slabs.ensure(ordinal) }
 
     /// The row of an ordinal for which `ensure` was called.
     @inlinable @inline(__always)
-    public func address(_ ordinal: UInt32) -> UnsafeMutableRawPointer {
-        View(directory: directory, rowBytes: rowBytes).address(ordinal)
-    }
+    public func address(_ ordinal: UInt32) -> UnsafeMutableRawPointer { view.address(ordinal) }
 
     /// The store as the hot path holds it: plain words without reference counting. Valid while the store lives.
     @usableFromInline
     struct View: @unchecked Sendable {
-        @usableFromInline let directory: UnsafeMutablePointer<Atomic<UInt>>
+        @usableFromInline let slabs: Slabs.View
         @usableFromInline let rowBytes: Int
+        /// Where the column begins in a slab.
+        @usableFromInline let offset: Int
 
         /// As the store's `address`.
         @inlinable @inline(__always)
         func address(_ ordinal: UInt32) -> UnsafeMutableRawPointer {
-            let slab = directory[SlabStore.slabIndex(ordinal)].load(ordering: .acquiring)
-            let row = Int(Placement.local(ordinal)) & (Placement.rowsPerSlab - 1)
-            return UnsafeMutableRawPointer(bitPattern: slab).unsafelyUnwrapped + row &* rowBytes
+            let (slab, row) = slabs.place(ordinal)
+            return slab + (offset &+ row &* rowBytes)
         }
 
-        @usableFromInline init(directory: UnsafeMutablePointer<Atomic<UInt>>, rowBytes: Int) {
-            self.directory = directory
+        @usableFromInline init(slabs: Slabs.View, rowBytes: Int, offset: Int) {
+            self.slabs = slabs
             self.rowBytes = rowBytes
+            self.offset = offset
         }
     }
-
-    var view: View { View(directory: directory, rowBytes: rowBytes) }
 
     /// The rows of one shard from `local` on that lie in one piece: their address and how many of `limit` they are.
     @inlinable

@@ -3,9 +3,9 @@ import Synchronization
 
 /// The rows of one group (users, items, context features) of one model: factors, and beside them each row's state.
 ///
-/// A row's vector has `width` floats, the rank rounded up to a multiple of 8; the padding is zero for ever. Factors lie
-/// contiguous for retrieval's scan; the optimiser's state lies in its own slabs. A kind may ask for a tail behind the
-/// vector, padded alike, that the scan and the passes leave out.
+/// A row's vector has `width` floats, the rank rounded up to a multiple of 8; the padding is zero for ever. Within a slab the
+/// factors of all rows lie contiguous for retrieval's scan, and what the optimiser keeps of them lies behind. A kind may ask
+/// for a tail behind the vector, padded alike, that the scan and the passes leave out.
 ///
 /// Thread safety: `makeReady` belongs to the sequencer. The floats behind the pointers are raced on purpose and touched
 /// only by the row kernels.
@@ -38,27 +38,31 @@ final class FactorTable: Sendable {
         self.tail = tail
         width = KindLayout.padded(rank)
         stride = width + KindLayout.padded(tail)
-        factorRows = SlabStore(rowBytes: stride * 4)
-        stateRows = SlabStore(rowBytes: MemoryLayout<fk_row_state>.stride)
-        accumulatorRows = perCoordinate ? SlabStore(rowBytes: stride * 4) : nil
-        linearRows = ftrl == nil ? nil : SlabStore(rowBytes: 4)
+        let stateBytes = MemoryLayout<fk_row_state>.stride, factorBytes = stride * 4
+        let columns = [factorBytes, stateBytes, perCoordinate ? factorBytes : 0, ftrl == nil ? 0 : 4]
+        let slabs = Slabs(rowBytes: columns.reduce(0, +))
+        func column(_ number: Int) -> SlabStore {
+            SlabStore(rowBytes: columns[number], of: slabs, behind: columns[..<number].reduce(0, +))
+        }
+        factorRows = column(0)
+        stateRows = column(1)
+        accumulatorRows = perCoordinate ? column(2) : nil
+        linearRows = ftrl == nil ? nil : column(3)
         isSparse = ftrl?.sparseFactors == true
         threshold = ftrl?.l1 ?? 0
         stamps = stamped ? RowStamps() : nil
         self.seed = seed
         self.deviation = deviation
         rows = FactorRows(
-            factorView: factorRows.view, stateView: stateRows.view, accumulatorView: accumulatorRows?.view ?? factorRows.view,
-            linearView: linearRows?.view ?? factorRows.view, hasAccumulators: perCoordinate, hasLinear: ftrl != nil,
-            bytes: width * 4, seed: seed)
+            slabs: slabs.view, factorBytes: factorBytes, stateOffset: stateRows.view.offset,
+            accumulatorOffset: accumulatorRows?.view.offset ?? 0, linearOffset: linearRows?.view.offset ?? 0, bytes: width * 4,
+            seed: seed)
     }
 
     /// Gives a new ordinal its first values, a function of the model's seed and the ordinal.
     func makeReady(_ ordinal: UInt32) {
+        // And with them all other columns.
         factorRows.ensure(ordinal)
-        stateRows.ensure(ordinal)
-        accumulatorRows?.ensure(ordinal)
-        linearRows?.ensure(ordinal)
         stamps?.store.ensure(ordinal)
         reset(ordinal)
     }
@@ -117,18 +121,19 @@ final class FactorTable: Sendable {
     }
     static let stampStore = "stamps"
 
-    var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes.load(ordering: .relaxed) } }
+    var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes } }
 }
 
 /// Where the rows of a table lie, as plain words: a learner holds a copy, so that no step counts references. Valid while
 /// the table lives.
 struct FactorRows: Sendable {
-    let factorView: SlabStore.View
-    let stateView: SlabStore.View
-    let accumulatorView: SlabStore.View
-    let linearView: SlabStore.View
-    let hasAccumulators: Bool
-    let hasLinear: Bool
+    let slabs: Slabs.View
+    /// Bytes of a row's factors with the tail.
+    let factorBytes: Int
+    /// Where in a slab the columns begin; 0 for those that the table does not have.
+    let stateOffset: Int
+    let accumulatorOffset: Int
+    let linearOffset: Int
     /// Bytes of a row's factors without the tail.
     let bytes: Int
     /// The table's.
@@ -136,21 +141,35 @@ struct FactorRows: Sendable {
 
     @inline(__always)
     func factors(_ ordinal: UInt32) -> UnsafeMutablePointer<Float> {
-        factorView.address(ordinal).assumingMemoryBound(to: Float.self)
+        let (slab, row) = slabs.place(ordinal)
+        return (slab + row &* factorBytes).assumingMemoryBound(to: Float.self)
     }
     @inline(__always)
     func state(_ ordinal: UInt32) -> UnsafeMutablePointer<fk_row_state> {
-        stateView.address(ordinal).assumingMemoryBound(to: fk_row_state.self)
+        let (slab, row) = slabs.place(ordinal)
+        return (slab + stateOffset).assumingMemoryBound(to: fk_row_state.self) + row
+    }
+    /// Both, for the price of one look-up.
+    @inline(__always)
+    func row(_ ordinal: UInt32) -> (factors: UnsafeMutablePointer<Float>, state: UnsafeMutablePointer<fk_row_state>) {
+        let (slab, row) = slabs.place(ordinal)
+        return (
+            (slab + row &* factorBytes).assumingMemoryBound(to: Float.self),
+            (slab + stateOffset).assumingMemoryBound(to: fk_row_state.self) + row
+        )
     }
     @inline(__always)
     func accumulators(_ ordinal: UInt32) -> UnsafeMutablePointer<Float>? {
-        hasAccumulators ? accumulatorView.address(ordinal).assumingMemoryBound(to: Float.self) : nil
+        guard accumulatorOffset != 0 else { return nil }
+        let (slab, row) = slabs.place(ordinal)
+        return (slab + (accumulatorOffset &+ row &* factorBytes)).assumingMemoryBound(to: Float.self)
     }
     /// ftrl's part of a row; without z where another optimiser moves the weight.
     @inline(__always)
     func linear(_ ordinal: UInt32) -> fk_linear {
-        guard hasLinear else { return fk_linear() }
-        return fk_linear(z: linearView.address(ordinal).assumingMemoryBound(to: Float.self), seed: firstSeed(ordinal))
+        guard linearOffset != 0 else { return fk_linear() }
+        let (slab, row) = slabs.place(ordinal)
+        return fk_linear(z: (slab + linearOffset).assumingMemoryBound(to: Float.self) + row, seed: firstSeed(ordinal))
     }
     /// What a row's first factors follow from.
     @inline(__always)
@@ -159,12 +178,12 @@ struct FactorRows: Sendable {
     /// Asks for a row's lines ahead of a step.
     @inline(__always)
     func prefetch(_ ordinal: UInt32) {
-        let row = factorView.address(ordinal)
+        let (factors, state) = row(ordinal)
         var offset = 0
         while offset < bytes {
-            fk_prefetch(row + offset)
+            fk_prefetch(UnsafeRawPointer(factors) + offset)
             offset &+= 64
         }
-        fk_prefetch(stateView.address(ordinal))
+        fk_prefetch(state)
     }
 }

@@ -104,8 +104,8 @@ public final class Model: Sendable {
 
     /// Bytes of rows, optimiser state and matrices.
     public var bytes: Int {
-        stores.reduce((parameters?.count ?? 0) * 8 + (grams?.bytes ?? 0) + (contextFields?.mappedBytes.load(ordering: .relaxed) ?? 0)) {
-            $0 + $1.store.mappedBytes.load(ordering: .relaxed)
+        stores.reduce((parameters?.count ?? 0) * 8 + (grams?.bytes ?? 0) + (contextFields?.mappedBytes ?? 0)) {
+            $0 + $1.store.mappedBytes
         }
     }
 

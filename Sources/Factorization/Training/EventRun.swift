@@ -60,7 +60,8 @@ struct EventRun {
     func set(_ number: Int, _ ordinal: UInt32, _ rows: FactorRows, label: Float, weight: Float) {
         let index = itemCount &+ number
         ordinals[index] = ordinal
-        items[index] = fk_place(factors: rows.factors(ordinal), state: rows.state(ordinal), label: label, weight: weight)
+        let row = rows.row(ordinal)
+        items[index] = fk_place(factors: row.factors, state: row.state, label: label, weight: weight)
     }
 
     /// Adds an event whose `added` items were set.

@@ -42,7 +42,8 @@ extension Learner {
             }
         }
         if stampsUsers { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(position)) }
-        run.place(query: userRows.factors(user), state: userRows.state(user), user: user, position: position, itemCount: count)
+        let row = userRows.row(user)
+        run.place(query: row.factors, state: row.state, user: user, position: position, itemCount: count)
     }
 
     /// Places the records from `first` on that go into the run and marks what they say of their users, in a loop that

@@ -46,7 +46,7 @@ final class UserItems: @unchecked Sendable {
     func ensure(_ user: UInt32) { rows.ensure(user) }
 
     /// Bytes that the system has given for rows and blocks.
-    var bytes: Int { rows.mappedBytes.load(ordering: .relaxed) + pools.reduce(0) { $0 + $1.bytes } }
+    var bytes: Int { rows.mappedBytes + pools.reduce(0) { $0 + $1.bytes } }
     /// Bytes of the blocks in use: what the budget is about.
     var held: Int { pools.reduce(0) { $0 + $1.held } }
     /// Items left out for want of memory since the start.
