@@ -75,13 +75,13 @@ extension Journal {
     @discardableResult
     public func step(now: Int64) -> Int64 {
         if healWanted.exchange(false, ordering: .acquiringAndReleasing) { heal() }
+        if !isDegraded.load(ordering: .acquiring), ceilingIsLow { raiseCeiling() }
         let flushDue = writer.flushDue ?? now + settings.flushNanoseconds
         writer.flushDue = flushDue
         guard !isDegraded.load(ordering: .acquiring) else {
             writer.wantedSeen = wanted.load(ordering: .acquiring)
             return now + settings.flushNanoseconds
         }
-        if ceilingIsLow { raiseCeiling() }
         noticeWaiting(now: now)
         let isCommit = writer.commitDue.map { now >= $0 } ?? false
         let isFlush = now >= flushDue
