@@ -53,10 +53,12 @@ struct DegradedStorageTests {
         guard let disk = try SmallDisk(mebibytes: 24) else { return print("not tested: this process may not mount a file system") }
         let daemon = try DaemonProcess(isStarted: false)
         daemon.settings = [
-            "state.directory=\(disk.path)/state", "state.journal.segment_bytes=1MiB", "state.snapshot.interval=0s", "model.rank=4",
+            "state.journal.segment_bytes=1MiB", "state.snapshot.interval=0s", "model.rank=4",
             "streams.0.pattern=acknowledged", "streams.1.name=pull", "streams.1.endpoint=ipc://\(daemon.folder)/pull",
             "streams.2.name=sub", "streams.2.endpoint=ipc://\(daemon.folder)/sub", "streams.2.pattern=sub", "state.journal.interval=50ms",
         ]
+        // The state's place, and nothing else, lies on the small disk.
+        try FileManager.default.createSymbolicLink(atPath: daemon.state, withDestinationPath: disk.path)
         try daemon.start()
         let publisher = try RawClient(to: daemon.events, daemon.context)
         let pull = try daemon.sender("ipc://\(daemon.folder)/pull")

@@ -27,7 +27,8 @@ struct StateTests {
 
         // Positions that the killed process may have told are given to nothing else.
         try sender.deliver(eventsJSON(5000..<6000))
-        #expect(try daemon.client().waitUntilIdle(received: 1000) != nil)
+        let isLearned = try eventually { try daemon.stats()["events"]?["accepted"]?.integer == 1000 }
+        #expect(isLearned)
         let later = try daemon.opinion(of: users, items: items), position = try daemon.position()
         #expect(later != before && position > 6000)
         // And a clean stop saves what no snapshot held yet.
