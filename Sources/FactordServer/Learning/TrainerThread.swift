@@ -63,7 +63,7 @@ final class TrainerThread: Service {
             gate.check()
             if trainer.gate.isWanted, trainer.gate.stand() {
                 stood.signal()
-                while trainer.gate.isWanted {
+                while trainer.gate.isStanding {
                     _ = try? poller.wait()
                     wakeUp.drain()
                 }

@@ -1,6 +1,6 @@
-public import Factorization
+import Factorization
 import LinuxSystem
-public import Persistence
+import Persistence
 
 /// The snapshots of a state directory as a person looks at them, whether a daemon runs there or not: nothing is locked or written.
 public struct SnapshotInspection: Sendable {

@@ -183,18 +183,3 @@ extension Ingest.Ledger {
         return sections
     }
 }
-
-/// A snapshot file as the engine's source of state.
-struct SnapshotSource: StateSource {
-    typealias Failure = PersistenceError
-    let reader: SnapshotReader
-
-    func withSection(_ name: String, _ body: (UnsafeRawBufferPointer) throws(StateError) -> Void) throws -> Bool {
-        guard let section = reader.section(name) else { return false }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(section.length), alignment: 64)
-        defer { buffer.deallocate() }
-        try reader.read(name, at: 0, into: buffer)
-        try body(UnsafeRawBufferPointer(buffer))
-        return true
-    }
-}

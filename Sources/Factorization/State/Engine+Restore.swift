@@ -5,6 +5,14 @@ public protocol StateSource {
     associatedtype Failure: Error
     /// Calls `body` with the bytes of a section; false when there is no such section.
     func withSection(_ name: String, _ body: (UnsafeRawBufferPointer) throws(StateError) -> Void) throws -> Bool
+    /// Calls `body` with each number below `count`, on as many threads as are worth their while, each with a source of its own.
+    func forEach(_ count: Int, _ body: (Int, Self) throws -> Void) throws
+}
+
+extension StateSource {
+    public func forEach(_ count: Int, _ body: (Int, Self) throws -> Void) throws {
+        for index in 0..<count { try body(index, self) }
+    }
 }
 
 extension Engine {
@@ -205,14 +213,19 @@ extension Engine {
             for group in model.groups where try reader.get(UInt8.self) == 0 { unstamped.insert(group.name) }
         }
         var blocks = [Int](repeating: 0, count: model.groups.count)
+        var entries: [PieceTable.Entry] = []
         for entry in pieces.entries where entry.kind == .rows && Int(entry.model) == number {
             let group = Int(entry.group)
             guard group < model.groups.count, Int(entry.range.lowerBound) == blocks[group],
                 entry.count <= UInt64(pieces.counts[sideNumber(model.groups[group].side)])
             else { throw StateError.damaged(section: "pieces") }
             blocks[group] = Int(entry.range.upperBound)
-            try restorePiece(entry, of: model, number, prefix, source) { store in
-                store == FactorTable.stampStore && unstamped.contains(model.groups[group].name) || store == Model.settledName && hasGrams == false
+            try restoreSums(entry, of: model, number, prefix, source)
+            entries.append(entry)
+        }
+        try source.forEach(entries.count) { index, source in
+            try restorePiece(entries[index], of: model, prefix, source) { group, store in
+                store == FactorTable.stampStore && unstamped.contains(group) || store == Model.settledName && hasGrams == false
             }
         }
         for (group, blocks) in zip(model.groups, blocks) {
@@ -226,20 +239,25 @@ extension Engine {
         }
     }
 
-    private func restorePiece(
-        _ entry: PieceTable.Entry, of model: Model, _ number: Int, _ prefix: String, _ source: some StateSource,
-        isLeftOut: (String) -> Bool
+    private func restoreSums(
+        _ entry: PieceTable.Entry, of model: Model, _ number: Int, _ prefix: String, _ source: some StateSource
     ) throws {
-        let group = Int(entry.group), name = model.groups[group].name, first = entry.range.lowerBound
-        if let part = model.witnessPart(group) {
-            try read("\(prefix)/\(name)/\(Model.sumStore)/\(first)", source) { (reader) throws(StateError) in
-                for block in entry.range {
-                    let sum = try reader.get(UInt64.self)
-                    if part == .users { witnessBases[number].add(sum, user: Int(block)) } else { witnessBases[number].add(sum, item: Int(block)) }
-                }
+        let group = Int(entry.group)
+        guard let part = model.witnessPart(group) else { return }
+        try read("\(prefix)/\(model.groups[group].name)/\(Model.sumStore)/\(entry.range.lowerBound)", source) { (reader) throws(StateError) in
+            for block in entry.range {
+                let sum = try reader.get(UInt64.self)
+                if part == .users { witnessBases[number].add(sum, user: Int(block)) } else { witnessBases[number].add(sum, item: Int(block)) }
             }
         }
-        for (store, rows) in model.stores(of: group) where !isLeftOut(store) {
+    }
+
+    /// Touches no rows but those of the piece: several threads may restore pieces at once.
+    private func restorePiece(
+        _ entry: PieceTable.Entry, of model: Model, _ prefix: String, _ source: some StateSource, isLeftOut: (String, String) -> Bool
+    ) throws {
+        let group = Int(entry.group), name = model.groups[group].name, first = entry.range.lowerBound
+        for (store, rows) in model.stores(of: group) where !isLeftOut(name, store) {
             try read("\(prefix)/\(name)/\(store)/\(first)", source) { (reader) throws(StateError) in
                 for block in entry.range {
                     let count = RowBlock.rows(in: Int(block), of: Int(entry.count))

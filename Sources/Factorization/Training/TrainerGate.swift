@@ -7,32 +7,31 @@ import Synchronization
 ///
 /// Thread safety: `open` and `close` belong to whoever copies, `isOnEdge` and `stand` to the trainer's thread.
 public final class TrainerGate: Sendable {
-    private let wanted = Atomic<Bool>(false)
-    private let standing = Atomic<Bool>(false)
+    private static let isOpenState: UInt8 = 0, isWantedState: UInt8 = 1, isStandingState: UInt8 = 2
+    /// One word, so that a trainer that is slow to leave one pause is never taken for one that stands in the next.
+    private let state = Atomic<UInt8>(TrainerGate.isOpenState)
     /// Whether the next record has the position of the last one applied: no place to stand.
     private let edge = Atomic<Bool>(false)
 
     /// Whether somebody wants this trainer to stand.
     @inline(__always)
-    public var isWanted: Bool { wanted.load(ordering: .relaxed) }
+    public var isWanted: Bool { state.load(ordering: .relaxed) != TrainerGate.isOpenState }
 
     /// Whether the trainer stands at this gate. What it has written is visible then.
-    public var isStanding: Bool { standing.load(ordering: .acquiring) }
+    public var isStanding: Bool { state.load(ordering: .acquiring) == TrainerGate.isStandingState }
 
     /// Asks the trainer to stand.
-    public func close() { wanted.store(true, ordering: .sequentiallyConsistent) }
+    public func close() { state.store(TrainerGate.isWantedState, ordering: .sequentiallyConsistent) }
 
     /// Lets it go on.
-    public func open() {
-        standing.store(false, ordering: .relaxed)
-        wanted.store(false, ordering: .sequentiallyConsistent)
-    }
+    public func open() { state.store(TrainerGate.isOpenState, ordering: .sequentiallyConsistent) }
 
-    /// By the trainer's thread between two drains: whether it is to wait, with nothing under way, until `isWanted` is false.
+    /// By the trainer's thread between two drains: whether it is to wait, with nothing under way, while `isStanding`.
     public func stand() -> Bool {
-        guard wanted.load(ordering: .sequentiallyConsistent), !isOnEdge else { return false }
-        standing.store(true, ordering: .sequentiallyConsistent)
-        return true
+        guard !isOnEdge else { return false }
+        return state.compareExchange(
+            expected: TrainerGate.isWantedState, desired: TrainerGate.isStandingState, ordering: .sequentiallyConsistent
+        ).exchanged
     }
 
     var isOnEdge: Bool {

@@ -15,7 +15,7 @@ public struct SnapshotName: Equatable, Hashable, Comparable, Sendable {
     }
 
     /// Nil where `fileName` is not exactly a name that `fileName` of some value gives.
-    init?(fileName: String) {
+    public init?(fileName: String) {
         guard fileName.hasPrefix(Self.prefix), fileName.hasSuffix(Self.suffix) else { return nil }
         let parts = fileName.dropFirst(Self.prefix.count).dropLast(Self.suffix.count).split(separator: "-")
         guard parts.count == 2, let position = UInt64(parts[0]), let number = UInt32(parts[1]) else { return nil }

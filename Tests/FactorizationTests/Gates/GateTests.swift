@@ -61,7 +61,7 @@ import Testing
     @Test(arguments: 0..<40) func evictedAndReusedRowsAreCaughtToo(_ seed: Int) throws {
         var dice = Dice(seed + 7000)
         let trainers = 1 + seed % 4, steps = Self.stream(1200, seed: seed, users: 90, items: 120)
-        func engine() -> Engine { boundedEngine(rows: 110, trainers: trainers, replay: seed % 2 * 128, idle: seed % 5 == 0 ? 1000 : 0) }
+        func engine() -> Engine { boundedEngine(rows: 70, trainers: trainers, replay: seed % 2 * 128, idle: seed % 5 == 0 ? 1000 : 0) }
         let whole = engine()
         GateDriver(whole, steps[...], seed: seed).finish()
         let first = GateDriver(engine(), steps[...], seed: seed + 1)
@@ -71,7 +71,8 @@ import Testing
         let second = engine()
         try second.restore(from: state)
         GateDriver(second, steps[next...], seed: seed + 2).finish()
-        #expect(whole.evictions > 50 && second.windowEnd == nil)
+        #expect(second.windowEnd == nil)
+        #expect(whole.evictions > 20, "\(whole.evictions)")
         #expect(second.witness(0) == whole.witness(0))
         #expect(differences(MemoryState(second), MemoryState(whole)) == [])
         first.finish()
@@ -109,7 +110,7 @@ import Testing
         var dice = Dice(seed + 3000)
         let isBounded = seed % 3 == 0
         let steps = Self.stream(500, seed: seed, users: isBounded ? 90 : 40, items: isBounded ? 120 : 60)
-        func engine() -> Engine { isBounded ? boundedEngine(rows: 110, replay: seed % 2 * 128) : everything(seed, trainers: 1) }
+        func engine() -> Engine { isBounded ? boundedEngine(rows: 70, replay: seed % 2 * 128) : everything(seed, trainers: 1) }
         let whole = engine(), second = engine()
         GateDriver(whole, steps[...], seed: seed).finish()
         let first = GateDriver(engine(), steps[...], seed: seed + 1)
