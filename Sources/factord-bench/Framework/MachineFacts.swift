@@ -24,7 +24,7 @@ enum MachineFacts {
         let lines = (fileText("/proc/cpuinfo") ?? "").split(separator: "\n")
         let model = lines.first { $0.hasPrefix("model name") }?.split(separator: ":").last.map { $0.drop { $0 == " " } } ?? "unknown"
         let path = "/sys/devices/system/cpu/cpu0/topology/thread_siblings_list"
-        let siblings = fileText(path).map { ", cpu0 shares its core with " + $0.filter { $0 != "\n" } } ?? ""
+        let siblings = fileText(path).map { ", on the first core: " + $0.filter { $0 != "\n" } } ?? ""
         return "\(model), \(sysconf(CInt(_SC_NPROCESSORS_ONLN))) processors\(siblings)"
     }
 
