@@ -28,11 +28,11 @@ final class RowBench {
     /// Floats from one row's place to the next one's.
     private let stride: Int
     private let capacity: Int
-    private var count = 0
     /// Place numbers by the row's address: the round (upper half) in which the entry was made, and the number.
     private let index: UnsafeMutablePointer<UInt64>
     private let mask: Int
-    private var round: UInt64 = 1
+    /// Rows that lie here, and the round. Behind a pointer, so that an access needs no check of exclusivity.
+    private let now: UnsafeMutablePointer<(count: Int, round: UInt64)>
 
     /// Nil where the model's tables hold floats.
     init?(_ model: Model) {
@@ -51,12 +51,15 @@ final class RowBench {
         index = .allocate(capacity: size)
         index.initialize(repeating: 0, count: size)
         mask = size - 1
+        now = .allocate(capacity: 1)
+        now.initialize(to: (0, 1))
     }
 
     deinit {
         floats.deallocate()
         places.deallocate()
         index.deallocate()
+        now.deallocate()
     }
 
     /// A row as floats, its tail included; the same memory until `clear` or `putBack`.
@@ -67,7 +70,7 @@ final class RowBench {
 
     @inline(__always)
     func row(_ ordinal: UInt32, _ rows: FactorRows, count floatCount: Int) -> UnsafeMutablePointer<Float> {
-        let halves = rows.halves(ordinal)
+        let halves = rows.halves(ordinal), (count, round) = now.pointee
         var entry = Int(truncatingIfNeeded: UInt(bitPattern: halves) >> 4 &* 0x9E37_79B9_7F4A_7C15 >> 32) & mask
         while index[entry] >> 32 == round {
             let place = Int(index[entry] & 0xFFFF_FFFF)
@@ -79,14 +82,14 @@ final class RowBench {
         index[entry] = round << 32 | UInt64(count)
         (places + count).initialize(to: Place(halves: halves, count: Int32(floatCount), ordinal: ordinal, seed: rows.firstSeed(ordinal)))
         kernels.widen(own, halves, floatCount)
-        count &+= 1
+        now.pointee.count = count &+ 1
         return own
     }
 
     /// Rounds every row back into its table, and clears the bench.
     /// - Parameter word: of the event; the chances of each row follow from it and the row.
     func putBack(word: UInt64) {
-        for number in 0..<count {
+        for number in 0..<now.pointee.count {
             let place = places + number
             kernels.narrow(
                 place.pointee.halves, floats + number &* stride, Int(place.pointee.count), mix64(word &+ place.pointee.seed))
@@ -96,11 +99,10 @@ final class RowBench {
 
     /// Forgets all rows; what became of them here is lost.
     func clear() {
-        count = 0
-        round &+= 1
-        if round == 1 << 32 {
+        now.pointee = (0, now.pointee.round &+ 1)
+        if now.pointee.round == 1 << 32 {
             index.update(repeating: 0, count: mask + 1)
-            round = 1
+            now.pointee.round = 1
         }
     }
 }

@@ -35,6 +35,8 @@ final class UserSide {
     /// Where rows lie as floats while their tables hold them otherwise.
     private let bench: RowBench?
     private let ownsBench: Bool
+    /// For the bench, the rows of each group and their length with the tail: plain words, so that no row counts references.
+    private let places: UnsafeMutablePointer<(rows: FactorRows, stride: Int)>
 
     static let rowLimit = Sequencer.featureLimit + ModelSettings.History.longest + AttributeLists.longest + 1
 
@@ -43,6 +45,11 @@ final class UserSide {
         self.model = model
         self.bench = bench ?? RowBench(model)
         ownsBench = bench == nil
+        places = .allocate(capacity: 4)
+        for group in [SideRow.Group.user, .context, .history, .attribute] {
+            let table = group == .history ? model.histories ?? model.users : model.table(group)
+            (places + Int(group.rawValue)).initialize(to: (table.rows, table.stride))
+        }
         rows = .allocate(capacity: UserSide.rowLimit)
         query = Parameters.floats(model.layout.queryWidth)
         scratch = Parameters.floats(model.layout.scratch)
@@ -52,6 +59,7 @@ final class UserSide {
 
     deinit {
         rows.deallocate()
+        places.deallocate()
         query.deallocate()
         scratch.deallocate()
         parameterGradient.deallocate()
@@ -122,8 +130,9 @@ final class UserSide {
     @inline(never)
     private func layOut(_ bench: RowBench) {
         for index in 0..<rowCount {
-            let table = model.table(rows[index].group), ordinal = rows[index].ordinal
-            if rows[index].factors == table.rows.place(ordinal) { rows[index].factors = bench.row(ordinal, of: table) }
+            let ordinal = rows[index].ordinal, place = places + Int(rows[index].group.rawValue)
+            guard rows[index].factors == place.pointee.rows.place(ordinal) else { continue }
+            rows[index].factors = bench.row(ordinal, place.pointee.rows, count: place.pointee.stride)
         }
     }
 }
