@@ -1,7 +1,7 @@
 """What a daemon must have learned, computed from the acknowledged messages alone.
 
-The daemon keeps, for each shard of users and of items (ordinal mod 64), the sum of mix64(mix64(position) + ordinal) over the
-interactions that it has applied. Addition forgets the order, so that trainers may work side by side, and forgets nothing else:
+The daemon keeps, for each shard of users and of items (ordinal mod 64), the sum of mix(position, ordinal) over the interactions
+that it has applied. Addition forgets the order, so that trainers may work side by side, and forgets nothing else:
 an event lost, applied twice, or applied at another position or to another row changes a sum.
 """
 
@@ -9,9 +9,9 @@ MASK = (1 << 64) - 1
 SHARDS = 64
 
 
-def mix64(value):
-    """SplitMix64's output function of the value and its constant."""
-    word = (value + 0x9E3779B97F4A7C15) & MASK
+def mix(position, ordinal):
+    """The word that one applied interaction adds to its row's shard."""
+    word = (position * 0x9E3779B97F4A7C15 + ordinal) & MASK
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & MASK
     return word ^ (word >> 31)
@@ -67,12 +67,11 @@ class Oracle:
             raise AssertionError(f"{count} events from {place} on are acknowledged with {position}; the last before was {self.position}")
         user_ordinals, item_ordinals, users, items = self.user_ordinals, self.item_ordinals, self.sums.users, self.sums.items
         for user, item in zip(message.users, message.items):
-            word = mix64(place)
-            place += 1
             user = user_ordinals.setdefault(user, len(user_ordinals))
             item = item_ordinals.setdefault(item, len(item_ordinals))
-            users[user % SHARDS] += mix64((word + user) & MASK)
-            items[item % SHARDS] += mix64((word + item) & MASK)
+            users[user % SHARDS] += mix(place, user)
+            items[item % SHARDS] += mix(place, item)
+            place += 1
         for sums in (users, items):
             for shard in range(SHARDS):
                 sums[shard] &= MASK
