@@ -86,6 +86,8 @@ final class Recovery {
         guard floor > last else { return }
         log.notice("positions are left out, for answers may have named them", metadata: ["from": "\(last + 1)", "to": "\(floor)"])
         engine.sequencer.skip(to: floor)
+        // Nothing waits there, so each of them stands at the new position now.
+        for trainer in engine.trainers { _ = trainer.drain() }
     }
 
     // MARK: The snapshot
@@ -204,11 +206,6 @@ final class Recovery {
             "the journal ends before the snapshot does: what is learned between is kept as it was caught",
             metadata: ["from": "\(engine.sequencer.lastPosition + 1)", "to": "\(end)"])
         engine.abandonWindow()
-    }
-
-    private func pass(to position: UInt64) {
-        engine.sequencer.skip(to: position)
-        for trainer in engine.trainers { _ = trainer.drain() }
     }
 
     /// Brings the state into an engine of other settings, through an image in memory.
