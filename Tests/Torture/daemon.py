@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -53,6 +54,7 @@ class Daemon:
         if self.preload:
             environment["LD_PRELOAD"] = str(self.preload)
         with open(self.log_path, "ab") as log:
+            self.log_start = log.tell()
             self.process = subprocess.Popen(
                 [self.binary, "--config", str(self.configuration)], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 env=environment, start_new_session=True)
@@ -69,6 +71,14 @@ class Daemon:
             except TimeoutError:
                 continue
         raise AssertionError(f"the daemon did not answer within {seconds} s:\n{self.log_tail()}")
+
+    def recovered(self):
+        """(the position that the daemon stands at after its start, that of the last event that it found): a start passes over
+        positions that a crashed life may have told."""
+        position = self.call("ping")["position"]
+        lines = self.log_path.read_text(errors="replace")[self.log_start:]
+        passed = re.search(r"positions are left out.* from=(\d+)", lines)
+        return position, int(passed[1]) - 1 if passed else position
 
     def call(self, method, patience_ms=10_000, **params):
         """One request on a socket of its own kind of life: a lost answer costs the socket."""

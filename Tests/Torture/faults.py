@@ -117,7 +117,7 @@ def torture_faults(options):
             daemon.kill()
             daemon.start()
             daemon.wait_ready()
-            oracle.begin_life(daemon.call("ping")["position"])
+            oracle.begin_life(*daemon.recovered())
             publisher.connect()
             quiesce(publisher, oracle.confirm)
             compare(daemon, oracle, verdict, f"{fault.name}, then killed")

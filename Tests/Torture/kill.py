@@ -85,11 +85,11 @@ def torture_kill(options):
     for cycle in range(1, options.cycles + 1):
         starts.append(daemon.wait_ready())
         # Everything acknowledged so far has to be there; what was outstanding may be.
-        recovered = daemon.call("ping")["position"]
-        if recovered < oracle.position:
-            verdict.lost += oracle.position - recovered
-            verdict.note(f"cycle {cycle}: position {recovered} after the start, {oracle.position} was acknowledged")
-        oracle.begin_life(recovered)
+        position, last = daemon.recovered()
+        if last < oracle.position:
+            verdict.lost += oracle.position - last
+            verdict.note(f"cycle {cycle}: the last position is {last} after the start, {oracle.position} was acknowledged")
+        oracle.begin_life(position, last)
         publisher.connect()
         quiesce(publisher, confirm)
         compare(daemon, oracle, verdict, cycle)
@@ -121,7 +121,7 @@ def torture_kill(options):
             daemon.start()
         progress.show(cycle, f"{oracle.events:,} acknowledged, {verdict.lost} lost, {verdict.mismatches} mismatches")
     daemon.wait_ready()
-    oracle.begin_life(daemon.call("ping")["position"])
+    oracle.begin_life(*daemon.recovered())
     publisher.connect()
     quiesce(publisher, confirm)
     compare(daemon, oracle, verdict, "at the end")

@@ -44,38 +44,42 @@ class Oracle:
         # The position of the last event confirmed, and how many events there were.
         self.position = 0
         self.events = 0
-        # Where the first event of the present life stands; nil once there was one.
-        self.first = None
+        # Where the first event of the present life stands, None once there was one; and the last event of the life before.
+        self.first, self.last = None, 0
         # States before the messages confirmed since `mark`, oldest first: (position, sums).
         self.history = None
 
-    def begin_life(self, position):
-        """The daemon has started and says that it stands here: the next event that it takes gets the position after."""
-        self.first = position + 1
+    def begin_life(self, position, last):
+        """The daemon has started: the next event that it takes gets the position after `position`; the last that it had, `last`."""
+        self.first, self.last = position + 1, last
 
     def confirm(self, message, is_new, position):
         """Counts a message, in the order of its source's sequence. With one source, positions of one life have no gaps.
 
-        is_new: whether the present life took it, and not the one before.
+        is_new: whether the present life took it, and not the one before. Of the first one, the life before may have taken the
+        beginning: then it has those positions, and the rest the new ones.
         position: what the daemon said: that of the message's last event at least; None where it said nothing.
         """
         count = len(message.users)
-        place = self.position + 1
+        places = range(self.position + 1, self.position + 1 + count)
         if is_new and self.first is not None:
-            place, self.first = self.first, None
-        if place <= self.position or (is_new and position is not None and position < place + count - 1):
-            raise AssertionError(f"{count} events from {place} on are acknowledged with {position}; the last before was {self.position}")
+            before = max(0, self.last - self.position)
+            if before >= count:
+                raise AssertionError(f"{before} events of a message of {count} were there, but it was taken as new")
+            places = [*range(self.position + 1, self.last + 1), *range(self.first, self.first + count - before)]
+            self.first = None
+        if is_new and position is not None and position < places[-1]:
+            raise AssertionError(f"{count} events up to {places[-1]} are acknowledged with {position}; the last before was {self.position}")
         user_ordinals, item_ordinals, users, items = self.user_ordinals, self.item_ordinals, self.sums.users, self.sums.items
-        for user, item in zip(message.users, message.items):
+        for place, user, item in zip(places, message.users, message.items):
             user = user_ordinals.setdefault(user, len(user_ordinals))
             item = item_ordinals.setdefault(item, len(item_ordinals))
             users[user % SHARDS] += mix(place, user)
             items[item % SHARDS] += mix(place, item)
-            place += 1
         for sums in (users, items):
             for shard in range(SHARDS):
                 sums[shard] &= MASK
-        self.position = place - 1
+        self.position = places[-1]
         self.events += count
         if self.history is not None:
             self.history.append((self.position, self.sums.copy()))
