@@ -78,7 +78,7 @@ let package = Package(
         .executableTarget(
             name: "factord-bench",
             dependencies: [
-                "FactordServer", "Factorization", "WireFormats", "StreamTools", "ZeroMQ", "LinuxSystem", "CKernels",
+                "FactordServer", "Factorization", "WireFormats", "Persistence", "StreamTools", "ZeroMQ", "LinuxSystem", "CKernels",
                 "CYardstick",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
