@@ -23,7 +23,7 @@ class Fault:
         self.name, self.begin, self.end = name, begin, end
 
 
-def make_faults(state_disk, trigger):
+def make_faults(state_disk, no_sync, read_only):
     filler = state_disk / "filler"
 
     def fill():
@@ -35,13 +35,10 @@ def make_faults(state_disk, trigger):
             except OSError:
                 pass
 
-    def remount(mode):
-        subprocess.run(["mount", "-o", f"remount,{mode}", str(state_disk)], check=True)
-
     return [
         Fault("disk full", fill, filler.unlink),
-        Fault("read-only", lambda: remount("ro"), lambda: remount("rw")),
-        Fault("fsync fails", trigger.touch, trigger.unlink),
+        Fault("read-only", read_only.touch, read_only.unlink),
+        Fault("fsync fails", no_sync.touch, no_sync.unlink),
     ]
 
 
@@ -86,7 +83,7 @@ def torture_faults(options):
         return {"name": "faults", "skipped": "root is needed to mount a small tmpfs", "passed": True}
     context = zmq.Context()
     work = options.work / "faults"
-    state_disk, trigger = work / "disk", work / "fail-sync"
+    state_disk, no_sync, read_only = work / "disk", work / "fail-sync", work / "read-only"
     subprocess.run(["umount", str(state_disk)], capture_output=True)
     shutil.rmtree(work, ignore_errors=True)
     state_disk.mkdir(parents=True)
@@ -97,14 +94,15 @@ def torture_faults(options):
     result, verdict, oracle = {"name": "faults"}, Verdict(), Oracle()
     daemon = Daemon(
         options.factord, state_disk / "state", work, context, trainers=options.trainers, snapshots="2s", segment="1MiB",
-        preload=options.shim, environment={"FACTORD_FAIL_SYNC": str(trigger.absolute())})
+        preload=options.shim, environment={
+            "TORTURE_FAIL_SYNC": str(no_sync.absolute()), "TORTURE_READ_ONLY": str(read_only.absolute()), "TORTURE_DISK": str(state_disk)})
     publisher = Publisher(context, daemon.events_endpoint, "torture", options.seed, users=2_000, items=500)
     passed = True
     try:
         daemon.start()
         daemon.wait_ready()
         publisher.connect()
-        faults = make_faults(state_disk, trigger)
+        faults = make_faults(state_disk, no_sync, read_only)
         progress = Progress("disk faults", len(faults))
         for number, fault in enumerate(faults, 1):
             noticed, slowest, acknowledged, healed = endure(fault, daemon, publisher, oracle, oracle.confirm)
@@ -128,7 +126,6 @@ def torture_faults(options):
         if daemon.process and daemon.process.poll() is None:
             daemon.kill()
         publisher.close()
-        subprocess.run(["mount", "-o", "remount,rw", str(state_disk)], capture_output=True)
         subprocess.run(["umount", str(state_disk)], capture_output=True)
     return {**result, "acknowledged_events": oracle.events, "mismatches": verdict.mismatches, "notes": verdict.notes + publisher.faults[:5],
             "passed": passed and verdict.is_clean}

@@ -156,7 +156,7 @@ def torture_power(options):
         progress = Progress("control without fsync", options.control)
         for number in range(1, options.control + 1):
             _, lost, fits, _ = trial(
-                options, disk, context, -number, chance, {"FACTORD_NO_SYNC": "1"}, options.shim)
+                options, disk, context, -number, chance, {"TORTURE_NO_SYNC": "1"}, options.shim)
             control_failures += bool(lost or not fits)
             progress.show(number, f"{control_failures} lost something, as they should")
         progress.end()
