@@ -25,7 +25,7 @@ final class SnapshotKeeper: Service {
     private let engine: Engine
     private let ingest: Ingest
     /// One snapshot at a time: the store belongs to whoever writes.
-    private let store: Lock<SnapshotStore>
+    let store: Lock<SnapshotStore>
     private let settings: Configuration.Snapshot
     /// The settings that the state belongs to, as sections of every snapshot.
     private let settingSections: [(name: String, bytes: [UInt8])]

@@ -44,7 +44,7 @@ final class DaemonProcess {
 
     /// Takes the daemon that the plan names, or starts one with `settings`. One that does not learn receives, decodes, resolves
     /// ids and hands over all the same.
-    init(_ plan: Plan, learns: Bool = true) throws {
+    init(_ plan: Plan, learns: Bool = true, journal: Bool = true) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
             client = try RequestClient(endpoint: endpoints.requests[0].endpoint)
@@ -61,7 +61,7 @@ final class DaemonProcess {
             """
             streams: [{name: bench, endpoint: "\(events)", pattern: pull}]
             requests: {endpoints: ["\(requests)", "\(socket)"]}
-            state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}}
+            state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}, journal: {enabled: \(journal)}}
             log: {level: warning}
 
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
