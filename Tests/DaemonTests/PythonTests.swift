@@ -1,4 +1,5 @@
 import Foundation
+import StreamTools
 import Testing
 
 /// Python's own ZeroMQ against the daemon, as people will use it.
