@@ -99,7 +99,7 @@ struct FactordBench: ParsableCommand {
         let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + freshnessBenchmarks(plan) + [soakBenchmark(plan)]
         if plan.daemon != nil { return outside }
         return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
-            + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + outside
+            + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan) + outside
     }
 }
 

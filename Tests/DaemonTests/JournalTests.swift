@@ -197,4 +197,37 @@ struct DaemonJournalTests {
         let isTold = eventually { daemon.log.contains("messages are missing") && daemon.log.contains("10-12") }
         #expect(isTold, "\(daemon.log)")
     }
+
+    @Test("forget --erase leaves no file that names the id, and all else as it was")
+    func erase() throws {
+        let daemon = try DaemonProcess(["state.journal.interval=10ms", "state.snapshot.interval=0s"])
+        let sender = try daemon.sender()
+        let id = "somebody-to-forget"
+        try sender.deliver(#"[{"user":"\#(id)","item":"i1"},{"user":"\#(id)","item":"i2"},{"user":"u1","item":"i1"}]"#)
+        try daemon.wait(for: 3)
+        try daemon.snapshot()
+        try sender.deliver(#"{"user":"\#(id)"}"#)
+        try sender.deliver(#"{"user":"another"}"#)
+        try learn(daemon, sender, 0..<200)
+        func holders() throws -> [String] {
+            let files = try #require(FileManager.default.enumerator(atPath: daemon.state)).compactMap { $0 as? String }
+            return files.filter { FileManager.default.contents(atPath: daemon.state + "/" + $0)?.range(of: Data(id.utf8)) != nil }
+        }
+        let isWritten = try eventually { try holders().contains { $0.hasPrefix("dead-letters") } }
+        #expect(isWritten)
+        let before = try holders()
+        #expect(before.contains { $0.hasPrefix("journal") } && before.contains { $0.hasPrefix("snapshots") }, "\(before)")
+        let forgetting = try RunningProgram("factorctl", ["forget", id, "--erase", "--admin", daemon.admin], logs: daemon.folder)
+        #expect(try forgetting.wait() == .exited(0), "\(forgetting.standardError)")
+        #expect(forgetting.standardOutput.contains("erased"))
+        #expect(try holders() == [])
+        let letters = String(decoding: FileManager.default.contents(atPath: daemon.state + "/dead-letters/dead-letters.jsonl") ?? Data(), as: UTF8.self)
+        #expect(letters.contains("another"))
+        try learn(daemon, sender, 200..<300)
+        let opinion = try daemon.opinion(of: users, items: items)
+        try daemon.kill()
+        try daemon.start()
+        #expect(try holders() == [])
+        #expect(try daemon.opinion(of: users, items: items) == opinion)
+    }
 }

@@ -64,6 +64,7 @@ extension Journal {
     /// Whether something came up that the last step did not see.
     private var hasWork: Bool {
         if stopWanted.load(ordering: .acquiring) || healWanted.load(ordering: .acquiring) { return true }
+        if rotationWanted.load(ordering: .acquiring) { return true }
         if isDegraded.load(ordering: .acquiring) { return false }
         return wanted.load(ordering: .acquiring) > writer.wantedSeen || isFillingUp || ceilingIsLow
     }
@@ -76,6 +77,7 @@ extension Journal {
     public func step(now: Int64) -> Int64 {
         if healWanted.exchange(false, ordering: .acquiringAndReleasing) { heal() }
         if !isDegraded.load(ordering: .acquiring), ceilingIsLow { raiseCeiling() }
+        if rotationWanted.exchange(false, ordering: .acquiringAndReleasing) { rotate() }
         let flushDue = writer.flushDue ?? now + settings.flushNanoseconds
         writer.flushDue = flushDue
         guard !isDegraded.load(ordering: .acquiring) else {

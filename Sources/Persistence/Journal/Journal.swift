@@ -57,6 +57,7 @@ public final class Journal: @unchecked Sendable {
     let hasHoles = Atomic<Bool>(false)
     /// Any thread sets, journal thread clears.
     let healWanted = Atomic<Bool>(false)
+    let rotationWanted = Atomic<Bool>(false)
     let stopWanted = Atomic<Bool>(false)
     /// Journal thread: set while it sleeps or is about to.
     let isAsleep = Atomic<Bool>(false)

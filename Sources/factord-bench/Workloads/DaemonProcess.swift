@@ -44,8 +44,10 @@ final class DaemonProcess {
 
     /// Takes the daemon that the plan names, or starts one with `settings`. One that does not learn receives, decodes, resolves
     /// ids and hands over all the same.
-    /// - Parameter queue: messages that the daemon's socket holds at most; nil for its default.
-    init(_ plan: Plan, learns: Bool = true, queue: Int? = nil) throws {
+    /// - Parameters:
+    ///   - journal: whether it journals what it takes.
+    ///   - queue: messages that the daemon's socket holds at most; nil for its default.
+    init(_ plan: Plan, learns: Bool = true, journal: Bool = true, queue: Int? = nil) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
             client = try RequestClient(endpoint: endpoints.requests[0].endpoint)
@@ -62,7 +64,7 @@ final class DaemonProcess {
             """
             streams: [{name: bench, endpoint: "\(events)", pattern: pull\(queue.map { ", high_water_mark: \($0)" } ?? "")}]
             requests: {endpoints: ["\(requests)", "\(socket)"]}
-            state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}}
+            state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}, journal: {enabled: \(journal)}}
             log: {level: error}
 
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
