@@ -272,7 +272,10 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
 #include "kernel_half.h"
 #include "kernel_scores.h"
 #include "kernel_group.h"
+#include "kernel_rows.h"
 #include "kernel_train.h"
+#include "kernel_single.h"
+#include "kernel_count.h"
 
 const fk_kernels FK_NAME(kernels) = {
     .name = FK_VARIANT_NAME,
@@ -280,7 +283,9 @@ const fk_kernels FK_NAME(kernels) = {
     .add = FK_NAME(add),
     .pass = FK_NAME(pass),
     .pairs = FK_NAME(pairs),
+    .look_up = FK_NAME(look_up),
     .train = FK_NAME(train),
+    .count = FK_NAME(count),
     .softplus = FK_NAME(softplus),
     .step = FK_NAME(step),
     .score_rows = FK_NAME(score_rows),

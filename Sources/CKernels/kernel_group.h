@@ -31,11 +31,13 @@ FK_INLINE fk_four FK_NAME(sums)(const fk_sixteen *four) {
 /* Learns `size` items, 2 to FK_GROUP, of rows that are a multiple of 16 long. 0, and nothing done, where one of them is out of
  * the ordinary or stands there twice: then they go one by one. */
 FK_INLINE int FK_NAME(train_group)(const fk_settings *settings, float *restrict p, fk_row_state *ps, const float base,
-                                   float *accumulator_p, float *error_sum, const fk_place *items, float *scores,
+                                   float *accumulator_p, float *error_sum, const fk_batch *batch, const size_t at,
                                    const int size, const size_t width, const int optimizer, const int loss, const float largest) {
+    float *const *const factors = batch->factors + at, *const labels = batch->labels + at, *const weights = batch->weights + at;
+    fk_row_state *const *const states = batch->states + at;
     for (int j = 1; j < size; ++j)
         for (int i = 0; i < j; ++i)
-            if (items[i].factors == items[j].factors) return 0;
+            if (factors[i] == factors[j]) return 0;
 
     /* p·p, then for each item q·q, p·q, and its products with those before it. */
     fk_sixteen sum[FK_PRODUCTS + 3] = {};
@@ -45,7 +47,7 @@ FK_INLINE int FK_NAME(train_group)(const fk_settings *settings, float *restrict 
         sum[0] += vp * vp;
         int place = 1;
         _Pragma("clang loop unroll(full)") for (int j = 0; j < size; ++j) {
-            q[j] = ((const fk_sixteen *)items[j].factors)[f];
+            q[j] = ((const fk_sixteen *)factors[j])[f];
             sum[place++] += q[j] * q[j];
             sum[place++] += vp * q[j];
             _Pragma("clang loop unroll(full)") for (int i = 0; i < j; ++i) sum[place++] += q[i] * q[j];
@@ -66,22 +68,22 @@ FK_INLINE int FK_NAME(train_group)(const fk_settings *settings, float *restrict 
         const float qq = FK_PRODUCT(place);
         const float direct = FK_PRODUCT(place + 1);
         place += 2;
-        const float w = items[j].state->weight;
+        const float w = states[j]->weight;
         /* The newest comes last, since it is what everything waits for. */
         float s = (w + base) + kept * direct;
         _Pragma("clang loop unroll(full)") for (int i = 0; i < j; ++i) s -= back[i] * FK_PRODUCT(place + i);
         place += j;
-        const float pq = s - (w + base), wanted = items[j].weight * items[j].label;
-        const float e = items[j].weight * (loss == fk_loss_logistic ? fk_logistic_near(s) : s) - wanted;
+        const float pq = s - (w + base), wanted = weights[j] * labels[j];
+        const float e = weights[j] * (loss == fk_loss_logistic ? fk_logistic_near(s) : s) - wanted;
         const float gw = e + lw * w;
         float eta_q = settings->item.rate, eta_p = settings->query.rate, eta_w = settings->item.weight_rate;
         if (optimizer == fk_optimizer_adagrad_row) {
             const float epp = e * e * pp, eqq = e * e * qq, cross = 2 * e * pq;
             const float gq = FK_NAME(larger)(epp + lq * (cross + lq * qq), 1e-6f * (epp + lq * lq * qq));
             const float gp = FK_NAME(larger)(eqq + lp * (cross + lp * pp), 1e-6f * (eqq + lp * lp * pp));
-            const fk_four grown = {FK_NAME(saturate)(items[j].state->factor_accumulator + gq * inverse_rank),
+            const fk_four grown = {FK_NAME(saturate)(states[j]->factor_accumulator + gq * inverse_rank),
                                    FK_NAME(saturate)(sum_p + gp * inverse_rank),
-                                   FK_NAME(saturate)(items[j].state->weight_accumulator + gw * gw), 1};
+                                   FK_NAME(saturate)(states[j]->weight_accumulator + gw * gw), 1};
             const fk_four eta = (fk_four){eta_q, eta_p, eta_w, 1} / (FK_SQRT(grown) + 1e-12f);
             sum_q[j] = grown[0];
             sum_p = grown[1];
@@ -110,7 +112,7 @@ FK_INLINE int FK_NAME(train_group)(const fk_settings *settings, float *restrict 
     for (size_t f = 0; f < width / 16; ++f) {
         fk_sixteen vp = ((fk_sixteen *)p)[f];
         _Pragma("clang loop unroll(full)") for (int j = 0; j < size; ++j) {
-            fk_sixteen *vq = (fk_sixteen *)items[j].factors + f;
+            fk_sixteen *vq = (fk_sixteen *)factors[j] + f;
             const fk_sixteen q = *vq;
             *vq = keep_q[j] * q - move_q[j] * vp;
             vp = keep_p[j] * vp - move_p[j] * q;
@@ -118,14 +120,14 @@ FK_INLINE int FK_NAME(train_group)(const fk_settings *settings, float *restrict 
         ((fk_sixteen *)p)[f] = vp;
     }
     _Pragma("clang loop unroll(full)") for (int j = 0; j < size; ++j) {
-        fk_row_state *const qs = items[j].state;
+        fk_row_state *const qs = states[j];
         qs->weight = weight[j];
         qs->updates += 1;
         if (optimizer == fk_optimizer_adagrad_row) {
             qs->factor_accumulator = sum_q[j];
             qs->weight_accumulator = sum_w[j];
         }
-        scores[j] = score[j];
+        batch->scores[at + j] = score[j];
     }
     *accumulator_p = sum_p;
     *error_sum += errors;

@@ -53,18 +53,18 @@ FK_INLINE void FK_NAME(two_products)(const float *restrict p, const float *restr
     *both = xy[1] + xy[3];
 }
 
-/* Where rows of the event `ahead` lie, asked for. */
-FK_INLINE void FK_NAME(fetch)(const fk_event *event, const fk_place *items, const size_t width) {
-    for (size_t f = 0; f < width; f += 16) __builtin_prefetch(event->query + f, 1, 3);
-    __builtin_prefetch(event->state, 1, 3);
-    for (uint32_t i = 0; i < event->count; ++i) {
-        for (size_t f = 0; f < width; f += 16) __builtin_prefetch(items[i].factors + f, 1, 3);
-        __builtin_prefetch(items[i].state, 1, 3);
+/* Asks for the rows of an event, whose items are `item` and those after it. */
+FK_INLINE void FK_NAME(fetch)(const fk_batch *batch, size_t event, size_t item, const size_t count, const size_t width) {
+    for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->queries[event] + f, 1, 3);
+    __builtin_prefetch(batch->query_states[event], 1, 3);
+    for (const size_t end = item + count; item < end; ++item) {
+        for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[item] + f, 1, 3);
+        __builtin_prefetch(batch->states[item], 1, 3);
     }
 }
 
-FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, const fk_event *events, const fk_place *items,
-                                     float *scores, const size_t count, const size_t width, const int optimizer, const int loss) {
+FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, const fk_batch *batch, const size_t from,
+                                     const size_t from_item, const size_t count, const size_t width, const int optimizer, const int loss) {
     const float lp = settings->query.l2, lq = settings->item.l2, lw = settings->item.weight_l2, lu = settings->query.weight_l2;
     const float cap = settings->error_cap, norm_cap = settings->norm_cap;
     const float rate_q = settings->item.rate, rate_p = settings->query.rate;
@@ -77,39 +77,38 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
     /* w0 follows three events late: the next event need not wait for the error of this one. */
     float bias = run->bias, first = run->pending[0], second = run->pending[1], third = run->pending[2];
     float bias_accumulator = run->bias_accumulator;
-    const fk_place *item = items, *next = items;
-    size_t ahead = run->fetched;
-    for (size_t index = 0; index < ahead; ++index) next += events[index].count;
+    size_t item = from_item, next = from_item, ahead = run->fetched;
+    for (size_t index = from; index < ahead; ++index) next += batch->counts[index];
     const size_t placed = run->placed, distance = run->distance;
-    for (size_t index = 0; index < count; ++index) {
+    for (size_t index = from; index < count; ++index) {
         for (const size_t end = index + distance < placed ? index + distance : placed; ahead < end; ++ahead) {
-            FK_NAME(fetch)(events + ahead, next, width);
-            next += events[ahead].count;
+            FK_NAME(fetch)(batch, ahead, next, batch->counts[ahead], width);
+            next += batch->counts[ahead];
         }
-        const fk_event *event = events + index;
-        float *restrict p = event->query;
-        fk_row_state *const ps = event->state;
+        float *restrict p = batch->queries[index];
+        fk_row_state *const ps = batch->query_states[index];
         const float own = ps->weight, base = own + bias;
         float accumulator_p = ps->factor_accumulator, error_sum = 0;
-        const fk_place *const end = item + event->count;
+        const size_t end = item + batch->counts[index];
         do {
             if (width % 16 == 0 && end - item > 1) {
                 /* Five and five, but no one left alone. */
-                const long left = end - item;
+                const size_t left = end - item;
                 int learned = 0;
                 switch (left > 6 ? 5 : left == 6 ? 3 : left) {
-                case 5: learned = 5 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, item, scores + (item - items), 5, width, optimizer, loss, largest); break;
-                case 4: learned = 4 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, item, scores + (item - items), 4, width, optimizer, loss, largest); break;
-                case 3: learned = 3 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, item, scores + (item - items), 3, width, optimizer, loss, largest); break;
-                default: learned = 2 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, item, scores + (item - items), 2, width, optimizer, loss, largest);
+                case 5: learned = 5 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, batch, item, 5, width, optimizer, loss, largest); break;
+                case 4: learned = 4 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, batch, item, 4, width, optimizer, loss, largest); break;
+                case 3: learned = 3 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, batch, item, 3, width, optimizer, loss, largest); break;
+                default: learned = 2 * FK_NAME(train_group)(settings, p, ps, base, &accumulator_p, &error_sum, batch, item, 2, width, optimizer, loss, largest);
                 }
                 if (learned) {
                     item += learned - 1;
                     continue;
                 }
             }
-            float *restrict q = item->factors;
-            fk_row_state *const qs = item->state;
+            float *restrict q = batch->factors[item];
+            fk_row_state *const qs = batch->states[item];
+            const float label = batch->labels[item], weight = batch->weights[item];
             float pq, pp = 0, qq = 0, both = 0;
             if (optimizer == fk_optimizer_sgd)
                 FK_NAME(two_products)(p, q, width, &pq, &both);
@@ -118,7 +117,7 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
             const float w = qs->weight;
             /* The bias comes last: it alone waits for the event before. */
             const float t = (w + base) + pq, s = t;
-            const float e = item->weight * (loss == fk_loss_logistic ? fk_logistic_near(s) - item->label : s - item->label);
+            const float e = weight * (loss == fk_loss_logistic ? fk_logistic_near(s) - label : s - label);
             const float gw = e + lw * w;
             float eta_q = rate_q, eta_p = rate_p, eta_w = rate_w;
             fk_four sums = {0, 0, 0, 1};
@@ -148,9 +147,9 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
             if (__builtin_expect(!(over <= 0 && both + pp + qq + s == both + pp + qq + s), 0)) {
                 fk_pass pass = {.query = p, .query_state = ps, .query_l2 = lp, .constant = base};
                 ps->factor_accumulator = accumulator_p;
-                fk_item one = {.factors = item->factors, .state = item->state, .label = item->label, .weight = item->weight};
+                fk_item one = {.factors = q, .state = qs, .label = label, .weight = weight};
                 FK_NAME(one_apart)(&pass, settings, &one, width, optimizer);
-                scores[item - items] = one.score;
+                batch->scores[item] = one.score;
                 accumulator_p = ps->factor_accumulator;
                 error_sum += pass.error_sum;
                 run->clipped += pass.clipped;
@@ -165,7 +164,7 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
             }
             qs->weight = w - eta_w * gw;
             qs->updates += 1;
-            scores[item - items] = s;
+            batch->scores[item] = s;
             error_sum += e;
         } while (++item < end);
         const float gu = error_sum + lu * own;
@@ -185,7 +184,7 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
         second = third;
         third = -eta_b * error_sum;
     }
-    run->fetched = (uint32_t)(ahead > count ? ahead - count : 0);
+    run->fetched = (uint32_t)ahead;
     run->bias = bias;
     run->bias_accumulator = bias_accumulator;
     run->pending[0] = first;
@@ -194,20 +193,20 @@ FK_INLINE void FK_NAME(train_events)(fk_run *run, const fk_settings *settings, c
 }
 
 /* Width, optimiser and loss are constants in each. */
-#define FK_TRAIN(suffix, width)                                                                                            \
-    FK_APART FK_NAME(train_##suffix)(fk_run *run, const fk_settings *settings, const fk_event *events,                        \
-                                     const fk_place *items, float *scores, size_t count, size_t w) {                                                              \
-        (void)w;                                                                                                            \
-        if (settings->optimizer == fk_optimizer_sgd) {                                                                      \
-            if (settings->loss == fk_loss_logistic)                                                                         \
-                FK_NAME(train_events)(run, settings, events, items, scores, count, (width), fk_optimizer_sgd, fk_loss_logistic);    \
-            else                                                                                                            \
-                FK_NAME(train_events)(run, settings, events, items, scores, count, (width), fk_optimizer_sgd, fk_loss_squared);    \
-        } else if (settings->loss == fk_loss_logistic) {                                                                    \
-            FK_NAME(train_events)(run, settings, events, items, scores, count, (width), fk_optimizer_adagrad_row, fk_loss_logistic); \
-        } else {                                                                                                            \
-            FK_NAME(train_events)(run, settings, events, items, scores, count, (width), fk_optimizer_adagrad_row, fk_loss_squared);\
-        }                                                                                                                   \
+#define FK_TRAIN(suffix, width)                                                                                              \
+    FK_APART FK_NAME(train_##suffix)(fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t from, size_t item, \
+                                     size_t count, size_t w) {                                                               \
+        (void)w;                                                                                                             \
+        if (settings->optimizer == fk_optimizer_sgd) {                                                                       \
+            if (settings->loss == fk_loss_logistic)                                                                          \
+                FK_NAME(train_events)(run, settings, batch, from, item, count, (width), fk_optimizer_sgd, fk_loss_logistic); \
+            else                                                                                                             \
+                FK_NAME(train_events)(run, settings, batch, from, item, count, (width), fk_optimizer_sgd, fk_loss_squared);  \
+        } else if (settings->loss == fk_loss_logistic) {                                                                     \
+            FK_NAME(train_events)(run, settings, batch, from, item, count, (width), fk_optimizer_adagrad_row, fk_loss_logistic); \
+        } else {                                                                                                             \
+            FK_NAME(train_events)(run, settings, batch, from, item, count, (width), fk_optimizer_adagrad_row, fk_loss_squared);  \
+        }                                                                                                                    \
     }
 FK_TRAIN(8, 8)
 FK_TRAIN(16, 16)
@@ -217,14 +216,14 @@ FK_TRAIN(128, 128)
 FK_TRAIN(any, w & ~(size_t)7)
 #undef FK_TRAIN
 
-FK_RACY static void FK_NAME(train)(fk_run *run, const fk_settings *settings, const fk_event *events, const fk_place *items,
-                                   float *scores, size_t count, size_t width) {
+FK_RACY static void FK_NAME(train_several)(fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t count,
+                                           size_t width) {
     switch (width) {
-    case 8: FK_NAME(train_8)(run, settings, events, items, scores, count, width); return;
-    case 16: FK_NAME(train_16)(run, settings, events, items, scores, count, width); return;
-    case 32: FK_NAME(train_32)(run, settings, events, items, scores, count, width); return;
-    case 64: FK_NAME(train_64)(run, settings, events, items, scores, count, width); return;
-    case 128: FK_NAME(train_128)(run, settings, events, items, scores, count, width); return;
-    default: FK_NAME(train_any)(run, settings, events, items, scores, count, width);
+    case 8: FK_NAME(train_8)(run, settings, batch, 0, 0, count, width); return;
+    case 16: FK_NAME(train_16)(run, settings, batch, 0, 0, count, width); return;
+    case 32: FK_NAME(train_32)(run, settings, batch, 0, 0, count, width); return;
+    case 64: FK_NAME(train_64)(run, settings, batch, 0, 0, count, width); return;
+    case 128: FK_NAME(train_128)(run, settings, batch, 0, 0, count, width); return;
+    default: FK_NAME(train_any)(run, settings, batch, 0, 0, count, width);
     }
 }

@@ -91,6 +91,43 @@ import Testing
         return (scores, bias + pending.reduce(0, +))
     }
 
+    /// A batch over rows that lie anywhere.
+    private final class Batch {
+        var plain = fk_batch()
+
+        init(_ users: Rows, _ items: Rows, _ events: ArraySlice<Event>) {
+            func column<T>(_ values: [T]) -> UnsafeMutablePointer<T> {
+                let column = UnsafeMutablePointer<T>.allocate(capacity: values.count)
+                column.initialize(from: values, count: values.count)
+                return column
+            }
+            let all = events.flatMap { event in event.items.enumerated().map { (item: $1, label: $0 == 0 ? event.label : 0) } }
+            plain.event_count = UInt32(events.count)
+            plain.item_count = UInt32(all.count)
+            plain.counts = column(events.map { UInt32($0.items.count) })
+            plain.queries = column(events.map { users.row($0.user) })
+            plain.query_states = column(events.map { users.states + $0.user })
+            plain.labels = column(all.map(\.label))
+            plain.weights = column(all.map { _ in 1.1 })
+            plain.factors = column(all.map { items.row($0.item) })
+            plain.states = column(all.map { items.states + $0.item })
+            plain.scores = column(all.map { _ in .nan })
+        }
+
+        deinit {
+            plain.counts.deallocate()
+            plain.queries.deallocate()
+            plain.query_states.deallocate()
+            plain.labels.deallocate()
+            plain.weights.deallocate()
+            plain.factors.deallocate()
+            plain.states.deallocate()
+            plain.scores.deallocate()
+        }
+
+        func scores(_ range: Range<Int>) -> [Float] { range.map { plain.scores[$0] } }
+    }
+
     /// In calls of a few events each, the last ones of a call left for the next.
     private func learnTogether(
         _ kernels: Kernels, _ users: Rows, _ items: Rows, _ events: [Event], _ settings: fk_settings, callsOf size: Int
@@ -100,20 +137,15 @@ import Testing
         run.bias_rate = 0.07
         run.bias_accumulator = 0.3
         run.distance = 3
+        run.single = events.allSatisfy { $0.items.count == 1 } ? 1 : 0
         var first = 0
         while first < events.count {
             let rest = events[first...], count = min(size, rest.count)
-            let placed = rest.map { fk_event(query: users.row($0.user), state: users.states + $0.user, count: UInt32($0.items.count)) }
-            let places = rest.flatMap { event in
-                event.items.enumerated().map { place, item in
-                    fk_place(factors: items.row(item), state: items.states + item, label: place == 0 ? event.label : 0, weight: 1.1)
-                }
-            }
-            var scores = [Float](repeating: .nan, count: places.count)
-            run.placed = UInt32(placed.count)
-            kernels.train(&run, &settings, placed, places, &scores, count, users.width)
+            let batch = Batch(users, items, rest)
+            run.placed = UInt32(rest.count)
+            kernels.train(&run, &settings, &batch.plain, count, users.width)
             #expect(run.fetched <= 3)
-            all += scores.prefix(rest.prefix(count).reduce(0) { $0 + $1.items.count })
+            all += batch.scores(0..<rest.prefix(count).reduce(0) { $0 + $1.items.count })
             first += count
         }
         return (all, run.bias + run.pending.0 + run.pending.1 + run.pending.2)
@@ -124,7 +156,8 @@ import Testing
         guard let kernels = Kernels(variant) else { return }
         for (optimizer, loss, most) in [
             (fk_optimizer_sgd, fk_loss_logistic, 1), (fk_optimizer_sgd, fk_loss_logistic, 18), (fk_optimizer_sgd, fk_loss_squared, 7),
-            (fk_optimizer_adagrad_row, fk_loss_logistic, 18), (fk_optimizer_adagrad_row, fk_loss_squared, 1),
+            (fk_optimizer_sgd, fk_loss_squared, 1), (fk_optimizer_adagrad_row, fk_loss_logistic, 18),
+            (fk_optimizer_adagrad_row, fk_loss_squared, 1), (fk_optimizer_adagrad_row, fk_loss_logistic, 1),
         ] {
             // The second cap on norms is met now and then, and so is that on errors under squared loss.
             for normCap in [1e6, 1.05] as [Float] {
@@ -142,19 +175,44 @@ import Testing
         }
     }
 
-    @Test func aRunWithoutItemsOutOfOrderIsRejectedItemByItem() {
+    @Test func aBadItemIsRejectedAndTouchesNoOther() {
         let users = Rows(1, 16, seed: 1, spread: 1), items = Rows(3, 16, seed: 2, spread: 1)
         items.row(1)[3] = .infinity
         var run = fk_run(), settings = settings(16, Int(fk_optimizer_sgd), Int(fk_loss_logistic), normCap: 1e6)
         run.placed = 1
-        let places = (0..<3).map { fk_place(factors: items.row($0), state: items.states + $0, label: 1, weight: 1) }
-        var scores: [Float] = [0, 0, 0]
-        let event = [fk_event(query: users.row(0), state: users.states, count: 3)]
-        Kernels.best.train(&run, &settings, event, places, &scores, 1, 16)
+        let batch = Batch(users, items, [Event(user: 0, items: [0, 1, 2], label: 1)])
+        for place in 0..<3 { batch.plain.labels[place] = 1 }
+        Kernels.best.train(&run, &settings, &batch.plain, 1, 16)
+        let scores = batch.scores(0..<3)
         #expect(run.rejected == 1 && !scores[1].isFinite && scores[0].isFinite && scores[2].isFinite)
         let values = users.values + (0..<16).flatMap { [items.row(0)[$0], items.row(2)[$0]] }
         #expect(!values.contains { !$0.isFinite })
         #expect(items.states[0].updates == 1 && items.states[1].updates == 0 && items.states[2].updates == 1)
+    }
+
+    /// Where no event has negatives: whatever is wrong with a row, an accumulator or a weight, the events before and after are
+    /// learned as if this one had not been.
+    @Test(arguments: Kernels.Variant.allCases, [fk_optimizer_sgd, fk_optimizer_adagrad_row])
+    func aBadRowIsRejectedAmongSingleItems(variant: Kernels.Variant, optimizer: Int) {
+        guard let kernels = Kernels(variant) else { return }
+        for loss in [fk_loss_squared, fk_loss_logistic] {
+            for width in [8, 16, 32, 40, 128] {
+                for bad in [Float.nan, .infinity, -.infinity] {
+                    let users = Rows(3, width, seed: 1, spread: 1), items = Rows(3, width, seed: 2, spread: 1)
+                    items.row(1)[3] = bad
+                    var run = fk_run(), settings = settings(width, Int(optimizer), Int(loss), normCap: 1e6)
+                    run.placed = 3
+                    run.single = 1
+                    run.distance = 2
+                    let batch = Batch(users, items, (0..<3).map { Event(user: $0, items: [$0], label: 1) }[...])
+                    kernels.train(&run, &settings, &batch.plain, 3, width)
+                    #expect(run.rejected == 1 && run.fetched == 0)
+                    #expect((0..<3).map { users.states[$0].updates > 0 && items.states[$0].updates > 0 } == [true, false, true])
+                    #expect(!users.values.contains { !$0.isFinite })
+                    #expect(batch.scores(0..<3).map(\.isFinite) == [true, false, true])
+                }
+            }
+        }
     }
 
     @Test func softplusAndTheLogisticFunctionOfManyAreThoseOfOne() {

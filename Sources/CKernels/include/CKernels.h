@@ -26,6 +26,7 @@ typedef struct {
 
 /// A number of 16 bits: a float without the lower half of its fraction (bfloat16).
 typedef uint16_t fk_bfloat;
+#include "fk_run.h"
 
 /// Loss of a score s against a label y; `error` is the derivative with respect to s. The pairwise losses compare the score
 /// of a positive item with those of negatives (kernel_pairs.h).
@@ -120,34 +121,6 @@ typedef struct {
     uint32_t rejected;          ///< out, added to: items whose score was not finite or whose error was no number; not stepped
 } fk_pass;
 
-/// An item of a run.
-typedef struct {
-    float *factors;
-    fk_row_state *state;
-    float label;
-    float weight;  ///< importance; multiplies the error
-} fk_place;
-
-/// An event of a run: its user's row, and how many of the run's items are its own.
-typedef struct {
-    float *query;
-    fk_row_state *state;
-    uint32_t count;
-} fk_event;
-
-/// A run of events, each the user's row against its items: positives and negatives.
-typedef struct {
-    float bias;              ///< w0 without the changes of the last three events
-    float pending[3];        ///< those changes, oldest first: w0 is the sum of all four
-    float bias_rate;
-    float bias_accumulator;  ///< AdaGrad: sum of squared gradients of w0
-    uint32_t placed;         ///< events that lie ready, those of this call first
-    uint32_t distance;       ///< rows are asked for so many events ahead of their step
-    uint32_t fetched;        ///< events whose rows were asked for before this call; out: of those that follow its own
-    uint32_t clipped;        ///< out, added to: as in fk_pass
-    uint32_t rejected;
-} fk_run;
-
 typedef struct {
     const char *name;
 
@@ -164,10 +137,18 @@ typedef struct {
     /// score that was not needed stays as it was. What the items have in common cancels, so `error_sum` stays 0.
     void (*pairs)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
 
-    /// Learns `count` events of a run, for pointwise losses and sgd or AdaGrad per row. `items` are those of all events in
-    /// order; `scores` receives, for each, what it was before its step.
-    void (*train)(fk_run *run, const fk_settings *settings, const fk_event *events, const fk_place *items, float *scores,
-                  size_t count, size_t width);
+    /// Looks up the rows of a batch's events and items, from the numbers given on.
+    void (*look_up)(fk_batch *batch, const fk_source *source, size_t event, size_t item);
+
+    /// Learns the first `count` events of a batch, for pointwise losses and sgd or AdaGrad per row. See fk_run.h.
+    void (*train)(fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t count, size_t width);
+
+    /// Counts events of a batch that were learned, from `event` and its first item `item` on, by their scores from before
+    /// their step, up to the one with which the alarm's batch is full; answers how many, and moves `item` past theirs. The
+    /// loss is squared where `softplus` is NULL; else it is logistic, and that is ln(1 + exp(score)) of each item. `keep` is
+    /// what forgetting leaves of the recent sums at each event.
+    size_t (*count)(fk_tally *tally, double keep, const fk_batch *batch, size_t event, size_t count, size_t *item,
+                    const float *softplus);
 
     /// out[i] = ln(1 + exp(x[i])).
     void (*softplus)(const float *x, size_t count, float *out);
@@ -218,12 +199,17 @@ enum { fk_variant_portable = 0, fk_variant_avx2 = 1, fk_variant_avx512 = 2, fk_v
 /// and NEON on 64-bit Arm.
 const fk_kernels *fk_kernels_for(int variant);
 
-/// Maps `bytes` of zeroed memory that costs nothing until touched; NULL when the system refuses. `fk_unmap` gives it back.
+/// Maps `bytes` of zeroed memory that costs nothing until touched, where a huge page would begin if it is as large as one;
+/// NULL when the system refuses. `fk_unmap` gives it back.
 void *fk_map(size_t bytes);
 
 /// Lets another thread have the processor: for waits that are short and rare.
 void fk_yield(void);
 void fk_unmap(void *memory, size_t bytes);
+
+/// Has the system put a piece of mapped memory, by its number, into one huge page, contents and all, where it can and is not
+/// told otherwise. Pieces beyond the memory's end are none.
+void fk_gather(void *memory, size_t bytes, size_t piece);
 
 /// Asks for the cache line at `address` ahead of a write.
 static inline void fk_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }

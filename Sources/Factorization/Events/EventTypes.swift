@@ -1,3 +1,5 @@
+import CKernels
+
 import Synchronization
 
 /// What an event of some type teaches: the label and weight of its interaction.
@@ -45,6 +47,8 @@ final class EventTypes: @unchecked Sendable {
     static let capacity = 1024
     /// Rules by ordinal, of fixed place; an entry is written before its ordinal is given out.
     private let rules: UnsafeMutablePointer<TypeRule>
+    /// The same for C.
+    private let plainRules: UnsafeMutablePointer<fk_rule>
     private var names: [[UInt8]] = []
     /// The same names where they never move.
     private let texts: UnsafeMutablePointer<UnsafeRawBufferPointer>
@@ -59,6 +63,7 @@ final class EventTypes: @unchecked Sendable {
     ///   - fallback: the rule of every other type, and of events without one.
     init(configured: [String: TypeRule], fallback: TypeRule) {
         rules = .allocate(capacity: EventTypes.capacity)
+        plainRules = .allocate(capacity: EventTypes.capacity)
         texts = .allocate(capacity: EventTypes.capacity)
         self.configured = configured
         self.fallback = fallback
@@ -67,6 +72,7 @@ final class EventTypes: @unchecked Sendable {
 
     deinit {
         rules.deallocate()
+        plainRules.deallocate()
         for ordinal in names.indices { texts[ordinal].deallocate() }
         texts.deallocate()
     }
@@ -87,7 +93,9 @@ final class EventTypes: @unchecked Sendable {
     private func add(_ name: [UInt8]) -> UInt16 {
         let ordinal = UInt16(names.count)
         let text = String(decoding: name, as: UTF8.self)
-        (rules + Int(ordinal)).initialize(to: configured[text] ?? fallback)
+        let rule = configured[text] ?? fallback
+        (rules + Int(ordinal)).initialize(to: rule)
+        (plainRules + Int(ordinal)).initialize(to: rule.plain)
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: name.count, alignment: 1)
         copy.copyBytes(from: name)
         (texts + Int(ordinal)).initialize(to: UnsafeRawBufferPointer(copy))
@@ -98,6 +106,9 @@ final class EventTypes: @unchecked Sendable {
 
     @inline(__always)
     func rule(_ ordinal: UInt16) -> UnsafePointer<TypeRule> { UnsafePointer(rules + Int(ordinal)) }
+
+    /// The rules of all types.
+    var allRules: (UnsafePointer<TypeRule>, plain: UnsafePointer<fk_rule>) { (UnsafePointer(rules), UnsafePointer(plainRules)) }
 
     /// Names by ordinal, for the snapshot.
     var allNames: [[UInt8]] { names }

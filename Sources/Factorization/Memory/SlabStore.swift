@@ -54,7 +54,9 @@ final class Slabs: @unchecked Sendable {
 
     /// - Parameter rowBytes: bytes of a row in all columns together.
     init(rowBytes: Int) {
-        slabBytes = rowBytes << Int(Placement.slabBits)
+        // One line more, so that the first rows of all shards, which are the oldest and often the busiest, do not all fall
+        // into one set of the processor's caches.
+        slabBytes = rowBytes << Int(Placement.slabBits) + 64
         directory = Slabs.map(Slabs.directoryBytes).bindMemory(to: Atomic<UInt>.self, capacity: Slabs.roundCount)
     }
 
@@ -74,9 +76,20 @@ final class Slabs: @unchecked Sendable {
         return memory
     }
 
+    /// Ordinals between two pieces of a full round that are gathered into huge pages: the last piece's turn comes before the
+    /// next round is full.
+    private static let gatherBits: UInt32 = 10
+
     /// Makes room for `ordinal`; ordinals come in order from 0. Sequencer only.
+    ///
+    /// Rows come to all slabs of a round at the same pace, so a huge page would be filled only with its round: while a round
+    /// grows it has pages of the usual size, and once it is full they are gathered, one piece now and then.
     func ensure(_ ordinal: UInt32) {
         let round = Int(ordinal >> Placement.roundBits)
+        if round > 0 && ordinal & (1 << Slabs.gatherBits - 1) == 0 {
+            let piece = Int(ordinal & (1 << Placement.roundBits - 1)) >> Int(Slabs.gatherBits)
+            fk_gather(UnsafeMutableRawPointer(bitPattern: directory[round - 1].load(ordering: .relaxed)), roundBytes, piece)
+        }
         guard directory[round].load(ordering: .relaxed) == 0 else { return }
         directory[round].store(UInt(bitPattern: Slabs.map(roundBytes)), ordering: .releasing)
         mapped.add(1, ordering: .relaxed)

@@ -13,9 +13,12 @@ public struct Kernels: @unchecked Sendable {
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
     let pairs: @convention(c) (
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
+    let lookUp: @convention(c) (UnsafeMutablePointer<fk_batch>?, UnsafePointer<fk_source>?, Int, Int) -> Void
     let train: @convention(c) (
-        UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_event>?, UnsafePointer<fk_place>?,
-        UnsafeMutablePointer<Float>?, Int, Int) -> Void
+        UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_batch>?, Int, Int) -> Void
+    let count: @convention(c) (
+        UnsafeMutablePointer<fk_tally>?, Double, UnsafePointer<fk_batch>?, Int, Int, UnsafeMutablePointer<Int>?,
+        UnsafePointer<Float>?) -> Int
     let softplus: @convention(c) (UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?) -> Void
     let step: @convention(c) (
         UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?, fk_linear,
@@ -44,7 +47,9 @@ public struct Kernels: @unchecked Sendable {
         add = table.pointee.add
         pass = table.pointee.pass
         pairs = table.pointee.pairs
+        lookUp = table.pointee.look_up
         train = table.pointee.train
+        count = table.pointee.count
         softplus = table.pointee.softplus
         step = table.pointee.step
         scoreRows = table.pointee.score_rows

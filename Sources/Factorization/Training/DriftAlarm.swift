@@ -35,6 +35,14 @@ struct DriftAlarm {
         if batchCount == DriftAlarm.batch { close(position) }
     }
 
+    /// The same for several losses: the sum and number of all that the batch holds now, the last of them that of the event at
+    /// `position`.
+    mutating func take(sum: Double, count: Int, through position: UInt64) {
+        batchSum = sum
+        batchCount = count
+        if batchCount == DriftAlarm.batch { close(position) }
+    }
+
     @inline(never)
     private mutating func close(_ position: UInt64) {
         let value = batchSum / Double(batchCount)

@@ -10,70 +10,92 @@ struct EventRun {
     private static let itemCapacity = rowLimit + ModelSettings.mostNegatives + 1
 
     var state = fk_run()
-    /// Events and items placed and not yet learned.
-    private(set) var count = 0
-    private(set) var itemCount = 0
-    private let events: UnsafeMutablePointer<fk_event>
-    private let items: UnsafeMutablePointer<fk_place>
-    /// Beside `items`: their ordinals, and their scores from before their steps.
-    let ordinals: UnsafeMutablePointer<UInt32>
-    let scores: UnsafeMutablePointer<Float>
-    /// Beside the events.
-    private let positions: UnsafeMutablePointer<UInt64>
-    private let users: UnsafeMutablePointer<UInt32>
+    /// Events placed and not yet learned, and their items.
+    private(set) var batch = fk_batch()
+    /// ln(1 + exp(score)) of items; scratch of whoever counts them.
+    let softplus: UnsafeMutablePointer<Float>
     /// w0 and its accumulator as this learner last left them in the model.
     private var leftBias: Float = 0
     private var leftAccumulator: Float = 0
-
-    /// - Parameter width: floats of a row; longer rows are asked for later, so that they do not push each other out.
-    init(width: Int) {
-        events = .allocate(capacity: EventRun.rowLimit)
-        items = .allocate(capacity: EventRun.itemCapacity)
-        ordinals = .allocate(capacity: EventRun.itemCapacity)
-        scores = .allocate(capacity: EventRun.itemCapacity)
-        positions = .allocate(capacity: EventRun.rowLimit)
-        users = .allocate(capacity: EventRun.rowLimit)
-        ahead = max(4, min(24, 768 / width))
-    }
-
-    func deallocate() {
-        events.deallocate()
-        items.deallocate()
-        ordinals.deallocate()
-        scores.deallocate()
-        positions.deallocate()
-        users.deallocate()
-    }
-
     /// Rows of items that are to be on their way at once.
     private let ahead: Int
 
-    var isEmpty: Bool { count == 0 }
-    /// Whether the rows placed are as many as one call may take.
-    @inline(__always)
-    var isFull: Bool { itemCount &+ count >= EventRun.rowLimit }
-    /// Position of the first event that waits.
-    var firstPosition: UInt64 { positions[0] }
-
-    /// Writes item `number` of the event that `place` adds next.
-    @inline(__always)
-    func set(_ number: Int, _ ordinal: UInt32, _ rows: FactorRows, label: Float, weight: Float) {
-        let index = itemCount &+ number
-        ordinals[index] = ordinal
-        let row = rows.row(ordinal)
-        items[index] = fk_place(factors: row.factors, state: row.state, label: label, weight: weight)
+    /// - Parameters:
+    ///   - width: floats of a row; longer rows are asked for later, so that they do not push each other out.
+    ///   - isSingle: whether no event has negatives.
+    init(width: Int, isSingle: Bool) {
+        let events = EventRun.rowLimit, items = EventRun.itemCapacity
+        softplus = .allocate(capacity: items)
+        ahead = max(4, min(24, 768 / width))
+        state.single = isSingle ? 1 : 0
+        batch.limit = UInt32(events)
+        batch.users = .allocate(capacity: events)
+        batch.counts = .allocate(capacity: events)
+        batch.positions = .allocate(capacity: events)
+        batch.queries = .allocate(capacity: events)
+        batch.query_states = .allocate(capacity: events)
+        batch.ordinals = .allocate(capacity: items)
+        batch.labels = .allocate(capacity: items)
+        batch.weights = .allocate(capacity: items)
+        batch.factors = .allocate(capacity: items)
+        batch.states = .allocate(capacity: items)
+        batch.scores = .allocate(capacity: items)
     }
 
-    /// Adds an event whose `added` items were set.
+    func deallocate() {
+        softplus.deallocate()
+        batch.users.deallocate()
+        batch.counts.deallocate()
+        batch.positions.deallocate()
+        batch.queries.deallocate()
+        batch.query_states.deallocate()
+        batch.ordinals.deallocate()
+        batch.labels.deallocate()
+        batch.weights.deallocate()
+        batch.factors.deallocate()
+        batch.states.deallocate()
+        batch.scores.deallocate()
+    }
+
+    var count: Int { Int(batch.event_count) }
+    var itemCount: Int { Int(batch.item_count) }
+    var isEmpty: Bool { batch.event_count == 0 }
+    /// Whether the rows placed are as many as one call may take.
+    var isFull: Bool { batch.item_count &+ batch.event_count >= batch.limit }
+    /// Position of the first event that waits.
+    var firstPosition: UInt64 { batch.positions[0] }
+
+    /// Places events of the source's ring, from number `first` on and at most `count`; answers how many records that took.
+    /// Their rows are looked up by `lookUp`, once their negatives are settled.
+    mutating func take(_ source: inout fk_source, from first: Int, count: Int) -> Int { fk_take(&batch, &source, first, count) }
+
+    /// Places one event.
+    mutating func take(_ source: inout fk_source, _ record: UnsafePointer<fk_record>, label: Float, weight: Float) {
+        fk_take_one(&batch, &source, record, label, weight)
+    }
+
+    /// Of the negatives of an event whose items begin at `read`, keeps those that `isKept` says, at `write`.
     @inline(__always)
-    mutating func place(
-        query: UnsafeMutablePointer<Float>, state: UnsafeMutablePointer<fk_row_state>, user: UInt32, position: UInt64, itemCount added: Int
-    ) {
-        events[count] = fk_event(query: query, state: state, count: UInt32(truncatingIfNeeded: added))
-        positions[count] = position
-        users[count] = user
-        count &+= 1
-        itemCount &+= added
+    mutating func settle(event: Int, read: inout Int, write: inout Int, _ isKept: (UInt32) -> Bool) {
+        let end = read + Int(batch.counts[event]), first = write
+        while read < end {
+            let ordinal = batch.ordinals[read]
+            if write == first || isKept(ordinal) {
+                batch.ordinals[write] = ordinal
+                batch.labels[write] = batch.labels[read]
+                batch.weights[write] = batch.weights[read]
+                write &+= 1
+            }
+            read &+= 1
+        }
+        batch.counts[event] = UInt32(write - first)
+    }
+    /// Ends a round of `settle` over all events placed.
+    mutating func settled(items: Int) { batch.item_count = UInt32(items) }
+
+    /// Finds the rows of the events from `event` on, and of the items from `item` on.
+    mutating func lookUp(_ kernels: Kernels, _ source: inout fk_source, event: Int, item: Int) {
+        kernels.lookUp(&batch, &source, event, item)
     }
 
     /// Learns what was placed; answers how many events that were. With `keepsTail` the last few stay, their rows already on
@@ -91,35 +113,15 @@ struct EventRun {
         state.bias += bias - leftBias
         state.bias_accumulator += accumulator - leftAccumulator
         let before = total, accumulatorBefore = state.bias_accumulator
-        model.kernels.train(&state, settings, events, items, scores, learned, model.width)
+        model.kernels.train(&state, settings, &batch, learned, model.width)
         leftBias = model.moveBias(from: bias, by: total - before, to: total)
         leftAccumulator = model.moveAccumulator(
             from: accumulator, by: state.bias_accumulator - accumulatorBefore, to: state.bias_accumulator)
         return learned
     }
 
-    /// An event that was placed.
-    @inline(__always)
-    func event(_ index: Int) -> (position: UInt64, user: UInt32, itemCount: Int) {
-        (positions[index], users[index], Int(events[index].count))
-    }
-    /// What an item's score was to become.
-    @inline(__always)
-    func label(_ item: Int) -> Float { items[item].label }
-
     /// Drops the first events and their items; the others move up.
-    mutating func drop(_ learned: Int, items first: Int) {
-        let rest = count - learned, itemRest = itemCount - first
-        if rest > 0 {
-            events.update(from: events + learned, count: rest)
-            positions.update(from: positions + learned, count: rest)
-            users.update(from: users + learned, count: rest)
-            items.update(from: items + first, count: itemRest)
-            ordinals.update(from: ordinals + first, count: itemRest)
-        }
-        count = rest
-        itemCount = itemRest
-    }
+    mutating func drop(_ learned: Int, items first: Int) { fk_drop(&batch, learned, first) }
 
     /// w0 with the changes that wait.
     private var total: Float { state.bias + state.pending.0 + state.pending.1 + state.pending.2 }

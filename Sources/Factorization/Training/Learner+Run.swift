@@ -20,72 +20,92 @@ extension Learner {
     }
 
     /// Adds an event to the run; learns from it once the run is long enough or `finishRun` asks.
-    @inline(__always)
-    func place(_ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, userItems: UserItems) {
-        place(record, label: label, weight: weight, userItems, &run.pointee)
+    func place(
+        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, _ ring: TrainerQueue.View,
+        _ rules: UnsafePointer<fk_rule>, userItems: UserItems
+    ) {
+        let user = record.pointee.user, event = run.pointee.count, item = run.pointee.itemCount
+        var source = source(ring, rules), read = item, write = item
+        let plain = UnsafeRawPointer(record).assumingMemoryBound(to: fk_record.self)
+        run.pointee.take(&source, plain, label: label, weight: weight)
+        if verifiesNegatives {
+            run.pointee.settle(event: event, read: &read, write: &write) { !userItems.hasSeen($0, user: user) }
+            run.pointee.settled(items: write)
+        }
+        if stampsUsers { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(record.pointee.position)) }
+        run.pointee.lookUp(kernels, &source, event: event, item: item)
         if run.pointee.isFull { learnRun(keepsTail: true) }
     }
 
+    /// Where the run's events and rows come from, at the trainer's position.
     @inline(__always)
-    private func place(
-        _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, _ userItems: UserItems, _ run: inout EventRun
-    ) {
-        let user = record.pointee.user, item = record.pointee.item, position = record.pointee.position
-        run.set(0, item, itemRows, label: label, weight: weight)
-        var count = 1
-        if negatives > 0 && label > 0 {
-            let word = draws.word(at: position), catalogue = UInt64(record.pointee.catalogue)
-            for number in 0..<negatives {
-                let drawn = draws.item(word, number, of: catalogue)
-                if drawn == item || verifiesNegatives && userItems.hasSeen(drawn, user: user) { continue }
-                run.set(count, drawn, itemRows, label: 0, weight: weight)
-                count &+= 1
-            }
-        }
-        if stampsUsers { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(position)) }
-        let row = userRows.row(user)
-        run.place(query: row.factors, state: row.state, user: user, position: position, itemCount: count)
+    private func source(_ ring: TrainerQueue.View, _ rules: UnsafePointer<fk_rule>) -> fk_source {
+        fk_source(ring, rules, users: userRows, items: itemRows, draws.plain(negatives))
     }
 
-    /// Places the records from `first` on that go into the run and marks what they say of their users, in a loop that
-    /// touches little else: what `place` and the trainer do record by record. For a trainer with this learner alone.
+    /// Places the records from `first` on that go into the run and marks what they say of their users: what `place` and the
+    /// trainer do record by record, but many at a time. For a trainer with this learner alone.
+    /// - Parameters:
+    ///   - visible: records from `first` on that lie in the ring.
+    ///   - plain: the rules once more.
     /// - Returns: how many, up to the first that goes another way.
     @inline(never)
     func placeAll(
-        _ ring: TrainerQueue.View, from first: Int, count: Int, visible: Int, _ rules: UnsafePointer<TypeRule>, _ userItems: UserItems
+        _ ring: TrainerQueue.View, from first: Int, count: Int, visible: Int, _ rules: UnsafePointer<TypeRule>,
+        _ plain: UnsafePointer<fk_rule>, _ userItems: UserItems
     ) -> Int {
         let isDescribed = usersWithAttributes.pointee.load(ordering: .relaxed) + itemsWithAttributes.pointee.load(ordering: .relaxed)
         guard isDescribed == 0 else { return 0 }
-        // In registers while the loop runs.
-        var local = run.pointee, done = 0
+        var source = source(ring, plain), done = 0
         while done < count {
-            let record = ring.record(first &+ done)
-            guard record.pointee.kind == .interaction, record.pointee.featureCount == 0 else { break }
-            if done &+ 2 &* Learner.lookahead < visible {
+            let event = run.pointee.count, item = run.pointee.itemCount
+            let taken = run.pointee.take(&source, from: first &+ done, count: count &- done)
+            if hasDuties(userItems) {
+                settle(ring, from: first &+ done, count: taken, visible: visible &- done, rules, userItems, event: event, item: item)
+            }
+            run.pointee.lookUp(kernels, &source, event: event, item: item)
+            done &+= taken
+            guard run.pointee.isFull else { break }
+            learnRun(keepsTail: true)
+        }
+        return done
+    }
+
+    /// Whether an event asks for more than to be learned.
+    @inline(__always)
+    private func hasDuties(_ userItems: UserItems) -> Bool {
+        verifiesNegatives || stampsUsers || userItems.historyLength > 0 || userItems.seenLimit > 0
+    }
+
+    /// What records that were just placed say of their users, one after the other: leaves out the negatives that a user has
+    /// seen by then, and marks the event's item as seen.
+    @inline(never)
+    private func settle(
+        _ ring: TrainerQueue.View, from first: Int, count: Int, visible: Int, _ rules: UnsafePointer<TypeRule>, _ userItems: UserItems,
+        event firstEvent: Int, item: Int
+    ) {
+        // In registers while the loop runs.
+        var local = run.pointee, event = firstEvent, read = item, write = item
+        for index in 0..<count {
+            let record = ring.record(first &+ index), user = record.pointee.user
+            if index &+ 2 &* Learner.lookahead < visible {
                 // Only an interaction is sure to name a user.
-                let later = ring.record(first &+ done &+ 2 &* Learner.lookahead), soon = ring.record(first &+ done &+ Learner.lookahead)
+                let later = ring.record(first &+ index &+ 2 &* Learner.lookahead), soon = ring.record(first &+ index &+ Learner.lookahead)
                 if later.pointee.kind == .interaction { userItems.prefetch(later.pointee.user) }
                 if soon.pointee.kind == .interaction { userItems.prefetchLists(of: soon.pointee.user) }
             }
             let rule = rules + Int(record.pointee.type)
-            let weight = rule.pointee.weight * record.pointee.weight
-            if weight > 0 {
-                let label = rule.pointee.label(value: record.pointee.value, hasValue: record.pointee.hasValue)
-                place(record, label: label, weight: weight, userItems, &local)
-                if local.isFull {
-                    run.pointee = local
-                    learnRun(keepsTail: true)
-                    local = run.pointee
-                }
+            if rule.pointee.weight * record.pointee.weight > 0 {
+                if verifiesNegatives { local.settle(event: event, read: &read, write: &write) { !userItems.hasSeen($0, user: user) } }
+                if stampsUsers { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(record.pointee.position)) }
+                event &+= 1
             }
             if rule.pointee.marksSeen {
-                userItems.append(record.pointee.item, user: record.pointee.user)
-                userItems.markSeen(record.pointee.item, user: record.pointee.user)
+                userItems.append(record.pointee.item, user: user)
+                userItems.markSeen(record.pointee.item, user: user)
             }
-            done &+= 1
         }
-        run.pointee = local
-        return done
+        if verifiesNegatives { run.pointee.settled(items: write) }
     }
 
     /// Records whose users' lists are asked for ahead.
@@ -111,14 +131,15 @@ extension Learner {
     @inline(never)
     private func mendRun(_ learned: Int) {
         rejected.add(Int(run.pointee.state.rejected), ordering: .relaxed)
+        let batch = run.pointee.batch
         var first = 0
         for index in 0..<learned {
-            let event = run.pointee.event(index), items = first..<first + event.itemCount
-            if items.contains(where: { !run.pointee.scores[$0].isFinite }) {
-                mend(model.users, event.user)
-                for item in items { mend(model.items, run.pointee.ordinals[item]) }
+            let items = first..<first + Int(batch.counts[index])
+            if items.contains(where: { !batch.scores[$0].isFinite }) {
+                mend(model.users, batch.users[index])
+                for item in items { mend(model.items, batch.ordinals[item]) }
             }
-            first += event.itemCount
+            first = items.upperBound
         }
     }
 }

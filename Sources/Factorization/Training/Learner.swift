@@ -100,9 +100,10 @@ final class Learner {
         // Where there are Gram matrices, items are visited by the sweep of those.
         sweptTables = ([model.grams == nil ? model.items : nil, model.histories, model.itemAttributes]).compactMap(\.self)
         movesUser = model.settings.kind == .mf && model.settings.optimizer == .sgd
+        precondition(EventRun.sharesLayout, "a structure lies otherwise in memory than fk_run.h says")
         takesRuns = Learner.takesRuns(model) && !replays
         run = .allocate(capacity: 1)
-        run.initialize(to: EventRun(width: model.width))
+        run.initialize(to: EventRun(width: model.width, isSingle: model.settings.negatives == 0))
         run.pointee.restore(model)
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)

@@ -12,10 +12,10 @@ import CKernels
 ///
 /// logistic and squared loss and bpr take all that remain, warp tries them in this order until one violates the margin.
 struct NegativeDraws {
-    private let seed: UInt64
+    let seed: UInt64
     /// The table in use; columns for the first `covered` items.
-    private var columns: UnsafePointer<AliasTable.Column>?
-    private var covered: UInt64 = 0
+    private(set) var columns: UnsafePointer<AliasTable.Column>?
+    private(set) var covered: UInt64 = 0
     /// Ordinals without an item, at the trainer's position.
     private(set) var holes = HoleMap.View()
 

@@ -45,11 +45,42 @@ final class Prequential: @unchecked Sendable {
 
     /// What is counted, in one piece.
     private struct Tally {
-        var sums = Sums()
-        var lowest = Float.infinity
-        var highest = -Float.infinity
+        /// Sums, least and greatest label; what the alarm has gathered only while C counts.
+        var plain = fk_tally()
         /// Watches the loss of every event.
         var alarm = DriftAlarm()
+
+        init(sums: Sums = Sums(), lowest: Float = .infinity, highest: Float = -.infinity, alarm: DriftAlarm = DriftAlarm()) {
+            self.alarm = alarm
+            plain.lowest = lowest
+            plain.highest = highest
+            plain.batch_limit = UInt32(DriftAlarm.batch)
+            self.sums = sums
+        }
+
+        var sums: Sums {
+            get {
+                Sums(
+                    events: plain.all.0, loss: plain.all.1, comparisons: plain.all.2, wins: plain.all.3, recentEvents: plain.recent.0,
+                    recentLoss: plain.recent.1, recentComparisons: plain.recent.2, recentWins: plain.recent.3)
+            }
+            set {
+                plain.all = (newValue.events, newValue.loss, newValue.comparisons, newValue.wins)
+                plain.recent = (newValue.recentEvents, newValue.recentLoss, newValue.recentComparisons, newValue.recentWins)
+            }
+        }
+
+        /// Counts the first `count` events of a batch; answers how many items they have.
+        mutating func count(_ batch: fk_batch, _ softplus: UnsafePointer<Float>?, count: Int, _ kernels: Kernels) -> Int {
+            var batch = batch, event = 0, item = 0
+            while event < count {
+                plain.batch_sum = alarm.batchSum
+                plain.batch_count = UInt32(alarm.batchCount)
+                event += kernels.count(&plain, Prequential.keep, &batch, event, count - event, &item, softplus)
+                alarm.take(sum: plain.batch_sum, count: Int(plain.batch_count), through: batch.positions[event - 1])
+            }
+            return item
+        }
 
         /// Counts one event by its scores and, where the loss is logistic, ln(1 + exp(score)) of each.
         @inline(__always)
@@ -62,14 +93,11 @@ final class Prequential: @unchecked Sendable {
             func compare(_ other: Float) { wins += other < score ? 1 : other == score ? 0.5 : 0 }
             switch kind {
             case .squared:
-                if lowest <= highest {
-                    let error = Double(min(max(score, lowest), highest)) - Double(label)
-                    loss = error * error
-                } else {
-                    loss = Double((score - label) * (score - label))
-                }
-                lowest = min(lowest, label)
-                highest = max(highest, label)
+                let isFirst = plain.lowest > plain.highest
+                let error = Double(isFirst ? score : min(max(score, plain.lowest), plain.highest)) - Double(label)
+                loss = error * error
+                plain.lowest = min(plain.lowest, label)
+                plain.highest = max(plain.highest, label)
             case .logistic:
                 var sum = Double(softplus[0] - label * score)
                 for index in 1..<max(count, 1) {
@@ -126,25 +154,13 @@ final class Prequential: @unchecked Sendable {
 
     /// Counts the first `count` events of a run; answers how many items they have.
     func record(_ run: EventRun, count: Int) -> Int {
-        // Here rather than in the object while the loop runs: nothing else looks at them meanwhile.
-        var tally = tally, first = 0
-        let scores = run.scores, loss = loss
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: run.itemCount) { floats in
-            let losses = floats.baseAddress!
-            if loss == .logistic { kernels.softplus(scores, run.itemCount, losses) }
-            for index in 0..<count {
-                let event = run.event(index)
-                tally.count(
-                    scores + first, losses + first, label: run.label(first), count: event.itemCount, position: event.position, loss)
-                first &+= event.itemCount
-            }
-        }
-        self.tally = tally
-        return first
+        guard loss == .logistic else { return tally.count(run.batch, nil, count: count, kernels) }
+        kernels.softplus(run.batch.scores, run.itemCount, run.softplus)
+        return tally.count(run.batch, run.softplus, count: count, kernels)
     }
 
     /// All that was gathered. While trainers stand still.
-    var state: PrequentialState { PrequentialState(sums: tally.sums, lowest: tally.lowest, highest: tally.highest, alarm: tally.alarm) }
+    var state: PrequentialState { PrequentialState(sums: tally.sums, lowest: tally.plain.lowest, highest: tally.plain.highest, alarm: tally.alarm) }
 
     /// Goes on after a restored state. Before any thread starts.
     func restore(_ state: PrequentialState) {

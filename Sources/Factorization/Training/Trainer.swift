@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 /// Applies the records of its user shards, in position order: history and counts once, then each model.
@@ -16,6 +17,7 @@ public final class Trainer: @unchecked Sendable {
     private let learnerCount: Int
     private let userItems: Unmanaged<UserItems>
     let rules: UnsafePointer<TypeRule>
+    private let plainRules: UnsafePointer<fk_rule>
     let ring: TrainerQueue.View
     /// The tables that the learners draw negatives from; nil while all draw uniformly.
     private var negativeTables: NegativeTables?
@@ -58,7 +60,7 @@ public final class Trainer: @unchecked Sendable {
         learnerList = .allocate(capacity: learnerCount)
         for (number, learner) in learners.enumerated() { (learnerList + number).initialize(to: .passUnretained(learner)) }
         userItems = .passUnretained(shared.userItems)
-        rules = shared.types.rule(0)
+        (rules, plainRules) = shared.types.allRules
         ring = queue.view
         reservoir = shared.replay
         self.replaysPerEvent = replaysPerEvent
@@ -106,7 +108,7 @@ public final class Trainer: @unchecked Sendable {
                     if learnsRunsAlone {
                         let placed = learnerList[0]._withUnsafeGuaranteedRef { learner in
                             userItems._withUnsafeGuaranteedRef {
-                                learner.placeAll(ring, from: first &+ done, count: end - done, visible: count - done, rules, $0)
+                                learner.placeAll(ring, from: first &+ done, count: end - done, visible: count - done, rules, plainRules, $0)
                             }
                         }
                         learned.store(learned.load(ordering: .relaxed) &+ placed, ordering: .relaxed)
@@ -181,7 +183,7 @@ public final class Trainer: @unchecked Sendable {
                 for number in 0..<learnerCount {
                     learnerList[number]._withUnsafeGuaranteedRef {
                         if $0.joinsRun(record) {
-                            $0.place(record, label: label, weight: weight, userItems: userItems)
+                            $0.place(record, label: label, weight: weight, ring, plainRules, userItems: userItems)
                         } else {
                             $0.finishRun()
                             $0.learn(record, label: label, weight: weight, queue: ring, firstFeature: firstFeature, userItems: userItems)

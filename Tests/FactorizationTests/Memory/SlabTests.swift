@@ -48,6 +48,29 @@ import Testing
         }
     }
 
+    /// A full round's pages may be gathered into huge ones while the next grows: what lies there stays, where it lies.
+    @Test func rowsOutliveTheGatheringOfTheirPages() {
+        let store = SlabStore(rowBytes: 16), count = UInt32(2) << Placement.roundBits
+        var places: [UnsafeMutableRawPointer] = []
+        for ordinal in 0..<count {
+            store.ensure(ordinal)
+            store.address(ordinal).storeBytes(of: mix64(UInt64(ordinal)), as: UInt64.self)
+            if ordinal % 4099 == 0 { places.append(store.address(ordinal)) }
+        }
+        #expect((0..<count).allSatisfy { store.address($0).load(as: UInt64.self) == mix64(UInt64($0)) })
+        #expect(places == stride(from: 0, to: count, by: 4099).map { store.address($0) })
+    }
+
+    /// The first rows of all shards are the oldest and often the busiest: they must not meet in one set of a cache.
+    @Test func firstRowsOfShardsLieInDifferentSets() {
+        for rowBytes in [16, 48, 144, 528] {
+            let store = SlabStore(rowBytes: rowBytes)
+            store.ensure(0)
+            let sets = Set((0..<UInt32(Placement.shardCount)).map { UInt(bitPattern: store.address($0)) / 64 % 64 })
+            #expect(sets.count == 64)
+        }
+    }
+
     @Test(arguments: [true, false])
     func aRowOfATableIsWhatItsColumnsSay(ofAll: Bool) {
         let table = FactorTable(

@@ -1,0 +1,125 @@
+/* Learning many events in one go: what lies between a trainer's queue and its rows, so that nothing of it is done event by
+ * event elsewhere. A batch is filled from the queue (`fk_take`), learned by the kernels' `train` (CKernels.h), and counted
+ * (`fk_count`).
+ */
+#ifndef FK_RUN_H
+#define FK_RUN_H
+#include <stddef.h>
+#include <stdint.h>
+
+/// An event as it lies in a trainer's queue: `TrainingRecord` in Swift.
+typedef struct {
+    uint64_t position;
+    uint32_t user, item;     ///< row ordinals
+    uint32_t catalogue;      ///< items at this position: the range of its negatives
+    float value;
+    float weight;            ///< the event's own importance
+    uint16_t type;
+    uint16_t feature_count;  ///< context features
+    uint8_t kind;
+    uint8_t has_value;
+} fk_record;
+
+/// `kind` of an interaction; all others are left to the caller.
+enum { fk_kind_interaction = 0 };
+
+/// What an event type says of label and importance: `TypeRule` in Swift.
+typedef struct {
+    float label;           ///< where `label_from` says so
+    float weight;          ///< multiplies the event's own; 0 keeps it out of learning
+    int32_t label_from;
+} fk_rule;
+
+enum { fk_label_constant = 0, fk_label_value = 1, fk_label_value_or_constant = 2 };
+
+/// An ordinal's lowest bits are its shard, the next its row in a slab: `Placement` in Swift.
+enum { fk_shard_bits = 6, fk_slab_bits = 12 };
+
+/// Where the rows of a table lie: `Slabs` and `FactorTable` in Swift.
+typedef struct {
+    const uintptr_t *directory;  ///< a word for each round of slabs, released by the sequencer
+    size_t slab_bytes;
+    size_t row_bytes;            ///< of the factors
+    size_t state_offset;         ///< of the states in a slab
+} fk_rows;
+
+/// A column of an alias table: `AliasTable.Column` in Swift.
+typedef struct {
+    uint32_t threshold;
+    uint32_t other;
+} fk_column;
+
+/// Which negatives an event gets: `NegativeDraws` in Swift, which says what the draws mean.
+typedef struct {
+    uint64_t seed;
+    const fk_column *columns;  ///< for the first `covered` items
+    uint64_t covered;
+    const uint64_t *holes;     ///< a bit for each ordinal below `reach`: it has no item
+    uint32_t reach;
+    uint32_t negatives;        ///< draws for each event whose label is positive
+} fk_draws;
+
+/// Where a trainer's events come from and where their rows lie.
+typedef struct {
+    const fk_record *records;  ///< a ring
+    size_t mask;               ///< its length - 1
+    const fk_rule *rules;      ///< by type
+    fk_rows users, items;
+    fk_draws draws;
+} fk_source;
+
+/// Events that wait to be learned, and their items, positives each before its negatives, in the same order; in columns.
+typedef struct {
+    uint32_t event_count;
+    uint32_t item_count;
+    uint32_t limit;       ///< the batch is full when it has so many events and items together
+    /* Of events, room for `limit`. */
+    uint32_t *users;      ///< ordinals
+    uint32_t *counts;     ///< items of each
+    uint64_t *positions;
+    float **queries;      ///< users' rows,
+    fk_row_state **query_states;
+    /* Of items, room for `limit` and the negatives of one event. */
+    uint32_t *ordinals;
+    float *labels;
+    float *weights;       ///< importance; multiplies the error
+    float **factors;      ///< rows,
+    fk_row_state **states;
+    float *scores;        ///< from before the step; filled by `train`
+} fk_batch;
+
+/// Adds up to `count` events of the ring, from number `first` on, to the batch: labels and importances resolved, negatives
+/// drawn, rows not yet looked up. Answers how many of the ring's records that took: up to the one that filled the batch, or to
+/// the first that is no interaction or has context features. One without importance is taken and leaves nothing.
+size_t fk_take(fk_batch *batch, const fk_source *source, size_t first, size_t count);
+
+/// Adds one event.
+void fk_take_one(fk_batch *batch, const fk_source *source, const fk_record *record, float label, float weight);
+
+/// Drops the first `count` events and their `items` items; the others move up.
+void fk_drop(fk_batch *batch, size_t count, size_t items);
+
+/// How a batch is learned, from one call to the next.
+typedef struct {
+    float bias;              ///< w0 without the changes of the last three events
+    float pending[3];        ///< those changes, oldest first: w0 is the sum of all four
+    float bias_rate;
+    float bias_accumulator;  ///< AdaGrad: sum of squared gradients of w0
+    uint32_t placed;         ///< events that lie ready, those of this call first
+    uint32_t distance;       ///< rows are asked for so many events ahead of their step
+    uint32_t fetched;        ///< events whose rows were asked for before this call; out: of those that follow its own
+    uint32_t single;         ///< whether every event has one item alone
+    uint32_t clipped;        ///< out, added to: as in fk_pass
+    uint32_t rejected;
+} fk_run;
+
+/// Sums of prequential metrics: `Prequential` in Swift, which says what they mean.
+typedef struct {
+    double all[4];     ///< events, loss, comparisons, wins
+    double recent[4];  ///< the same with exponential forgetting
+    float lowest, highest;
+    double batch_sum;  ///< losses since the drift alarm last looked,
+    uint32_t batch_count, batch_limit;  ///< their number, and the number at which it looks again
+} fk_tally;
+
+#endif

@@ -1,0 +1,57 @@
+import CKernels
+
+/// What a trainer, its queue and a model's tables look like to C (fk_run.h): the same memory, read there.
+extension fk_source {
+    /// - Precondition: records lie in memory as `fk_record` says, which `EventRun.sharesLayout` tells.
+    init(_ ring: TrainerQueue.View, _ rules: UnsafePointer<fk_rule>, users: FactorRows, items: FactorRows, _ draws: fk_draws) {
+        self.init(
+            records: UnsafeRawPointer(ring.records).assumingMemoryBound(to: fk_record.self), mask: ring.recordMask, rules: rules,
+            users: users.plain, items: items.plain, draws: draws)
+    }
+}
+
+extension FactorRows {
+    var plain: fk_rows {
+        fk_rows(
+            directory: UnsafeRawPointer(slabs.directory).assumingMemoryBound(to: UInt.self), slab_bytes: slabs.slabBytes,
+            row_bytes: factorBytes, state_offset: stateOffset)
+    }
+}
+
+extension NegativeDraws {
+    /// - Parameter negatives: draws for each positive.
+    func plain(_ negatives: Int) -> fk_draws {
+        fk_draws(
+            seed: seed, columns: columns.map { UnsafeRawPointer($0).assumingMemoryBound(to: fk_column.self) }, covered: covered,
+            holes: holes.bits, reach: holes.reach, negatives: UInt32(negatives))
+    }
+}
+
+extension TypeRule {
+    var plain: fk_rule {
+        switch label {
+        case .constant(let label): fk_rule(label: label, weight: weight, label_from: Int32(fk_label_constant))
+        case .value: fk_rule(label: 0, weight: weight, label_from: Int32(fk_label_value))
+        case .valueOr(let label): fk_rule(label: label, weight: weight, label_from: Int32(fk_label_value_or_constant))
+        }
+    }
+}
+
+extension EventRun {
+    /// Whether the structures that C reads lie in memory as it has been told.
+    static var sharesLayout: Bool {
+        func agree<Swift, C>(_ one: PartialKeyPath<Swift>, _ other: PartialKeyPath<C>) -> Bool {
+            MemoryLayout<Swift>.offset(of: one) == MemoryLayout<C>.offset(of: other)
+        }
+        let record = agree(\TrainingRecord.position, \fk_record.position) && agree(\TrainingRecord.user, \fk_record.user)
+            && agree(\TrainingRecord.item, \fk_record.item) && agree(\TrainingRecord.catalogue, \fk_record.catalogue)
+            && agree(\TrainingRecord.value, \fk_record.value) && agree(\TrainingRecord.weight, \fk_record.weight)
+            && agree(\TrainingRecord.type, \fk_record.type) && agree(\TrainingRecord.featureCount, \fk_record.feature_count)
+            && agree(\TrainingRecord.kind, \fk_record.kind) && agree(\TrainingRecord.hasValue, \fk_record.has_value)
+            && MemoryLayout<TrainingRecord>.stride == MemoryLayout<fk_record>.stride
+        let kind = unsafeBitCast(RecordKind.interaction, to: UInt8.self) == UInt8(fk_kind_interaction)
+        let column = agree(\AliasTable.Column.threshold, \fk_column.threshold) && agree(\AliasTable.Column.other, \fk_column.other)
+        let place = Placement.shardBits == UInt32(fk_shard_bits) && Placement.slabBits == UInt32(fk_slab_bits)
+        return record && kind && column && place
+    }
+}
