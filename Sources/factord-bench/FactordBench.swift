@@ -33,6 +33,9 @@ struct FactordBench: ParsableCommand {
     @Flag(help: "Only name the benchmarks.")
     var list = false
 
+    @Option(help: "MiB of rows in the snapshot benchmarks; 2048, with --quick 256 where none are given.")
+    var snapshot: Int?
+
     @Option(help: ArgumentHelp("Measure a running daemon instead of starting one.", valueName: "events,requests[,requests][,pid]"))
     var daemon: String?
 
@@ -52,7 +55,7 @@ struct FactordBench: ParsableCommand {
     }
 
     func run() throws {
-        let plan = Plan(ranks: ranks, isQuick: quick, isLarge: large, daemon: try daemon.map { try DaemonEndpoints($0) })
+        let plan = Plan(ranks: ranks, isQuick: quick, isLarge: large, snapshotMebibytes: snapshot ?? (quick ? 256 : 2048), daemon: try daemon.map { try DaemonEndpoints($0) })
         let chosen = allBenchmarks(plan).filter { benchmark in
             filter.isEmpty || filter.contains { benchmark.name.contains($0) }
         }
@@ -82,7 +85,7 @@ struct FactordBench: ParsableCommand {
         let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + freshnessBenchmarks(plan)
         if plan.daemon != nil { return outside }
         return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
-            + decodingBenchmarks(plan) + outside
+            + decodingBenchmarks(plan) + snapshotBenchmarks(plan) + outside
     }
 
     private func write(_ measurements: [Measurement], to directory: String) throws {

@@ -49,6 +49,8 @@ struct Plan {
     var ranks: [Int]
     var isQuick: Bool
     var isLarge: Bool
+    /// Size of the model in the snapshot benchmarks.
+    var snapshotMebibytes: Int
     /// Measures a daemon that runs already, instead of one that is started.
     var daemon: DaemonEndpoints?
 }

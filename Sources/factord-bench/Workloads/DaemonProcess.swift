@@ -27,8 +27,10 @@ struct DaemonEndpoints {
 final class DaemonProcess {
     let endpoints: DaemonEndpoints
     private let client: RequestClient
+    /// Of a daemon that was started.
+    private(set) var admin: RequestClient?
     private var started: pid_t?
-    private var directory: String?
+    private(set) var directory: String?
 
     /// The model and what surrounds it in a daemon that is started: nothing is left to defaults, so that an engine in process
     /// can be made of the same text.
@@ -44,7 +46,10 @@ final class DaemonProcess {
 
     /// Takes the daemon that the plan names, or starts one with `settings`. One that does not learn receives, decodes, resolves
     /// ids and hands over all the same.
-    init(_ plan: Plan, learns: Bool = true) throws {
+    /// - Parameters:
+    ///   - snapshot: keys of state.snapshot.
+    ///   - deadline: seconds that a call may take.
+    init(_ plan: Plan, learns: Bool = true, snapshot: String = "interval: 0s, on_shutdown: false", deadline: Double = 20) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
             client = try RequestClient(endpoint: endpoints.requests[0].endpoint)
@@ -61,7 +66,7 @@ final class DaemonProcess {
             """
             streams: [{name: bench, endpoint: "\(events)", pattern: pull}]
             requests: {endpoints: ["\(requests)", "\(socket)"]}
-            state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}}
+            state: {directory: "\(directory)", snapshot: {\(snapshot)}}
             log: {level: warning}
 
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
@@ -69,6 +74,7 @@ final class DaemonProcess {
         started = process
         endpoints = try DaemonEndpoints("\(events),\(requests),\(socket),\(process)")
         client = try RequestClient(endpoint: requests, deadlineSeconds: 20)
+        admin = try RequestClient(endpoint: "ipc://\(directory)/admin.sock", deadlineSeconds: deadline)
         _ = try client.call("ping")
     }
 
@@ -98,6 +104,9 @@ final class DaemonProcess {
         return position
     }
 
+    /// What the daemon says of itself.
+    func stats() throws -> JSONTree { try client.call("stats") }
+
     /// Waits until a position is learned.
     func wait(for position: Int, timeout: Double = 120) throws {
         let deadline = MonotonicClock.nanoseconds + Int64(timeout * 1e9)
@@ -118,6 +127,14 @@ private func siblingPath(_ name: String) throws -> String {
     let path = own[...own.lastIndex(of: "/")!] + name
     guard access(String(path), X_OK) == 0 else { throw BenchmarkError("\(path) is missing; build it: swift build -c release --product \(name)") }
     return String(path)
+}
+
+/// Runs a program and waits for its end.
+func run(_ arguments: [String]) throws {
+    let process = try spawn(arguments)
+    var status: Int32 = 0
+    waitpid(process, &status, 0)
+    guard status == 0 else { throw BenchmarkError("\(arguments[0]) ended with status \(status)") }
 }
 
 private func spawn(_ arguments: [String]) throws -> pid_t {
