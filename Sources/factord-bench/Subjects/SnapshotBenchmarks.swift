@@ -44,7 +44,8 @@ private final class FullDaemon {
     init(_ plan: Plan, snapshot: String) throws {
         mebibytes = plan.snapshotMebibytes
         users = mebibytes << 20 / FullDaemon.rowBytes
-        daemon = try DaemonProcess(plan, snapshot: snapshot, deadline: 600)
+        // Without lists, which would grow under load and be taken for memory of the snapshot.
+        daemon = try DaemonProcess(plan, snapshot: snapshot, deadline: 600, changes: ["history.held=0", "history.seen_limit=0"])
         // Everybody once, in the order of their numbers.
         var filled = 0
         let pusher = try Pusher(daemon.endpoints.events)

@@ -49,7 +49,10 @@ final class DaemonProcess {
     /// - Parameters:
     ///   - snapshot: keys of state.snapshot.
     ///   - deadline: seconds that a call may take.
-    init(_ plan: Plan, learns: Bool = true, snapshot: String = "interval: 0s, on_shutdown: false", deadline: Double = 20) throws {
+    ///   - changes: settings that win over all others, as KEY=VALUE.
+    init(
+        _ plan: Plan, learns: Bool = true, snapshot: String = "interval: 0s, on_shutdown: false", deadline: Double = 20, changes: [String] = []
+    ) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
             client = try RequestClient(endpoint: endpoints.requests[0].endpoint)
@@ -70,7 +73,7 @@ final class DaemonProcess {
             log: {level: warning}
 
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
-        let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"])
+        let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"] + changes.flatMap { ["--set", $0] })
         started = process
         endpoints = try DaemonEndpoints("\(events),\(requests),\(socket),\(process)")
         client = try RequestClient(endpoint: requests, deadlineSeconds: 20)
