@@ -33,6 +33,9 @@ struct FactordBench: ParsableCommand {
     @Flag(help: "Only name the benchmarks.")
     var list = false
 
+    @Option(help: "MiB of rows in the snapshot benchmarks; 2048, with --quick 256 where none are given.")
+    var snapshot: Int?
+
     @Option(help: ArgumentHelp("Measure a running daemon instead of starting one.", valueName: "events,requests[,requests][,pid]"))
     var daemon: String?
 
@@ -64,8 +67,8 @@ struct FactordBench: ParsableCommand {
 
     func run() throws {
         let plan = Plan(
-            ranks: ranks, isQuick: quick, isLarge: large, daemon: try daemon.map { try DaemonEndpoints($0) }, events: events,
-            soakSeconds: soak ?? (large ? 600 : quick ? 20 : 60))
+            ranks: ranks, isQuick: quick, isLarge: large, snapshotMebibytes: snapshot ?? (quick ? 256 : 2048),
+            daemon: try daemon.map { try DaemonEndpoints($0) }, events: events, soakSeconds: soak ?? (large ? 600 : quick ? 20 : 60))
         let facts = MachineFacts.all + fact.map { fact in
             let colon = fact.firstIndex(of: ":") ?? fact.endIndex
             return (String(fact[..<colon]), String(fact[colon...].dropFirst().drop { $0 == " " }))
@@ -99,7 +102,8 @@ struct FactordBench: ParsableCommand {
         let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + freshnessBenchmarks(plan) + [soakBenchmark(plan)]
         if plan.daemon != nil { return outside }
         return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
-            + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan) + outside
+            + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan)
+            + snapshotBenchmarks(plan) + outside
     }
 }
 

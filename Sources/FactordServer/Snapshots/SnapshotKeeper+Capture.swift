@@ -43,6 +43,8 @@ extension SnapshotKeeper {
             while let who = capture.next {
                 while !capture.isReady { MonotonicClock.sleep(microseconds: 200) }
                 buffer.reserve(capture.expected)
+                // Until all ids are copied, the sequencer notes what changes, in bounded memory.
+                writer.isPaced = who != .sequencer
                 let pause = ingest.pause(who) { capture.copy(into: buffer) }
                 if who == .everybody { pauses.append(pause) }
                 if capture.isSpoilt { throw .contentRefused(file: writer.path, reason: "counts were rescaled meanwhile") }

@@ -24,8 +24,8 @@ struct IdUndo {
         func contains(_ ordinal: UInt32) -> Bool { ordinal < end && ordinal >= start }
     }
 
-    /// Entries at most: 12 MiB.
-    static let capacity = (12 << 20) / MemoryLayout<Entry>.stride
+    /// Entries at most: 24 MiB, of which a capture touches what it needs.
+    static let capacity = (24 << 20) / MemoryLayout<Entry>.stride
     /// What one record may need: its features, an eviction, an admission.
     static let margin = 4096
 

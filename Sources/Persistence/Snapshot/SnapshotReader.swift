@@ -46,8 +46,10 @@ public final class SnapshotReader {
     public func section(_ name: String) -> SnapshotSection? { sections.first { $0.name == name } }
 
     /// Checks every byte of the file: header and index again, each block, and the checksum of the whole.
-    public func verifyAll() throws(PersistenceError) {
+    /// - Parameter rate: a limit on the speed of reading; nil for none.
+    public func verifyAll(rate: SnapshotWriteRate? = nil) throws(PersistenceError) {
         cached = nil
+        var pace = rate.map { WritePace($0) }
         let headerBytes = try Self.bytes(of: file, at: 0, count: SnapshotFormat.headerSize)
         guard try SnapshotFormat.decodeHeader(headerBytes, file: path) == header else {
             throw .damaged(file: path, offset: 0, what: "the header changed while the file was read")
@@ -55,7 +57,9 @@ public final class SnapshotReader {
         var sum = crc32c(headerBytes[..<(SnapshotFormat.headerSize - 4)])
         for section in sections.indices {
             for index in sections[section].blockChecksums.indices {
-                sum = crc32c(try verifiedBlock(section, index), from: sum)
+                let block = try verifiedBlock(section, index)
+                sum = crc32c(block, from: sum)
+                pace?.wrote(block.count)
             }
         }
         sum = try Self.index(of: file, trailer).withUnsafeBytes { crc32c($0, from: sum) }

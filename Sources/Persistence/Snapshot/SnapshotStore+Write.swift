@@ -20,7 +20,7 @@ extension SnapshotStore {
     ///
     /// - Parameters:
     ///   - expectedSize: bytes to reserve first, so that a full disk shows before the work; 0 reserves nothing.
-    ///   - rate: a limit on the speed of writing; nil for none.
+    ///   - rate: a limit on the speed of writing, half of that of reading back; nil for none.
     ///   - beforeRename: called when the file is good; the place to make the journal durable up to the snapshot's
     ///     position (the write-ahead rule). When it throws, there is no snapshot.
     ///   - body: writes the sections. May throw `contentRefused` to give up.
@@ -46,7 +46,7 @@ extension SnapshotStore {
                 file.dropCache()
                 try file.close()
             }
-            try verify(temporary, header: header, size: size)
+            try verify(temporary, header: header, size: size, rate)
             try beforeRename()
             name = try rename(temporary, position: header.position)
         } catch {
@@ -80,9 +80,11 @@ extension SnapshotStore {
         }
     }
 
-    private func verify(_ path: String, header: SnapshotHeader, size: UInt64) throws(PersistenceError) {
+    private func verify(
+        _ path: String, header: SnapshotHeader, size: UInt64, _ rate: SnapshotWriteRate?
+    ) throws(PersistenceError) {
         let reader = try SnapshotReader(path, fileSystem: fileSystem)
-        try reader.verifyAll()
+        try reader.verifyAll(rate: rate?.times(2))
         guard reader.header == header, reader.size == size else {
             throw .damaged(file: path, offset: 0, what: "reads back differently from what was written")
         }

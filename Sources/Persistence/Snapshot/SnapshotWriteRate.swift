@@ -26,6 +26,12 @@ public struct SnapshotWriteRate: Sendable {
             })
     }
 
+    /// A limit so many times as high.
+    func times(_ factor: UInt64) -> SnapshotWriteRate {
+        let (product, overflows) = bytesPerSecond.multipliedReportingOverflow(by: factor)
+        return SnapshotWriteRate(bytesPerSecond: overflows ? .max : product, now: now, pause: pause)
+    }
+
     /// A limit by another clock, for tests.
     init(bytesPerSecond: UInt64, now: @escaping @Sendable () -> UInt64, pause: @escaping @Sendable (UInt64) -> Void) {
         precondition(bytesPerSecond > 0, "a write rate of zero would never end")

@@ -10,6 +10,8 @@ public final class SnapshotWriter {
     public var path: String { file.path }
     /// Bytes written or buffered so far.
     public private(set) var size: UInt64 = 0
+    /// Whether the rate holds for what is written now; what somebody waits for can go without.
+    public var isPaced = true
 
     private let file: any OpenFile
     private let block: UnsafeMutableRawBufferPointer
@@ -96,7 +98,7 @@ public final class SnapshotWriter {
         sections[sections.count - 1].length += UInt64(filled)
         filled = 0
         try write(bytes)
-        pace?.wrote(bytes.count)
+        if isPaced { pace?.wrote(bytes.count) }
         if size - writebackStart >= Self.writebackStep {
             try guarded { () throws(SystemError) in
                 try file.startWriteback(offset: writebackStart, length: size - writebackStart)

@@ -65,6 +65,8 @@ struct Plan {
     var ranks: [Int]
     var isQuick: Bool
     var isLarge: Bool
+    /// Size of the model in the snapshot benchmarks.
+    var snapshotMebibytes: Int
     /// Measures a daemon that runs already, instead of one that is started.
     var daemon: DaemonEndpoints?
     /// Events that go through ZeroMQ in a round, at most; nil for as many as the size of the run asks for.

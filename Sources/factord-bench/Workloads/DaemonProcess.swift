@@ -27,8 +27,10 @@ struct DaemonEndpoints {
 final class DaemonProcess {
     let endpoints: DaemonEndpoints
     private let client: RequestClient
+    /// Of a daemon that was started.
+    private(set) var admin: RequestClient?
     private var started: pid_t?
-    private var directory: String?
+    private(set) var directory: String?
 
     /// The model and what surrounds it in a daemon that is started: nothing is left to defaults, so that an engine in process
     /// can be made of the same text.
@@ -47,7 +49,13 @@ final class DaemonProcess {
     /// - Parameters:
     ///   - journal: whether it journals what it takes.
     ///   - queue: messages that the daemon's socket holds at most; nil for its default.
-    init(_ plan: Plan, learns: Bool = true, journal: Bool = true, queue: Int? = nil) throws {
+    ///   - snapshot: keys of state.snapshot.
+    ///   - deadline: seconds that a call may take.
+    ///   - changes: settings that win over all others, as KEY=VALUE.
+    init(
+        _ plan: Plan, learns: Bool = true, journal: Bool = true, queue: Int? = nil,
+        snapshot: String = "interval: 0s, on_shutdown: false", deadline: Double = 20, changes: [String] = []
+    ) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
             client = try RequestClient(endpoint: endpoints.requests[0].endpoint)
@@ -64,14 +72,15 @@ final class DaemonProcess {
             """
             streams: [{name: bench, endpoint: "\(events)", pattern: pull\(queue.map { ", high_water_mark: \($0)" } ?? "")}]
             requests: {endpoints: ["\(requests)", "\(socket)"]}
-            state: {directory: "\(directory)", snapshot: {interval: 0s, on_shutdown: false}, journal: {enabled: \(journal)}}
+            state: {directory: "\(directory)", snapshot: {\(snapshot)}, journal: {enabled: \(journal)}}
             log: {level: error}
 
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
-        let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"])
+        let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"] + changes.flatMap { ["--set", $0] })
         started = process
         endpoints = try DaemonEndpoints("\(events),\(requests),\(socket),\(process)")
         client = try RequestClient(endpoint: requests, deadlineSeconds: 20)
+        admin = try RequestClient(endpoint: "ipc://\(directory)/admin.sock", deadlineSeconds: deadline)
         _ = try client.call("ping")
     }
 
@@ -124,6 +133,14 @@ private func siblingPath(_ name: String) throws -> String {
     let path = own[...own.lastIndex(of: "/")!] + name
     guard access(String(path), X_OK) == 0 else { throw BenchmarkError("\(path) is missing; build it: swift build -c release --product \(name)") }
     return String(path)
+}
+
+/// Runs a program and waits for its end.
+func run(_ arguments: [String]) throws {
+    let process = try spawn(arguments)
+    var status: Int32 = 0
+    waitpid(process, &status, 0)
+    guard status == 0 else { throw BenchmarkError("\(arguments[0]) ended with status \(status)") }
 }
 
 private func spawn(_ arguments: [String]) throws -> pid_t {

@@ -72,7 +72,7 @@ import Testing
         try second.restore(from: state)
         GateDriver(second, steps[next...], seed: seed + 2).finish()
         #expect(second.windowEnd == nil)
-        #expect(whole.evictions > 20, "\(whole.evictions)")
+        #expect(whole.evictions > 10, "\(whole.evictions)")
         #expect(second.witness(0) == whole.witness(0))
         #expect(differences(MemoryState(second), MemoryState(whole)) == [])
         first.finish()

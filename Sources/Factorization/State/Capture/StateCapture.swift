@@ -125,14 +125,16 @@ public final class StateCapture {
         case .ids(let side, let bands): copyIds(side, bands, buffer)
         case .sightings(let range): copySightings(range, buffer)
         case .lists(let users):
-            // With users who came meanwhile: what a shard's budget leaves out depends on all of its lists.
-            let all = users.lowerBound..<max(users.upperBound, engine.users.count)
+            // With users who came meanwhile: what a shard's budget leaves out depends on all of its lists. Not without end.
+            let all = users.lowerBound..<max(users.upperBound, min(engine.users.count, 2 * head.counts[0] + RowBlock.band))
             goOn(copyLists(all, buffer), in: all) { .lists($0) }
         case .attributes(let side, let range): goOn(copyAttributes(side, range, buffer), in: range) { .attributes(side: side, $0) }
         case .replay(let shard): copyReplay(shard, buffer)
         case .rows(let model, let group, let blocks): copyRows(model, group, blocks, buffer)
         case .globals(let model): copyGlobals(model, buffer)
         }
+        // The first piece is copied while the sequencer works.
+        guard who(piece) != .nobody else { return }
         isSpoilt = engine.shared.undo.pointee.isSpoilt
         if next != .sequencer { engine.shared.undo.pointee.relax() }
         guard who(piece) == .everybody else { return }

@@ -28,13 +28,12 @@ extension Engine {
 
 extension ReplayWindow {
     /// Counts an interaction in the sums of a model, each part where the row takes it now.
-    func count(_ number: Int, user: UInt32, item: UInt32, _ position: UInt64, _ model: Model) {
+    func count(_ number: Int, user: UInt32, item: UInt32, _ position: UInt64) {
         let shard = Placement.shard(user)
-        let groups = model.groups.map(\.name)
-        if !hasRow(number, groups.firstIndex(of: "users")!, user, shard: shard, position) {
+        if !hasRow(number, groups[number].users, user, shard: shard, position) {
             bases[number].add(Witness.mix(position, user), user: RowBlock.of(user))
         }
-        if !hasRow(number, groups.firstIndex(of: "items")!, item, shard: shard, position) {
+        if !hasRow(number, groups[number].items, item, shard: shard, position) {
             bases[number].add(Witness.mix(position, item), item: RowBlock.of(item))
         }
     }

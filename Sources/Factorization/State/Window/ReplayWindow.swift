@@ -34,6 +34,9 @@ final class ReplayWindow: @unchecked Sendable {
     /// Trainers that have passed the window. Under the lock.
     private var passed: [Bool]
     let saver = RowSaver()
+    /// The groups of each model, and the stores of each group: asked for with every row.
+    let groups: [RowGroups]
+    let stores: [[[SlabStore]]]
     /// The models' sums. Set by the engine.
     var bases: [WitnessBase] = []
     /// What is to be done when the window ends. Set by the engine.
@@ -54,6 +57,8 @@ final class ReplayWindow: @unchecked Sendable {
             case .rows: rows[Int(entry.model)][Int(entry.group)] += entry.range.map { _ in Int32(number) }
             }
         }
+        groups = models.map(RowGroups.init)
+        stores = models.map { model in model.groups.indices.map { model.stores(of: $0).map(\.store) } }
         rowPieces = rows
         listPieces = lists
         replayPieces = replay
@@ -135,13 +140,33 @@ final class ReplayWindow: @unchecked Sendable {
             for (number, model) in models.enumerated() {
                 for (group, entry) in model.groups.enumerated() where entry.side == "\(side)" {
                     guard let piece = rowPiece(number, group, ordinal), position < pieces[piece].sequenced else { continue }
-                    saver.save(model.stores(of: group), ordinal, model.kernels)
+                    saver.save(stores[number][group], ordinal, model.kernels)
                 }
             }
             makeReady()
             saver.putBack()
         }
         if done == nil { makeReady() }
+    }
+}
+
+/// The numbers of a model's groups of rows.
+struct RowGroups {
+    let users: Int
+    let items: Int
+    let contexts: Int
+    let histories: Int?
+    let userAttributes: Int
+    let itemAttributes: Int
+
+    init(_ model: Model) {
+        let names = model.groups.map(\.name)
+        users = names.firstIndex(of: "users")!
+        items = names.firstIndex(of: "items")!
+        contexts = names.firstIndex(of: "contexts")!
+        histories = names.firstIndex(of: "histories")
+        userAttributes = names.firstIndex(of: "attributes/users")!
+        itemAttributes = names.firstIndex(of: "attributes/items")!
     }
 }
 
@@ -156,9 +181,9 @@ final class RowSaver {
         floats.removeAll(keepingCapacity: true)
     }
 
-    func save(_ stores: [(name: String, store: SlabStore)], _ ordinal: UInt32, _ kernels: Kernels) {
+    func save(_ stores: [SlabStore], _ ordinal: UInt32, _ kernels: Kernels) {
         self.kernels = kernels
-        for (_, store) in stores {
+        for store in stores {
             let address = store.address(ordinal).assumingMemoryBound(to: Float.self), count = store.rowBytes / 4, start = floats.count
             floats.append(contentsOf: repeatElement(0, count: count))
             floats.withUnsafeMutableBufferPointer { kernels.copy($0.baseAddress! + start, address, count) }

@@ -4,7 +4,7 @@ import Synchronization
 /// A trainer within a `ReplayWindow`: record by record, each part only where it is not yet.
 extension Trainer {
     /// Records between two moments at which another trainer may work.
-    private static let recordsAlone = 64
+    private static let recordsAlone = 512
 
     /// What `drain` does while the window is open, and what is left for it when it ends meanwhile.
     func drain(through window: ReplayWindow, limit: Int) -> Int {
@@ -86,7 +86,7 @@ extension Trainer {
             shared.userItems.append(record.pointee.item, user: user)
             shared.userItems.markSeen(record.pointee.item, user: user)
         }
-        for number in learners.indices { window.count(number, user: user, item: record.pointee.item, position, learners[number].model) }
+        for number in learners.indices { window.count(number, user: user, item: record.pointee.item, position) }
         learned.store(learned.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
     }
 
@@ -114,9 +114,9 @@ extension Trainer {
         for (number, learner) in learners.enumerated() {
             let model = learner.model
             window.saver.begin()
-            learner.forEachRow(of: record, ring, firstFeature: firstFeature, userItems: shared.userItems, replay: replay) { group, ordinal in
+            learner.forEachRow(of: record, window.groups[number], ring, firstFeature: firstFeature, userItems: shared.userItems, replay: replay) { group, ordinal in
                 if window.hasRow(number, group, ordinal, shard: shard, position) {
-                    window.saver.save(model.stores(of: group), ordinal, model.kernels)
+                    window.saver.save(window.stores[number][group], ordinal, model.kernels)
                 }
             }
             let globals = window.hasGlobals(number, shard: shard, position) ? (model.globalState, learner.prequential.state) : nil
@@ -136,23 +136,22 @@ extension Trainer {
     private func evict(user: UInt32, _ position: UInt64, _ window: ReplayWindow) {
         if !window.hasLists(user, position) { shared.userItems.clear(user) }
         if !window.hasAttributes(ofUser: true, user, position) { shared.attributes.users.clear(user) }
-        for (number, learner) in learners.enumerated() where !window.hasRow(number, 0, user, shard: Placement.shard(user), position) {
+        for (number, learner) in learners.enumerated()
+        where !window.hasRow(number, window.groups[number].users, user, shard: Placement.shard(user), position) {
             learner.forget(user: user)
         }
     }
 
     private func evict(item: UInt32, _ position: UInt64, _ window: ReplayWindow) {
-        for (number, learner) in learners.enumerated() where !hasItem(number, learner.model, item, position, window, "items") { learner.leave(item) }
+        func has(_ number: Int, _ group: Int?) -> Bool {
+            group.map { window.hasRow(number, $0, item, shard: Placement.shard(item), position) } ?? true
+        }
+        for (number, learner) in learners.enumerated() where !has(number, window.groups[number].items) { learner.leave(item) }
         if !window.hasAttributes(ofUser: false, item, position) { shared.attributes.items.clear(item) }
         for (number, learner) in learners.enumerated() {
-            if !hasItem(number, learner.model, item, position, window, "items") { learner.model.items.clear(item) }
-            if !hasItem(number, learner.model, item, position, window, "histories") { learner.model.histories?.clear(item) }
+            if !has(number, window.groups[number].items) { learner.model.items.clear(item) }
+            if !has(number, window.groups[number].histories) { learner.model.histories?.clear(item) }
         }
-    }
-
-    private func hasItem(_ number: Int, _ model: Model, _ item: UInt32, _ position: UInt64, _ window: ReplayWindow, _ name: String) -> Bool {
-        guard let group = model.groups.firstIndex(where: { $0.name == name }) else { return true }
-        return window.hasRow(number, group, item, shard: Placement.shard(item), position)
     }
 }
 
@@ -160,29 +159,27 @@ extension Learner {
     /// Calls `body` with every row that learning a record may step: the group's number and the ordinal. Some more than it will,
     /// and some twice.
     fileprivate func forEachRow(
-        of record: UnsafeMutablePointer<TrainingRecord>, _ queue: TrainerQueue.View, firstFeature: Int, userItems: UserItems,
-        replay: UInt64?, _ body: (Int, UInt32) -> Void
+        of record: UnsafeMutablePointer<TrainingRecord>, _ groups: RowGroups, _ queue: TrainerQueue.View, firstFeature: Int,
+        userItems: UserItems, replay: UInt64?, _ body: (Int, UInt32) -> Void
     ) {
-        let names = model.groups.map(\.name)
-        func group(_ name: String) -> Int { names.firstIndex(of: name)! }
-        let user = record.pointee.user, users = group("users"), items = group("items")
-        body(users, user)
+        let user = record.pointee.user
+        body(groups.users, user)
         if let list = model.attributes.users[user] {
-            for index in 0..<list.count { body(group("attributes/users"), list[index].ordinal) }
+            for index in 0..<list.count { body(groups.userAttributes, list[index].ordinal) }
         }
         func item(_ ordinal: UInt32) {
-            body(items, ordinal)
+            body(groups.items, ordinal)
             guard let list = model.attributes.items[ordinal] else { return }
-            for index in 0..<list.count { body(group("attributes/items"), list[index].ordinal) }
+            for index in 0..<list.count { body(groups.itemAttributes, list[index].ordinal) }
         }
         item(record.pointee.item)
         let word = replay ?? draws.word(at: record.pointee.position), catalogue = UInt64(record.pointee.catalogue)
         for number in 0..<(catalogue > 0 ? negatives : 0) { item(draws.item(word, number, of: catalogue)) }
-        for index in 0..<Int(record.pointee.featureCount) { body(group("contexts"), queue.feature(firstFeature &+ index).ordinal) }
-        guard model.histories != nil else { return }
+        for index in 0..<Int(record.pointee.featureCount) { body(groups.contexts, queue.feature(firstFeature &+ index).ordinal) }
+        guard let histories = groups.histories else { return }
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: max(model.settings.history.length, 1)) { history in
             let count = userItems.history(of: user, into: history)
-            for index in 0..<count { body(group("histories"), history[index]) }
+            for index in 0..<count { body(histories, history[index]) }
         }
     }
 }

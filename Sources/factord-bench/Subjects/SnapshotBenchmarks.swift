@@ -1,0 +1,150 @@
+import CYardstick
+import Glibc
+import LinuxSystem
+import StreamTools
+import Synchronization
+
+/// Snapshots of a large model: what learning and answering feel of one under full load, and how fast one is written at all.
+func snapshotBenchmarks(_ plan: Plan) -> [Benchmark] {
+    let size = "\(plan.snapshotMebibytes) MiB"
+    return [
+        Benchmark(
+            "snapshot/under load/\(size)",
+            [
+                Metric(name: "events, whole", unit: "%"), Metric(name: "events, worst 100 ms", unit: "%"),
+                Metric(name: "pause p50", unit: "ms", isRate: false), Metric(name: "pause p99.9", unit: "ms", isRate: false),
+                Metric(name: "pause max", unit: "ms", isRate: false), Metric(name: "extra memory", unit: "MiB", isRate: false),
+                Metric(name: "score p99, times idle", unit: "×", isRate: false), Metric(name: "seconds", unit: "s", isRate: false),
+            ], isOnce: true
+        ) {
+            let daemon = try FullDaemon(plan, snapshot: "interval: 0s, on_shutdown: false, mode: gates, rate: 64MiB")
+            return Prepared(sides: [Side(name: "gates") { try daemon.measureUnderLoad() }], notes: ["rows": Double(daemon.users)])
+        },
+        Benchmark("snapshot/unlimited/\(size)", [Metric(name: "rate", unit: "MB/s"), Metric(name: "longest pause", unit: "ms", isRate: false)]) {
+            let gates = try FullDaemon(plan, snapshot: "interval: 0s, on_shutdown: false, mode: gates, rate: 0, keep: 1")
+            let exact = try FullDaemon(plan, snapshot: "interval: 0s, on_shutdown: false, mode: deterministic, rate: 0, keep: 1")
+            return Prepared(sides: [
+                Side(name: "gates") { try gates.measureAlone() }, Side(name: "deterministic") { try exact.measureAlone() },
+                Side(name: "dd oflag=direct conv=fsync") { try gates.measureCopy() },
+            ])
+        },
+    ]
+}
+
+/// A daemon whose users take so many bytes of rows.
+private final class FullDaemon {
+    let daemon: DaemonProcess
+    let users: Int
+    private let events: [yard_event]
+    private let mebibytes: Int
+    private static let items: UInt32 = 10_000
+    /// Factors of rank 32 and a row's state.
+    private static let rowBytes = 144
+
+    init(_ plan: Plan, snapshot: String) throws {
+        mebibytes = plan.snapshotMebibytes
+        users = mebibytes << 20 / FullDaemon.rowBytes
+        // Without lists, which would grow under load and be taken for memory of the snapshot.
+        daemon = try DaemonProcess(plan, snapshot: snapshot, deadline: 600, changes: ["history.held=0", "history.seen_limit=0"])
+        // Everybody once, in the order of their numbers.
+        var filled = 0
+        let pusher = try Pusher(daemon.endpoints.events)
+        while filled < users {
+            let count = min(1 << 20, users - filled)
+            let part = (0..<count).map { yard_event(user: UInt32(filled + $0), item: UInt32(filled + $0) % FullDaemon.items, label: 1) }
+            try pusher.send(Messages(.columnar, part[...], valued: false))
+            filled += count
+            try daemon.wait(for: filled, timeout: 600)
+        }
+        var number: UInt32 = 1
+        let most = UInt32(users)
+        events = (0..<1 << 18).map { _ in
+            number = number &* 1_664_525 &+ 1_013_904_223
+            return yard_event(user: UInt32(UInt64(number) * UInt64(most) >> 32), item: (number >> 8) % FullDaemon.items, label: 1)
+        }
+    }
+
+    /// Percent of the events a second of before, over the snapshot and in its worst window; pauses; memory; answers.
+    func measureUnderLoad() throws -> [Double] {
+        let messages = Messages(.columnar, events[...], valued: false)
+        let asker = try Asker(daemon.endpoints.requests[0].endpoint)
+        // More than it can take: it is always at its limit.
+        let load = try Load(daemon.endpoints.events, messages, timesPerSecond: 1000)
+        return try withExtendedLifetime(load) {
+            MonotonicClock.sleep(microseconds: 2_000_000)
+            let end = MonotonicClock.nanoseconds + 3_000_000_000
+            let before = try watch(asker) { MonotonicClock.nanoseconds >= end }
+            let order = SnapshotOrder(daemon.admin)
+            let thread = try SystemThread(name: "snapshot") { order.run() }
+            let during = try watch(asker) { order.isDone }
+            thread.join()
+            if let failure = order.failure { throw BenchmarkError("no snapshot: \(failure)") }
+            guard let report = try daemon.stats()["snapshot"] else { throw BenchmarkError("stats tell nothing of snapshots") }
+            func number(_ key: String) -> Double { report[key]?.number ?? .nan }
+            return [
+                100 * during.rate / before.rate, 100 * during.worst / before.rate, number("pause_p50_ms"), number("pause_p999_ms"),
+                number("pause_ms"), Double(max(during.memory - before.memory, 0)) / 0x1p20, during.p99 / before.p99, number("seconds"),
+            ]
+        }
+    }
+
+    private struct Watched {
+        var rate = 0.0, worst = Double.infinity, p99 = 0.0, memory = 0
+    }
+
+    /// Looks at position and memory every 100 ms, and asks in between, until it is over.
+    private func watch(_ asker: Asker, until isOver: () -> Bool) throws -> Watched {
+        let request = Array(#"{"jsonrpc":"2.0","id":1,"method":"score","params":{"user":7,"items":[1,2,3,4,5,6,7,8,9,10]}}"#.utf8)
+        var result = Watched(), times: [Double] = []
+        let start = MonotonicClock.nanoseconds, first = try daemon.position()
+        var windowStart = start, windowPosition = first
+        while !isOver() {
+            if MonotonicClock.nanoseconds - windowStart >= 100_000_000 {
+                let position = try daemon.position(), end = MonotonicClock.nanoseconds
+                result.worst = min(result.worst, Double(position - windowPosition) * 1e9 / Double(end - windowStart))
+                (windowStart, windowPosition) = (end, position)
+                result.memory = max(result.memory, daemon.endpoints.process.map { ResidentMemory.bytes(of: $0) } ?? 0)
+            }
+            times.append(try asker.ask(request))
+            MonotonicClock.sleep(microseconds: 500)
+        }
+        result.rate = Double(try daemon.position() - first) * 1e9 / Double(MonotonicClock.nanoseconds - start)
+        times.sort()
+        result.p99 = times.isEmpty ? 0 : times[min(times.count - 1, times.count * 99 / 100)]
+        return result
+    }
+
+    /// Megabytes a second of a snapshot while nothing else is going on, and the longest pause.
+    func measureAlone() throws -> [Double] {
+        let written = try daemon.admin?.call("snapshot")
+        guard let bytes = written?["bytes"]?.number, let seconds = written?["seconds"]?.number, let pause = written?["pause_ms"]?.number else {
+            throw BenchmarkError("the daemon says nothing of its snapshot")
+        }
+        return [bytes / seconds / 1e6, pause]
+    }
+
+    /// Megabytes a second of `dd` of as many bytes beside the snapshots, past the page cache.
+    func measureCopy() throws -> [Double] {
+        let file = "\(daemon.directory ?? "/tmp")/copy", blocks = max(1, mebibytes / 4), start = MonotonicClock.nanoseconds
+        defer { unlink(file) }
+        try run(["/bin/dd", "if=/dev/zero", "of=\(file)", "bs=4M", "count=\(blocks)", "oflag=direct", "conv=fsync", "status=none"])
+        return [Double(blocks << 22) * 1e3 / Double(MonotonicClock.nanoseconds - start), 0]
+    }
+}
+
+/// Has a daemon write a snapshot, on a thread of its own.
+private final class SnapshotOrder: @unchecked Sendable {
+    // Sendable by hand: the client is used by `run` alone, and `failure` is read after its thread has ended.
+    private let client: RequestClient?
+    private let done = Atomic<Bool>(false)
+    private(set) var failure: String?
+
+    init(_ client: RequestClient?) { self.client = client }
+
+    var isDone: Bool { done.load(ordering: .acquiring) }
+
+    func run() {
+        do { _ = try client?.call("snapshot") } catch { failure = "\(error)" }
+        done.store(true, ordering: .releasing)
+    }
+}
