@@ -103,7 +103,7 @@ private final class FullDaemon {
                 let position = try daemon.position(), end = MonotonicClock.nanoseconds
                 result.worst = min(result.worst, Double(position - windowPosition) * 1e9 / Double(end - windowStart))
                 (windowStart, windowPosition) = (end, position)
-                result.memory = max(result.memory, daemon.endpoints.process.map { ResidentMemory.bytes(of: $0) } ?? 0)
+                result.memory = max(result.memory, daemon.endpoints.process.flatMap { ResidentMemory.bytes(of: "\($0)") } ?? 0)
             }
             times.append(try asker.ask(request))
             MonotonicClock.sleep(microseconds: 500)
