@@ -71,7 +71,7 @@ let package = Package(
         .executableTarget(
             name: "factorctl",
             dependencies: [
-                "FactordServer", "Factorization", "StreamTools", "WireFormats", "ZeroMQ", "LinuxSystem",
+                "FactordServer", "Factorization", "Persistence", "StreamTools", "WireFormats", "ZeroMQ", "LinuxSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: memorySafe),
@@ -93,7 +93,7 @@ let package = Package(
         .testTarget(name: "StreamToolsTests", dependencies: ["StreamTools", "WireFormats", "Factorization", "ZeroMQ", "LinuxSystem", "CZlib"], swiftSettings: strict),
         .testTarget(
             name: "FactordServerTests",
-            dependencies: ["FactordServer", "Factorization", "WireFormats", "Persistence"], swiftSettings: strict),
+            dependencies: ["FactordServer", "Factorization", "WireFormats", "Persistence", "LinuxSystem"], swiftSettings: strict),
         .testTarget(
             name: "DaemonTests",
             dependencies: ["ZeroMQ", "StreamTools", "WireFormats", "LinuxSystem", "factord", "factorctl"], exclude: ["Python"],

@@ -64,7 +64,11 @@ final class Daemon {
         let admin = RequestServer(
             name: "admin", endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,
             gate: adminGate, log: log
-        ) { AdminMethods(keeper: keeper) }
+        ) {
+            AdminMethods(
+                keeper: keeper,
+                eraser: Eraser(engine: engine, ids: ids, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters))
+        }
 
         let context = context
         let receivers = try (0..<receiverCount).map { number throws(SystemError) in

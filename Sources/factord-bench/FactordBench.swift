@@ -85,7 +85,7 @@ struct FactordBench: ParsableCommand {
         let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + freshnessBenchmarks(plan)
         if plan.daemon != nil { return outside }
         return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
-            + decodingBenchmarks(plan) + snapshotBenchmarks(plan) + outside
+            + decodingBenchmarks(plan) + snapshotBenchmarks(plan) + journalBenchmarks(plan) + outside
     }
 
     private func write(_ measurements: [Measurement], to directory: String) throws {

@@ -1,4 +1,5 @@
 import Foundation
+import StreamTools
 import Testing
 
 /// Python's own ZeroMQ against the daemon, as people will use it.
@@ -29,5 +30,31 @@ struct PythonTests {
         #expect(ending == .exited(0), "\(client.standardError)\n\(daemon.log)")
         #expect(client.standardOutput.contains("all answers were right"))
         #expect(try daemon.stop() == .exited(0))
+    }
+
+    @Test(
+        "The publisher to take along delivers all, once, while the daemon is killed and comes back",
+        .enabled(if: PythonTests.interpreter != nil, "no python3 here can import zmq; Deploy/dependencies installs it"))
+    func acknowledged() throws {
+        var root = URL(fileURLWithPath: #filePath)
+        for _ in 0..<3 { root.deleteLastPathComponent() }
+        let daemon = try DaemonProcess(AcknowledgedTests.settings)
+        let file = daemon.folder + "/events.jsonl", count = 60_000
+        try (0..<count).map { #"{"user":"u\#($0 % 300)","item":"i\#($0)"}"# }.joined(separator: "\n").write(toFile: file, atomically: true, encoding: .utf8)
+        let command = "exec \(try #require(PythonTests.interpreter)) \(root.path)/Deploy/clients/publish_acknowledged.py \(daemon.events) python < \(file)"
+        let publisher = try RunningProgram("/bin/sh", ["-c", command], logs: daemon.folder)
+        for _ in 0..<3 {
+            usleep(300_000)
+            try daemon.kill()
+            try daemon.start()
+        }
+        #expect(try publisher.wait(seconds: 120) == .exited(0), "\(publisher.standardError)")
+        let answers = publisher.standardOutput.split(separator: "\n")
+        #expect(answers.count == count / 100)
+        #expect(answers.allSatisfy { $0.contains(#""ok""#) || $0.contains(#""duplicate""#) })
+        try daemon.kill()
+        try daemon.start()
+        #expect(try daemon.stats()["events"]?["accepted"]?.integer == count)
+        #expect(try daemon.stats()["tables"]?["items"]?.integer == count)
     }
 }

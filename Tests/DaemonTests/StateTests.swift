@@ -25,13 +25,15 @@ struct StateTests {
         #expect(try daemon.position() == 5000)
         #expect(try daemon.opinion(of: users, items: items) == before)
 
+        // Positions that the killed process may have told are given to nothing else.
         try sender.deliver(eventsJSON(5000..<6000))
-        try daemon.wait(for: 6000)
-        let later = try daemon.opinion(of: users, items: items)
-        #expect(later != before)
+        let isLearned = try eventually { try daemon.stats()["events"]?["accepted"]?.integer == 1000 }
+        #expect(isLearned)
+        let later = try daemon.opinion(of: users, items: items), position = try daemon.position()
+        #expect(later != before && position > 6000)
         // And a clean stop saves what no snapshot held yet.
         try daemon.restart()
-        #expect(try daemon.position() == 6000)
+        #expect(try daemon.position() == position)
         #expect(try daemon.opinion(of: users, items: items) == later)
     }
 
@@ -91,7 +93,8 @@ struct StateTests {
 
     @Test("Any byte of the newest snapshot flipped: reported, set aside, and the one before is used")
     func flippedByte() throws {
-        let daemon = try DaemonProcess(["state.snapshot.on_shutdown=false"])
+        // Without a journal, which would make up for what the older snapshot lacks.
+        let daemon = try DaemonProcess(["state.snapshot.on_shutdown=false", "state.journal.enabled=false"])
         let sender = try daemon.sender()
         try sender.deliver(eventsJSON(0..<1000))
         try daemon.wait(for: 1000)

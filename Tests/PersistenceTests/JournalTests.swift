@@ -39,7 +39,7 @@ struct JournalTests {
         #expect(bench.journal.durableNumber == 0)
         bench.turn(after: 1)
         #expect(bench.journal.durableNumber == 2)
-        #expect(disk.state.withLock { $0.log }.filter { $0.hasPrefix("syncdata") }.count == 1)
+        #expect(disk.log.filter { $0.hasPrefix("syncdata") }.count == 1)
         // Nobody waits: the interval decides.
         bench.append()
         bench.turn(after: 500_000_000)
@@ -157,6 +157,27 @@ struct JournalTests {
         #expect(bench.journal.durableNumber == 901)
     }
 
+    @Test("a start after a crash cuts the torn tail and gives reserved space back")
+    func reservedSpace() throws {
+        let disk = MemoryFileSystem()
+        let bench = try JournalBench(disk)
+        bench.append(20)
+        bench.append(20, commit: false)
+        bench.turn(after: 1_000_000_000)
+        let name = try #require(disk.segments.first)
+        var content = try #require(disk.content(name))
+        #expect(content.count == JournalBench.settings.segmentBytes)
+        let end = try #require(content.lastIndex { $0 != 0 })
+        content[end] ^= 1
+        disk.setContent(name, content)
+        let after = disk.afterKill()
+        let again = try JournalBench(after)
+        #expect(again.scan.lastNumber == 39 && again.scan.tornTail?.file == name)
+        let cut = try #require(after.content(name))
+        #expect(UInt64(cut.count) == again.scan.tornTail?.offset && cut == Array(content[..<cut.count]))
+        withExtendedLifetime(bench) {}
+    }
+
     @Test("empty starts leave no segments behind")
     func emptyStarts() throws {
         let disk = MemoryFileSystem()
@@ -200,14 +221,14 @@ struct JournalTests {
         let disk = MemoryFileSystem()
         let bench = try JournalBench(disk)
         bench.append(100)
-        disk.setFaults(.init(syncFails: true))
+        disk.setFaults(.failingSyncs)
         bench.append(30)
         #expect(bench.journal.durableNumber == 100)
         guard case .degraded(.system(let error)) = bench.journal.health else {
             Issue.record("a failed sync went unnoticed")
             return
         }
-        #expect(error.call == "sync" && bench.append() == nil)
+        #expect(error.call == "syncdata" && bench.append() == nil)
         bench.journal.tryToHeal()
         bench.turn()
         #expect(bench.journal.health != .good && bench.journal.durableNumber == 100)
@@ -227,7 +248,7 @@ struct JournalTests {
         let disk = MemoryFileSystem()
         let bench = try JournalBench(disk)
         bench.append(10)
-        disk.setFaults(.init(syncFails: true))
+        disk.setFaults(.failingSyncs)
         let before = bench.position
         for _ in 0..<300 where bench.append() == nil { bench.turn() }
         bench.commit()
@@ -239,7 +260,7 @@ struct JournalTests {
         #expect(bench.journal.health == .good && hole.numbers.lowerBound == 11 && hole.positions?.lowerBound == before + 1)
         #expect(!bench.journal.isDurable(11) && !bench.journal.isDurable(hole.numbers.upperBound))
         #expect(bench.journal.isDurable(10) && bench.journal.isDurable(hole.numbers.upperBound + 1))
-        let after = disk.lostUnsynced()
+        let after = disk.withoutUnsynced()
         let again = try JournalBench(after)
         #expect(again.scan.holes == [hole])
         let numbers = try journalRecords(after).map(\.number)

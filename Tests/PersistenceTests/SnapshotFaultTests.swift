@@ -23,7 +23,7 @@ struct SnapshotFaultTests {
         disk.setFaults(.init())
         let store = try SnapshotStore(directory: "d", retained: 2, fileSystem: disk)
         try SnapshotStoreTests.write(store, 3, expectedSize: 9000)
-        return disk.operations
+        return disk.calls
     }
 
     @Test("any one call may fail: older snapshots stay, a reported success is a good snapshot, the next attempt works",
@@ -136,7 +136,7 @@ struct SnapshotFaultTests {
     func failedSync() throws {
         let disk = try prepared()
         let store = try SnapshotStore(directory: "d", retained: 2, fileSystem: disk)
-        disk.setFaults(.init(syncFails: true))
+        disk.setFaults(.failingSyncs)
         for position in [UInt64(3), 3, 4] {
             #expect(throws: PersistenceError.self) { try SnapshotStoreTests.write(store, position) }
         }

@@ -49,24 +49,19 @@ final class Recovery {
     }
 
     func run() throws -> RecoveredState {
-        let hasSnapshot = try takeUpSnapshot()
+        try takeUpSnapshot()
         let settings = configuration.state.journal.settings
         var journal: Journal?
         var needsSnapshot = false
+        var floor: UInt64 = 0
         if configuration.state.journal.enabled || Recovery.holdsSegments(configuration.state.journal.directory) {
             let opened = try Journal.open(
                 directory: configuration.state.journal.directory, settings: settings, configuration: Array(wanted.utf8),
                 verifyAfter: snapshotPosition)
             let scan = opened.scan
             tell(scan)
-            try replay(opened.journal, scan, hasSnapshot: hasSnapshot)
-            let floor = max(scan.positionFloor, engine.sequencer.lastPosition)
-            if floor > engine.sequencer.lastPosition {
-                log.notice(
-                    "positions are passed over, for they may have been told",
-                    metadata: ["from": "\(engine.sequencer.lastPosition + 1)", "to": "\(floor)"])
-                pass(to: floor)
-            }
+            floor = scan.positionFloor
+            try replay(opened.journal, scan)
             // Records of a journal made anew have numbers that the snapshot knows as its own.
             needsSnapshot = scan.lastNumber < snapshotNumber
             journal = configuration.state.journal.enabled ? opened.journal : nil
@@ -81,19 +76,27 @@ final class Recovery {
             try change(to: wanted, configuration)
             needsSnapshot = true
         }
+        passOver(to: floor)
         return RecoveredState(engine: engine, sources: sources, journal: journal, needsSnapshot: needsSnapshot)
+    }
+
+    /// No position names two events: those that the crashed process may have given out and told are not given out again.
+    private func passOver(to floor: UInt64) {
+        let last = engine.sequencer.lastPosition
+        guard floor > last else { return }
+        log.notice("positions are left out, for answers may have named them", metadata: ["from": "\(last + 1)", "to": "\(floor)"])
+        engine.sequencer.skip(to: floor)
     }
 
     // MARK: The snapshot
 
-    /// Newest good snapshot into the engine; each one that is passed over is reported. False where there is none.
-    private func takeUpSnapshot() throws -> Bool {
+    /// Newest good snapshot into the engine; each one that is passed over is reported.
+    private func takeUpSnapshot() throws {
         let newest = try store.openNewestValid()
         for skipped in newest.skipped { log.error("a snapshot was passed over", metadata: ["snapshot": "\(skipped)"]) }
         guard let reader = newest.reader else {
             let note = newest.skipped.isEmpty ? "no snapshot yet" : "no usable snapshot"
-            log.notice("\(note)", metadata: ["directory": "\(store.directory)"])
-            return false
+            return log.notice("\(note)", metadata: ["directory": "\(store.directory)"])
         }
         let start = MonotonicClock.nanoseconds
         progress.tell("reading \(reader.path)")
@@ -116,7 +119,6 @@ final class Recovery {
                 "position": "\(engine.appliedPosition)", "users": "\(engine.users.count)", "items": "\(engine.items.count)",
                 "milliseconds": "\((MonotonicClock.nanoseconds - start) / 1_000_000)", "path": "\(reader.path)",
             ])
-        return true
     }
 
     private func restoreJournalPlace(_ reader: SnapshotReader) throws {
@@ -154,7 +156,7 @@ final class Recovery {
         }
     }
 
-    private func replay(_ journal: Journal, _ scan: JournalScan, hasSnapshot: Bool) throws {
+    private func replay(_ journal: Journal, _ scan: JournalScan) throws {
         guard scan.lastPosition > snapshotPosition || scan.lastNumber > snapshotNumber else { return }
         if scan.firstPosition > snapshotPosition + 1 {
             throw RecoveryError.missing(from: snapshotPosition + 1, to: scan.firstPosition - 1, directory: journal.directory)
@@ -180,8 +182,9 @@ final class Recovery {
             try replayer?.take(record, directory: journal.directory)
             records += 1
             progress.look {
-                "position \(self.engine.appliedPosition) of \(scan.lastPosition), "
-                    + "\(reader.readBytes * 100 / max(1, reader.totalBytes)) % of the journal"
+                let done = max(self.engine.appliedPosition, self.snapshotPosition) - self.snapshotPosition
+                let all = max(1, max(scan.lastPosition, self.snapshotPosition) - self.snapshotPosition)
+                return "position \(self.engine.appliedPosition) of \(scan.lastPosition), \(done * 100 / all) %"
             }
         }
         replayer?.finish(&sources)
@@ -203,13 +206,14 @@ final class Recovery {
         engine.abandonWindow()
     }
 
-    private func pass(to position: UInt64) {
-        engine.sequencer.skip(to: position)
-        for trainer in engine.trainers { _ = trainer.drain() }
-    }
-
     /// Brings the state into an engine of other settings, through an image in memory.
     private func change(to settings: String, _ configuration: Configuration) throws {
+        let old = try LearningConfiguration.load(text, from: store.directory)
+        do throws(StateError) {
+            try LastingSettings.check(configuration.lastingSettings, against: old.lastingSettings)
+        } catch {
+            throw StartError(file: store.directory, cause: error, directory: self.configuration.state.directory)
+        }
         settleWindow()
         let next = Engine(settings: engineSettings(configuration))
         if engine.sequencer.lastPosition > 0 || engine.users.count + engine.items.count > 0 {

@@ -30,7 +30,7 @@ final class Replayer {
             .unreadable(record: header.number, position: header.firstPosition, reason: reason, directory: directory)
         }
         guard header.kind == JournalRecordKind.batch.rawValue else { throw unreadable("kind \(header.kind) is not known to this program") }
-        let last = engine.sequencer.lastPosition
+        let last = engine.sequencer.nextPosition - 1
         guard header.firstPosition > last else {
             throw .diverged(record: header.number, position: last + 1, expected: header.firstPosition, directory: directory)
         }

@@ -135,8 +135,7 @@ final class Ingest: Sendable {
 
     /// The number that a source is to send next in its newest epoch, and that epoch; nil for one that is not known.
     func next(of source: String) -> (epoch: UInt64, sequence: UInt64)? {
-        var name = source
-        return turn.withLock { turn in name.withUTF8 { turn.sources.next(of: UnsafeRawBufferPointer($0)) } }
+        turn.withLock { $0.sources.next(of: source.utf8) }
     }
 
     /// Sources of acknowledged streams held, and those that went for want of room.
@@ -155,10 +154,7 @@ final class Ingest: Sendable {
 
     /// Passes over positions that are nobody's. Before any receiver starts.
     func skip(to position: UInt64) {
-        turn.withLock { _ in
-            sequencer.skip(to: position)
-            wakeTrainers()
-        }
+        turn.withLock { _ in sequencer.skip(to: position) }
     }
 
     // MARK: Standing still
@@ -199,7 +195,7 @@ final class Ingest: Sendable {
 
     /// The position before a batch; sees to it that no position is given out that a start after a power cut could give again.
     private func begin(_ batch: EventBatch) -> UInt64 {
-        let last = sequencer.lastPosition
+        let last = sequencer.nextPosition - 1
         journal?.reserve(batch.recordCount * Ingest.positionsPerRecord, after: last)
         return last
     }

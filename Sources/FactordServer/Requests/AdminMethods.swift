@@ -1,10 +1,14 @@
 import WireFormats
 
-/// The state-changing methods, on a socket of their own: `ping`, `snapshot`. Belongs to the admin socket's thread.
+/// The state-changing methods, on a socket of their own: `ping`, `snapshot`, `forget`. Belongs to the admin socket's thread.
 final class AdminMethods: RequestMethods {
     private let keeper: SnapshotKeeper
+    private let eraser: Eraser
 
-    init(keeper: SnapshotKeeper) { self.keeper = keeper }
+    init(keeper: SnapshotKeeper, eraser: Eraser) {
+        self.keeper = keeper
+        self.eraser = eraser
+    }
 
     func answer(_ request: JSONRPCRequest, waiting: WaitState, into writer: inout JSONWriter) throws(JSONRPCError) {
         switch request.methodName {
@@ -32,7 +36,37 @@ final class AdminMethods: RequestMethods {
             writer.key("seconds")
             writer.value(stored.seconds)
             writer.endObject()
+        case "forget": try forget(request, into: &writer)
         default: throw .methodNotFound(request.methodName)
         }
+    }
+
+    /// `{"user": ID}` or `{"item": ID}`; with `"erase": true` answered when nothing on disk names the id any more.
+    private func forget(_ request: JSONRPCRequest, into writer: inout JSONWriter) throws(JSONRPCError) {
+        let parameters = try JSONRPCParameters(of: request)
+        guard (parameters.value("user") == nil) != (parameters.value("item") == nil) else {
+            throw .invalidParams("params: either user or item is expected")
+        }
+        let isUser = parameters.value("user") != nil, isErased = try parameters.bool("erase", default: false)
+        guard let key = try parameters.key(isUser ? "user" : "item", policy: eraser.ids, hashing: eraser.hashing) else { return }
+        let position = eraser.forget(key, isUser: isUser)
+        writer.beginObject()
+        writer.key("position")
+        writer.value(position)
+        if isErased {
+            let erased: Eraser.Erased
+            do { erased = try eraser.erase(key) } catch { throw .internalError("forgotten, but not erased from disk: \(error)") }
+            writer.key("erased")
+            writer.beginObject()
+            let counts: [(StaticString, Int)] = [
+                ("snapshots", erased.snapshots), ("segments", erased.segments), ("dead_letters", erased.deadLetters),
+            ]
+            for (name, count) in counts {
+                writer.key(name)
+                writer.value(count)
+            }
+            writer.endObject()
+        }
+        writer.endObject()
     }
 }

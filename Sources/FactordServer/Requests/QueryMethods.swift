@@ -42,6 +42,7 @@ final class QueryMethods: RequestMethods {
         writer.value(true)
         writer.key("position")
         writer.value(engine.appliedPosition)
+        stats.writeDurable(&writer)
         writer.endObject()
     }
 

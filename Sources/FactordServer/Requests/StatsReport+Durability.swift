@@ -4,8 +4,14 @@ import WireFormats
 
 /// What `stats` tells of journal, losses and acknowledgements.
 extension StatsReport {
-    /// `durable`, and `degraded` with the reason while the storage is.
+    /// The journal's state.
     func writeDurability(_ writer: inout JSONWriter) {
+        writeDurable(&writer)
+        writeJournal(&writer)
+    }
+
+    /// `durable`, and `degraded` with the reason while the storage is.
+    func writeDurable(_ writer: inout JSONWriter) {
         writer.key("durable")
         writer.value(journal?.durablePosition ?? keeper.newest?.position ?? 0)
         if let fault = journal?.fault {
@@ -14,6 +20,9 @@ extension StatsReport {
             writer.key("degraded_reason")
             writer.value(fault)
         }
+    }
+
+    private func writeJournal(_ writer: inout JSONWriter) {
         guard let journal else { return }
         writer.key("journal")
         writer.beginObject()

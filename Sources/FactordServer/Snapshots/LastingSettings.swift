@@ -28,12 +28,18 @@ enum LastingSettings {
             guard parts.count == 2 else { throw StateError.damaged(section: Self.section) }
             saved[parts[0]] = parts[1]
         }
-        for setting in settings where saved[setting.path[...]] ?? "unset" != setting.value {
-            throw StateError.changed(key: setting.path, saved: String(saved[setting.path[...]] ?? "unset"), now: setting.value)
+        try check(settings, against: saved.map { LastingSetting(path: String($0), value: String($1)) })
+    }
+
+    /// Checks settings against those of another time.
+    static func check(_ settings: [LastingSetting], against others: [LastingSetting]) throws(StateError) {
+        let saved = Dictionary(others.map { ($0.path, $0.value) }) { $1 }
+        for setting in settings where saved[setting.path] ?? "unset" != setting.value {
+            throw .changed(key: setting.path, saved: saved[setting.path] ?? "unset", now: setting.value)
         }
-        let known = Set(settings.map { $0.path[...] })
+        let known = Set(settings.map(\.path))
         if let gone = saved.keys.filter({ !known.contains($0) }).min() {
-            throw StateError.changed(key: String(gone), saved: String(saved[gone] ?? ""), now: "unset")
+            throw .changed(key: gone, saved: saved[gone] ?? "", now: "unset")
         }
     }
 }

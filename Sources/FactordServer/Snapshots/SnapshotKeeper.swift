@@ -26,7 +26,7 @@ final class SnapshotKeeper: Service {
     let engine: Engine
     let ingest: Ingest
     /// One snapshot at a time: the store belongs to whoever writes.
-    private let store: Lock<SnapshotStore>
+    let store: Lock<SnapshotStore>
     let settings: Configuration.Snapshot
     /// The settings that the state belongs to, as sections of every snapshot.
     let settingSections: [(name: String, bytes: [UInt8])]

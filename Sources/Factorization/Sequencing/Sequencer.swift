@@ -101,12 +101,15 @@ public final class Sequencer: @unchecked Sendable {
         last.store(position, ordering: .releasing)
     }
 
-    /// Goes on at a higher position: those between are nobody's, for good. Only for the sequencer, between two batches.
+    /// Passes over positions up to and with this one: the next batch begins behind it. They are nobody's, for good, and count as
+    /// applied once something behind them is. Only for the sequencer, between two batches.
     public func skip(to position: UInt64) {
         precondition(position >= self.position, "positions only grow")
         self.position = position
-        publish()
     }
+
+    /// The position that the next record begins with. Only for the sequencer, between two batches.
+    public var nextPosition: UInt64 { position + 1 }
 
     /// Takes the batch's records from `first` on; answers the index of the first record not taken, because the queue of
     /// its trainer is full. The caller waits and comes again: back-pressure, never loss.

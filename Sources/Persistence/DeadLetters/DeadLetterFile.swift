@@ -44,10 +44,10 @@ public final class DeadLetterFile: Sendable {
     /// What it may hold.
     public let limits: DeadLetterLimits
 
-    private let fileSystem: any FileSystem
-    private let state = Lock(State())
+    let fileSystem: any FileSystem
+    let state = Lock(State())
 
-    private struct State {
+    struct State {
         var counts = DeadLetterCounts()
         /// Whole lines that are not written yet.
         var buffer: [UInt8] = []
@@ -115,9 +115,9 @@ public final class DeadLetterFile: Sendable {
         if let failure { throw .system(failure) }
     }
 
-    private func name(_ index: Int) -> String { index == 0 ? path : "\(path).\(index)" }
+    func name(_ index: Int) -> String { index == 0 ? path : "\(path).\(index)" }
 
-    private func flush(_ state: inout State) {
+    func flush(_ state: inout State) {
         guard !state.buffer.isEmpty else { return }
         do throws(SystemError) {
             try write(&state)
@@ -183,7 +183,7 @@ public final class DeadLetterFile: Sendable {
         }
     }
 
-    private func removeIfThere(_ path: String) throws(SystemError) {
+    func removeIfThere(_ path: String) throws(SystemError) {
         do throws(SystemError) { try fileSystem.remove(path) } catch where error.code == missingErrorCode {}
     }
 }

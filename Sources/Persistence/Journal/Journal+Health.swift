@@ -33,7 +33,11 @@ extension Journal {
             try createSegment(after: writer.freed)
             if let hole {
                 // Known before anything behind it counts as durable.
-                shared.withLock { $0.holes.removeAll { $0.numbers.lowerBound == hole.numbers.lowerBound }; $0.holes.append(hole) }
+                shared.withLock { state in
+                    state.holes.removeAll { $0.numbers.lowerBound == hole.numbers.lowerBound }
+                    state.holes.append(hole)
+                }
+                hasHoles.store(true, ordering: .releasing)
             }
             try writeOut()
             try sync()

@@ -36,7 +36,6 @@ extension Journal {
         let scanner = try JournalScanner(inventory, after: 0, fileSystem: fileSystem)
         var lost = JournalSegmentCursor.Rest()
         var moved: [String] = []
-        var quarantined: [String] = []
         let cause: PersistenceError
         var last = (number: scanner.scan.lastNumber, position: scanner.scan.lastPosition)
         if let damage = scanner.damage {
@@ -44,13 +43,10 @@ extension Journal {
             last = (damage.lastNumber, damage.lastPosition)
             let later = inventory.segments.drop { $0.path != damage.segment.path }
             for segment in later {
-                let cursor = try JournalSegmentCursor(segment, fileSystem: fileSystem)
-                lost.add(try cursor.searchRest())
+                lost.add(try JournalSegmentCursor(segment, fileSystem: fileSystem).searchRest())
                 if segment.path != damage.segment.path { lost.add(before: segment.header) }
             }
-            let whole = damage.offset == 0 ? later : later.dropFirst()
-            moved = whole.map { String($0.path.dropFirst(directory.utf8.count + 1)) }
-            if damage.offset > 0 { quarantined += try cutAside(damage, directory: directory, fileSystem: fileSystem) }
+            moved = (damage.offset == 0 ? later : later.dropFirst()).map { String($0.path.dropFirst(directory.utf8.count + 1)) }
         } else if let fault = inventory.headerFault {
             cause = fault
         } else {
@@ -58,13 +54,18 @@ extension Journal {
         }
         for name in inventory.unread { lost.add(try recognisable(name, directory: directory, fileSystem: fileSystem)) }
         moved += inventory.unread
-        quarantined += try moveAside(moved, directory: directory, fileSystem: fileSystem)
         // Keeps the numbers and positions of what is lost from being given again, and tells every later scan of the hole.
+        // First of all, so that a repair that has to be repeated still knows them.
         let header = JournalSegmentHeader(
             id: inventory.greatestID + 1, firstNumber: max(last.number, lost.lastNumber) + 1,
             firstPosition: max(last.position, lost.lastPosition) + 1, durableThrough: last.number, configuration: scanner.scan.configuration)
         let (file, _) = try JournalSegment.create(header, size: 0, directory: directory, fileSystem: fileSystem)
         try system { () throws(SystemError) in try file.close() }
+        var quarantined: [String] = []
+        if let damage = scanner.damage, damage.offset > 0 {
+            quarantined += try cutAside(damage, directory: directory, fileSystem: fileSystem)
+        }
+        quarantined += try moveAside(moved, directory: directory, fileSystem: fileSystem)
         return JournalRepair(
             cause: cause, quarantined: quarantined, lastNumber: last.number, lastPosition: last.position,
             lostNumbers: lost.lastNumber > last.number ? last.number + 1...lost.lastNumber : nil,
@@ -101,12 +102,12 @@ extension Journal {
         return [place]
     }
 
-    /// Oldest first: what is left after a crash between still shows that something is missing.
+    /// Newest first: what is left after a crash between is still damaged where it was.
     private static func moveAside(
         _ names: [String], directory: String, fileSystem: any FileSystem
     ) throws(PersistenceError) -> [String] {
         var places: [String] = []
-        for name in names {
+        for name in names.reversed() {
             let place = try freeQuarantineName(name, directory: directory, fileSystem: fileSystem)
             try system { () throws(SystemError) in
                 try fileSystem.renameExclusive("\(directory)/\(name)", to: place)
@@ -115,7 +116,7 @@ extension Journal {
             }
             places.append(place)
         }
-        return places
+        return places.reversed()
     }
 
     private static func freeQuarantineName(
@@ -128,20 +129,22 @@ extension Journal {
         return "\(quarantine)/\(candidates.first { !taken.contains($0) } ?? name)"
     }
 
-    /// What a segment with a bad header, or behind one, still shows: its name tells id and first number.
+    /// What a segment with a bad header, or behind one, still shows. Of one with a bad header the name tells id and first number.
     private static func recognisable(
         _ name: String, directory: String, fileSystem: any FileSystem
     ) throws(PersistenceError) -> JournalSegmentCursor.Rest {
         guard let named = JournalName.parseSegment(name) else { return JournalSegmentCursor.Rest() }
         let path = "\(directory)/\(name)"
-        let size = try system { () throws(SystemError) in
-            let file = try fileSystem.openFile(path)
-            return try file.size()
-        }
+        let size = try system { () throws(SystemError) in try fileSystem.openFile(path).size() }
         let header = JournalSegmentHeader(
             id: named.id, firstNumber: named.number, firstPosition: 1, durableThrough: named.number - 1, configuration: [])
-        var rest = try JournalSegmentCursor(JournalSegment(path: path, header: header, size: size), fileSystem: fileSystem).searchRest()
-        rest.lastNumber = max(rest.lastNumber, named.number - 1)
+        var segment = JournalSegment(path: path, header: header, size: size)
+        do throws(PersistenceError) {
+            segment = try JournalSegment(path, name: name, fileSystem: fileSystem)
+        } catch .damaged {
+        }
+        var rest = try JournalSegmentCursor(segment, fileSystem: fileSystem).searchRest()
+        rest.add(before: segment.header)
         return rest
     }
 }

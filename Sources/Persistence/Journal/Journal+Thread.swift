@@ -64,6 +64,7 @@ extension Journal {
     /// Whether something came up that the last step did not see.
     private var hasWork: Bool {
         if stopWanted.load(ordering: .acquiring) || healWanted.load(ordering: .acquiring) { return true }
+        if rotationWanted.load(ordering: .acquiring) { return true }
         if isDegraded.load(ordering: .acquiring) { return false }
         return wanted.load(ordering: .acquiring) > writer.wantedSeen || isFillingUp || ceilingIsLow
     }
@@ -75,13 +76,14 @@ extension Journal {
     @discardableResult
     public func step(now: Int64) -> Int64 {
         if healWanted.exchange(false, ordering: .acquiringAndReleasing) { heal() }
+        if !isDegraded.load(ordering: .acquiring), ceilingIsLow { raiseCeiling() }
+        if rotationWanted.exchange(false, ordering: .acquiringAndReleasing) { rotate() }
         let flushDue = writer.flushDue ?? now + settings.flushNanoseconds
         writer.flushDue = flushDue
         guard !isDegraded.load(ordering: .acquiring) else {
             writer.wantedSeen = wanted.load(ordering: .acquiring)
             return now + settings.flushNanoseconds
         }
-        if ceilingIsLow { raiseCeiling() }
         noticeWaiting(now: now)
         let isCommit = writer.commitDue.map { now >= $0 } ?? false
         let isFlush = now >= flushDue

@@ -53,8 +53,11 @@ public final class Journal: @unchecked Sendable {
     let used: Atomic<UInt64>
     /// Appender sets it when it found no room; journal thread clears it.
     let roomWanted = Atomic<Bool>(false)
+    /// Journal thread, before anything behind the first hole counts as durable.
+    let hasHoles = Atomic<Bool>(false)
     /// Any thread sets, journal thread clears.
     let healWanted = Atomic<Bool>(false)
+    let rotationWanted = Atomic<Bool>(false)
     let stopWanted = Atomic<Bool>(false)
     /// Journal thread: set while it sleeps or is about to.
     let isAsleep = Atomic<Bool>(false)
@@ -145,6 +148,7 @@ public final class Journal: @unchecked Sendable {
     /// Whether that record is durable.
     public func isDurable(_ number: UInt64) -> Bool {
         guard durable.load(ordering: .acquiring) >= number else { return false }
+        guard hasHoles.load(ordering: .acquiring) else { return true }
         return !shared.withLock { state in state.holes.contains { $0.numbers.contains(number) } }
     }
 

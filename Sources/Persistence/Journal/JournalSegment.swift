@@ -1,3 +1,4 @@
+internal import Glibc
 internal import LinuxSystem
 
 /// A segment file whose header was read and holds.
@@ -176,15 +177,8 @@ final class JournalSegmentCursor {
     }
 }
 
+/// Each byte is like the one before, and the first is zero.
 private func fileBytesAreZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    var place = 0
-    while place + 8 <= bytes.count {
-        if bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self) != 0 { return false }
-        place += 8
-    }
-    while place < bytes.count {
-        if bytes[place] != 0 { return false }
-        place += 1
-    }
-    return true
+    guard let base = bytes.baseAddress, bytes.count > 0 else { return true }
+    return bytes[0] == 0 && memcmp(base, base + 1, bytes.count - 1) == 0
 }

@@ -27,7 +27,10 @@ public struct PublishProgress {
             return
         }
         let bytes = [UInt8](data)
-        let tree: JSONTree? = bytes.withUnsafeBytes { bytes in (try? JSONParser(maxBytes: 1 << 20).parse(bytes)).map { JSONTree($0) } }
+        // A value lives on the parser's tape.
+        let parser = JSONParser(maxBytes: 1 << 20)
+        let tree = bytes.withUnsafeBytes { bytes in (try? parser.parse(bytes)).map { JSONTree($0) } }
+        withExtendedLifetime(parser) {}
         guard let tree, let source = tree["source"]?.string, let epoch = tree["epoch"]?.integer, let sequence = tree["seq"]?.integer,
             let records = tree["records"]?.integer, epoch >= 0, sequence >= 0, records >= 0
         else {

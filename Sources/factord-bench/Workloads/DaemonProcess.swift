@@ -51,7 +51,8 @@ final class DaemonProcess {
     ///   - deadline: seconds that a call may take.
     ///   - changes: settings that win over all others, as KEY=VALUE.
     init(
-        _ plan: Plan, learns: Bool = true, snapshot: String = "interval: 0s, on_shutdown: false", deadline: Double = 20, changes: [String] = []
+        _ plan: Plan, learns: Bool = true, journal: Bool = true, snapshot: String = "interval: 0s, on_shutdown: false", deadline: Double = 20,
+        changes: [String] = []
     ) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
@@ -69,7 +70,7 @@ final class DaemonProcess {
             """
             streams: [{name: bench, endpoint: "\(events)", pattern: pull}]
             requests: {endpoints: ["\(requests)", "\(socket)"]}
-            state: {directory: "\(directory)", snapshot: {\(snapshot)}}
+            state: {directory: "\(directory)", snapshot: {\(snapshot)}, journal: {enabled: \(journal)}}
             log: {level: warning}
 
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
