@@ -62,7 +62,7 @@ final class Eraser {
             erased.segments = try journal.journal.retire(through: oldest + 1) + journal.journal.removeQuarantine()
         }
         let word = key.isText ? Array(key.text) : Array("\(Int64(bitPattern: key.payload))".utf8)
-        erased.deadLetters = try deadLetters.removeLines { Eraser.mayHold($0, word) }
+        erased.deadLetters = try deadLetters.removeLines(holding: word)
         return erased
     }
 
@@ -76,37 +76,6 @@ final class Eraser {
                 throw .contentRefused(file: journal.directory, reason: "the journal's thread does not answer; try again")
             }
             MonotonicClock.sleep(microseconds: 1000)
-        }
-    }
-
-    /// Whether a line may hold an id: as a word of its own. Of a payload that is no text nobody can tell.
-    static func mayHold(_ line: UnsafeRawBufferPointer, _ id: [UInt8]) -> Bool {
-        contains(line, Array("\"payload_base64\"".utf8), asWord: false) || contains(line, escaped(id), asWord: true)
-    }
-
-    private static func contains(_ line: UnsafeRawBufferPointer, _ word: [UInt8], asWord: Bool) -> Bool {
-        guard let first = word.first, line.count >= word.count else { return false }
-        func isLetter(_ index: Int) -> Bool {
-            guard line.indices.contains(index) else { return false }
-            let byte = line[index]
-            return byte >= 0x80 || (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)
-        }
-        for start in 0...(line.count - word.count) where line[start] == first {
-            guard (0..<word.count).allSatisfy({ line[start + $0] == word[$0] }) else { continue }
-            if !asWord || !isLetter(start - 1) && !isLetter(start + word.count) { return true }
-        }
-        return false
-    }
-
-    /// An id as it stands inside a text inside a line: a quote or backslash is escaped twice.
-    private static func escaped(_ id: [UInt8]) -> [UInt8] {
-        let slash = UInt8(ascii: "\\")
-        return id.flatMap { byte -> [UInt8] in
-            switch byte {
-            case UInt8(ascii: "\""): [slash, slash, slash, byte]
-            case slash: [slash, slash, slash, slash]
-            default: [byte]
-            }
         }
     }
 }

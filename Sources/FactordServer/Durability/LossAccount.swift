@@ -56,7 +56,7 @@ struct LossAccount {
 
     /// Takes note of a numbered message, or of a beat, whose number is that of the last message sent. Not for the later parts of a
     /// message.
-    mutating func note(_ name: UnsafeRawBufferPointer, epoch: UInt64, sequence: UInt64, isBeat: Bool) {
+    mutating func note(_ name: some Collection<UInt8>, epoch: UInt64, sequence: UInt64, isBeat: Bool) {
         messages += 1
         guard let place = find(name) else {
             // Joined here. What a beat tells of was before our time.
@@ -102,7 +102,7 @@ struct LossAccount {
         sources[place].missing.replaceSubrange(index...index, with: rest)
     }
 
-    private mutating func find(_ name: UnsafeRawBufferPointer) -> Int? {
+    private mutating func find(_ name: some Collection<UInt8>) -> Int? {
         if recent >= 0, names[recent].elementsEqual(name) { return recent }
         guard let place = places[Array(name)] else { return nil }
         recent = place

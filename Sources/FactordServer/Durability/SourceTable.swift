@@ -83,7 +83,7 @@ struct SourceTable {
     }
 
     /// The message that a source is to send next, in its newest epoch, and the epoch; nil for one that is not known.
-    mutating func next(of name: UnsafeRawBufferPointer) -> (epoch: UInt64, sequence: UInt64)? {
+    mutating func next(of name: some Collection<UInt8>) -> (epoch: UInt64, sequence: UInt64)? {
         let place = find(name)
         return place == SourceTable.none ? nil : (sources[place].epoch, sources[place].last + 1)
     }
@@ -133,7 +133,7 @@ struct SourceTable {
 
     // MARK: Places
 
-    private mutating func find(_ name: UnsafeRawBufferPointer) -> Int {
+    private mutating func find(_ name: some Collection<UInt8>) -> Int {
         if recent != SourceTable.none, sources[recent].name.elementsEqual(name) { return recent }
         guard let place = places[Array(name)] else { return SourceTable.none }
         recent = place
@@ -185,12 +185,12 @@ extension SourceTable {
     /// name, epoch, last, partial and position u64, little-endian.
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
-        func put<Value: FixedWidthInteger>(_ value: Value) { withUnsafeBytes(of: value.littleEndian) { bytes += $0 } }
-        put(UInt32(sources.count))
+        func put(_ value: UInt64, size: Int = 8) { for byte in 0..<size { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * byte))) } }
+        put(UInt64(sources.count), size: 4)
         var place = oldest
         while place != SourceTable.none {
             let source = sources[place]
-            put(UInt8(source.name.count))
+            put(UInt64(source.name.count), size: 1)
             bytes += source.name
             for number in [source.epoch, source.last, source.partial, source.position] { put(number) }
             place = source.newer

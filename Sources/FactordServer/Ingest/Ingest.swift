@@ -135,8 +135,7 @@ final class Ingest: Sendable {
 
     /// The number that a source is to send next in its newest epoch, and that epoch; nil for one that is not known.
     func next(of source: String) -> (epoch: UInt64, sequence: UInt64)? {
-        var name = source
-        return turn.withLock { turn in name.withUTF8 { turn.sources.next(of: UnsafeRawBufferPointer($0)) } }
+        turn.withLock { $0.sources.next(of: source.utf8) }
     }
 
     /// Sources of acknowledged streams held, and those that went for want of room.

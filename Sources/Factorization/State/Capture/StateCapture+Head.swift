@@ -18,7 +18,7 @@ extension StateCapture {
 
         init(_ engine: Engine) {
             let sequencer = engine.sequencer, shared = engine.shared
-            position = sequencer.standingPosition
+            position = sequencer.lastPosition
             // The increment as of this position, however long the last count is past.
             _ = shared.increment(at: position)
             counts = engine.sides.map { $0.table.count }

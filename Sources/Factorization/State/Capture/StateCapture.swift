@@ -138,13 +138,13 @@ public final class StateCapture {
         isSpoilt = engine.shared.undo.pointee.isSpoilt
         if next != .sequencer { engine.shared.undo.pointee.relax() }
         guard who(piece) == .everybody else { return }
-        highest = max(highest, engine.sequencer.standingPosition)
+        highest = max(highest, engine.sequencer.lastPosition)
         table.highest = highest
         table.counts = engine.sides.map { $0.table.count }
         var count = 0
         if case .rows(let model, let group, _) = piece { count = engine.rowCount(engine.models[model].groups[group].side) }
         table.add(
-            buffer.piece ?? piece, at: engine.sequencer.standingPosition, engine.trainers.map(\.appliedPosition), count: count)
+            buffer.piece ?? piece, at: engine.sequencer.lastPosition, engine.trainers.map(\.appliedPosition), count: count)
     }
 
     private func who(_ piece: Piece) -> Pause {
@@ -210,9 +210,4 @@ public final class StateCapture {
 extension Engine {
     /// The number of a side by its name.
     func sideNumber(_ name: String) -> Int { sides.firstIndex { $0.name == name }! }
-}
-
-extension Sequencer {
-    /// The last position given out. While the sequencer stands.
-    var standingPosition: UInt64 { position }
 }
