@@ -44,6 +44,8 @@ struct DaemonJournalTests {
         try sender.deliver(#"{"undo":{"user":"u1","item":"i7"}}"#)
         try sender.deliver(#"{"forget":{"user":"u2"}}"#)
         try sender.deliver(#"{"user":"u3","item":"i4","value":0.5,"weight":2,"context":{"hour":13,"day":["mo","tu"]},"time":1700000000,"type":"buy"}"#)
+        let isTaken = try eventually { try accepted(daemon) == 3001 }
+        #expect(isTaken)
         try learn(daemon, sender, 3000..<4000)
         let before = try daemon.opinion(of: users, items: items), position = try daemon.position()
         for _ in 0..<2 {
