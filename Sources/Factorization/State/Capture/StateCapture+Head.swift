@@ -8,7 +8,7 @@ extension StateCapture {
         let counts: [Int]
         let types: [[UInt8]]
         let fields: [[UInt8]]
-        let keeper: RowKeeper
+        let keeper: Keeper
         /// Sightings counted: the sketch goes on.
         let sightingsSeen: UInt64
         let evictions: Int
@@ -24,12 +24,32 @@ extension StateCapture {
             counts = engine.sides.map { $0.table.count }
             types = shared.types.allNames
             fields = shared.fields.allNames
-            keeper = sequencer.keeper
+            keeper = Keeper(sequencer.keeper)
             sightingsSeen = sequencer.keeper.sightings?.seen ?? 0
             evictions = engine.evictions
             increment = shared.decay.increment
             nextTables = sequencer.negatives.next
             tables = sequencer.negatives.tables
+        }
+    }
+
+    /// A row keeper's values: it goes on itself.
+    struct Keeper {
+        let taken: UInt64
+        let isDone: Bool
+        let hands, idleHands: [UInt32]
+        let idleCredits: [UInt64]
+        let free: [[UInt32]]
+        let quarantine: Quarantine
+        let sightingsBytes: Int
+
+        init(_ keeper: RowKeeper) {
+            taken = keeper.taken
+            isDone = keeper.isDone
+            (hands, idleHands, idleCredits) = (keeper.hands, keeper.idleHands, keeper.idleCredits)
+            free = keeper.free
+            quarantine = keeper.quarantine
+            sightingsBytes = keeper.sightings?.bytes ?? 0
         }
     }
 
@@ -95,7 +115,7 @@ extension StateCapture {
         writer.put(UInt64(quarantine.sweeping?.users ?? 0))
         writer.put(UInt64(quarantine.sweeping?.steps ?? 0))
         writer.put(UInt64(quarantine.sweeping == nil ? 0 : quarantine.stepsDone))
-        writer.put(UInt64(keeper.sightings?.bytes ?? 0))
+        writer.put(UInt64(keeper.sightingsBytes))
         writer.put(head.sightingsSeen)
         return writer.bytes
     }

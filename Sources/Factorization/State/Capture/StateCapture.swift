@@ -54,7 +54,7 @@ public final class StateCapture {
             let bands = (head.counts[side] + RowBlock.band - 1) / RowBlock.band
             for first in stride(from: 0, to: bands, by: 4) { plan.append(.ids(side: side, bands: first..<min(first + 4, bands))) }
         }
-        let sketch = head.keeper.sightings?.bytes ?? 0
+        let sketch = head.keeper.sightingsBytes
         for start in stride(from: 0, to: sketch, by: CaptureBuffer.pieceBytes) {
             plan.append(.sightings(start..<min(start + CaptureBuffer.pieceBytes, sketch)))
         }
@@ -100,7 +100,7 @@ public final class StateCapture {
         let rows = engine.models.reduce(0) { sum, model in
             sum + model.stores.reduce(model.globalBytes + 8192) { $0 + $1.store.rowBytes * head.counts[engine.sideNumber($1.side)] }
         }
-        return ids + lists + rows + (engine.shared.replay?.bytes ?? 0) + (head.keeper.sightings?.bytes ?? 0) + 32 * plan.count
+        return ids + lists + rows + (engine.shared.replay?.bytes ?? 0) + (head.keeper.sightingsBytes) + 32 * plan.count
     }
 
     /// How many pieces a capture of an engine will have, about. Any thread.
