@@ -73,12 +73,12 @@ class Daemon:
         raise AssertionError(f"the daemon did not answer within {seconds} s:\n{self.log_tail()}")
 
     def recovered(self):
-        """(the position that the daemon stands at after its start, that of the last event that it found): a start passes over
+        """(the position after which the next event will stand, that of the last event that was found): a start passes over
         positions that a crashed life may have told."""
         position = self.call("ping")["position"]
         lines = self.log_path.read_text(errors="replace")[self.log_start:]
-        passed = re.search(r"positions are left out.* from=(\d+)", lines)
-        return position, int(passed[1]) - 1 if passed else position
+        passed = re.search(r"positions are left out.* from=(\d+) to=(\d+)", lines)
+        return (int(passed[2]), int(passed[1]) - 1) if passed else (position, position)
 
     def call(self, method, patience_ms=10_000, **params):
         """One request on a socket of its own kind of life: a lost answer costs the socket."""

@@ -86,8 +86,6 @@ final class Recovery {
         guard floor > last else { return }
         log.notice("positions are left out, for answers may have named them", metadata: ["from": "\(last + 1)", "to": "\(floor)"])
         engine.sequencer.skip(to: floor)
-        // Nothing waits there, so each of them stands at the new position now.
-        for trainer in engine.trainers { _ = trainer.drain() }
     }
 
     // MARK: The snapshot
@@ -210,13 +208,13 @@ final class Recovery {
 
     /// Brings the state into an engine of other settings, through an image in memory.
     private func change(to settings: String, _ configuration: Configuration) throws {
-        settleWindow()
         let old = try LearningConfiguration.load(text, from: store.directory)
         do throws(StateError) {
             try LastingSettings.check(configuration.lastingSettings, against: old.lastingSettings)
         } catch {
             throw StartError(file: store.directory, cause: error, directory: self.configuration.state.directory)
         }
+        settleWindow()
         let next = Engine(settings: engineSettings(configuration))
         if engine.sequencer.lastPosition > 0 || engine.users.count + engine.items.count > 0 {
             do {

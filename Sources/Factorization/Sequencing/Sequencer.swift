@@ -102,11 +102,11 @@ public final class Sequencer: @unchecked Sendable {
         last.store(position, ordering: .releasing)
     }
 
-    /// Passes over positions up to and with this one: they are nobody's, for good. Only for the sequencer, between two batches.
+    /// Passes over positions up to and with this one: the next batch begins behind it. They are nobody's, for good, and count as
+    /// applied once something behind them is. Only for the sequencer, between two batches.
     public func skip(to position: UInt64) {
         precondition(position >= self.position, "positions only grow")
         self.position = position
-        publish()
     }
 
     /// The position that the next record begins with. Only for the sequencer, between two batches.
