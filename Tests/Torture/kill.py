@@ -74,7 +74,7 @@ def torture_kill(options):
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     chance = random.Random(options.seed)
-    daemon = Daemon(options.factord, work / "state", work, context, trainers=options.trainers, snapshots="1s", segment="1MiB", rate="20MiB")
+    daemon = Daemon(options.factord, work / "state", work, context, trainers=options.trainers, snapshots="1s", segment="1MiB", rate="64MiB")
     oracle, verdict = Oracle(), Verdict()
     rates, starts, during_snapshots, early = [], [], 0, 0
     daemon.start()
@@ -100,12 +100,14 @@ def torture_kill(options):
             if old is not None:
                 check_old_epoch(publisher, old, verdict)
         begin, events = time.monotonic(), oracle.events
-        life, snapshot = chance.uniform(0.1, options.life), chance.uniform(-options.life, options.life)
+        # Now and then long enough for a snapshot to be finished.
+        longest = options.life if cycle % 8 else 3 * options.life + 1
+        life, snapshot = chance.uniform(0.1, longest), chance.uniform(-longest, longest)
         while (elapsed := time.monotonic() - begin) < life:
             if 0 <= snapshot <= elapsed:
                 daemon.begin_snapshot()
                 # Every second one of these kills comes while the snapshot is written.
-                snapshot, life = -1, chance.choice((life, elapsed + chance.uniform(0.01, 0.15)))
+                snapshot, life = -1, chance.choice((life, elapsed + chance.uniform(0.01, 0.15))) if cycle % 8 else life
             publisher.pump(confirm, seconds=max(0, min(0.02, life - elapsed)))
         rates.append((oracle.events - events) / (time.monotonic() - begin))
         during_snapshots += daemon.kill()

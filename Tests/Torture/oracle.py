@@ -46,8 +46,8 @@ class Oracle:
         self.events = 0
         # Where the first event of the present life stands, None once there was one; and the last event of the life before.
         self.first, self.last = None, 0
-        # States before the messages confirmed since `mark`, oldest first: (position, sums).
-        self.history = None
+        # The sums at `mark`, and every event since: (position, user, item).
+        self.marked, self.since = None, []
 
     def begin_life(self, position, last):
         """The daemon has started: the next event that it takes gets the position after `position`; the last that it had, `last`."""
@@ -76,18 +76,23 @@ class Oracle:
             item = item_ordinals.setdefault(item, len(item_ordinals))
             users[user % SHARDS] += mix(place, user)
             items[item % SHARDS] += mix(place, item)
+            if self.marked is not None:
+                self.since.append((place, user, item))
         for sums in (users, items):
             for shard in range(SHARDS):
                 sums[shard] &= MASK
         self.position = places[-1]
         self.events += count
-        if self.history is not None:
-            self.history.append((self.position, self.sums.copy()))
 
     def mark(self):
-        """Remembers every state from here on: what was confirmed now, and after each message to come."""
-        self.history = [(self.position, self.sums.copy())]
+        """Remembers what was confirmed now, and every event from here on."""
+        self.marked, self.since = self.sums.copy(), []
 
-    def find(self, sums):
-        """Which of the remembered states has these sums: its index, or None."""
-        return next((index for index, (_, state) in enumerate(self.history) if state == sums), None)
+    def sums_at(self, position):
+        """The sums when everything up to a position, at or after the mark, was applied and nothing else."""
+        sums = self.marked.copy()
+        for place, user, item in self.since:
+            if place <= position:
+                sums.users[user % SHARDS] = (sums.users[user % SHARDS] + mix(place, user)) & MASK
+                sums.items[item % SHARDS] = (sums.items[item % SHARDS] + mix(place, item)) & MASK
+        return sums

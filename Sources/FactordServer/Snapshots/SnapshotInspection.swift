@@ -109,7 +109,7 @@ public struct SnapshotInspection: Sendable {
             let name = SnapshotInspection.partName(section)
             if let place = places[name] { return place }
             places[name] = parts.count
-            parts.append(Difference(name: name, sections: 0, changed: 0, resized: 0, lone: 0, largestChange: name.hasSuffix("/factors") ? 0 : nil))
+            parts.append(Difference(name: name, sections: 0, changed: 0, resized: 0, lone: 0, largestChange: holdsFactors(name) ? 0 : nil))
             return parts.count - 1
         }
         let others = Dictionary(b.sections.map { ($0.name, $0.length) }) { first, _ in first }
@@ -127,7 +127,7 @@ public struct SnapshotInspection: Sendable {
             let mine = try a.whole(section.name), theirs = try b.whole(section.name)
             guard mine != theirs else { continue }
             parts[part].changed += 1
-            if let largest = parts[part].largestChange { parts[part].largestChange = max(largest, SnapshotInspection.largestChange(mine, theirs)) }
+            if let largest = parts[part].largestChange { parts[part].largestChange = max(largest, SnapshotInspection.largestChange(mine, theirs, isHalf: section.name.contains("/bfloats/"))) }
         }
         let known = Set(a.sections.map(\.name))
         for section in b.sections where !known.contains(section.name) {
@@ -141,17 +141,21 @@ public struct SnapshotInspection: Sendable {
         )
     }
 
-    private static func largestChange(_ a: [UInt8], _ b: [UInt8]) -> Float {
-        var largest: Float = 0
-        a.withUnsafeBytes { a in
+    /// Whether a part is numbers that models compute with: floats, or their upper halves (`storage: bfloat16`).
+    private func holdsFactors(_ part: String) -> Bool { part.hasSuffix("/factors") || part.hasSuffix("/bfloats") }
+
+    private static func largestChange(_ a: [UInt8], _ b: [UInt8], isHalf: Bool) -> Float {
+        let size = isHalf ? 2 : 4
+        func number(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Float {
+            isHalf
+                ? Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)) << 16)
+                : bytes.loadUnaligned(fromByteOffset: offset, as: Float.self)
+        }
+        return a.withUnsafeBytes { a in
             b.withUnsafeBytes { b in
-                for offset in stride(from: 0, to: a.count & ~3, by: 4) {
-                    let change = abs(a.loadUnaligned(fromByteOffset: offset, as: Float.self) - b.loadUnaligned(fromByteOffset: offset, as: Float.self))
-                    if change > largest { largest = change }
-                }
+                stride(from: 0, to: a.count / size * size, by: size).reduce(0) { max($0, abs(number(a, $1) - number(b, $1))) }
             }
         }
-        return largest
     }
 }
 

@@ -125,7 +125,7 @@ final class FactorTable: Sendable {
 
     /// The stores that make up a row, with their names: what a snapshot holds.
     var stores: [(name: String, store: SlabStore)] {
-        var all = [("factors", factorRows), ("states", stateRows)]
+        var all = [(isHalf ? "bfloats" : "factors", factorRows), ("states", stateRows)]
         if let accumulatorRows { all.append(("accumulators", accumulatorRows)) }
         if let linearRows { all.append(("ftrl", linearRows)) }
         if let stamps { all.append((FactorTable.stampStore, stamps.store)) }

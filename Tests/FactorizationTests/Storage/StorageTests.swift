@@ -140,8 +140,8 @@ import Testing
         let half = engine(ModelSettings(rank: 20)), whole = engine(ModelSettings(rank: 20), .float32)
         for engine in [half, whole] { engine.learn(randomEvents(50, users: 3, items: 5, context: 0, seed: 1)) }
         #expect(half.models[0].rowBytes("items") == 24 * 2 + 16 && whole.models[0].rowBytes("items") == 24 * 4 + 16)
-        for (engine, rowBytes) in [(half, 48), (whole, 96)] {
-            let saved = MemoryState(engine).sections.filter { $0.key.hasPrefix("model/main/items/factors/") }
+        for (engine, store, rowBytes) in [(half, "bfloats", 48), (whole, "factors", 96)] {
+            let saved = MemoryState(engine).sections.filter { $0.key.hasPrefix("model/main/items/\(store)/") }
             #expect(saved.values.reduce(0) { $0 + $1.count } == engine.items.count * rowBytes)
         }
     }
