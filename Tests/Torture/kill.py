@@ -82,7 +82,10 @@ def torture_kill(options):
     progress = Progress("kill -9", options.cycles)
 
     confirm = oracle.confirm
-    for cycle in range(1, options.cycles + 1):
+
+    def live(cycle):
+        """One life, from its start to its kill, and the start of the next."""
+        nonlocal during_snapshots, early
         starts.append(daemon.wait_ready())
         # Everything acknowledged so far has to be there; what was outstanding may be.
         position, last = daemon.recovered()
@@ -122,6 +125,21 @@ def torture_kill(options):
                 early += 1
             daemon.start()
         progress.show(cycle, f"{oracle.events:,} acknowledged, {verdict.lost} lost, {verdict.mismatches} mismatches")
+
+    done = 0
+    try:
+        for cycle in range(1, options.cycles + 1):
+            live(cycle)
+            done = cycle
+    except KeyboardInterrupt:
+        # What was found so far is worth saying.
+        progress.end()
+        if daemon.process.poll() is None:
+            daemon.kill()
+        publisher.close()
+        return {
+            "name": "kill", "cycles": done, "interrupted": True, "acknowledged_events": oracle.events, "lost": verdict.lost,
+            "mismatches": verdict.mismatches, "notes": verdict.notes, "passed": verdict.is_clean}
     daemon.wait_ready()
     oracle.begin_life(*daemon.recovered())
     publisher.connect()
