@@ -290,6 +290,13 @@ public final class EntityTable: @unchecked Sendable {
             frequency = Float(bitPattern: entry.frequency)
             meta = entry.meta
         }
+
+        /// Puts it where `init(_:)` of a raw row reads it.
+        func write(_ raw: UnsafeMutableRawPointer) {
+            raw.storeBytes(of: payload, as: UInt64.self)
+            raw.storeBytes(of: frequency, toByteOffset: 8, as: Float.self)
+            raw.storeBytes(of: meta, toByteOffset: 12, as: UInt32.self)
+        }
     }
 
     /// The raw rows of a block, as far as `limit` of them. While the sequencer stands.

@@ -16,15 +16,18 @@ extension StateCapture {
     ) throws(Failure) {
         let (name, _) = engine.sides[side], count = head.counts[side]
         let (raw, changes) = changes(buffer)
+        // In the copy itself, once for all bands: there may be a million changes, and the stream waits when their log is full.
+        let first = bands.lowerBound * RowBlock.band, end = min(bands.upperBound * RowBlock.band, count), number = UInt32(side)
+        for change in changes.reversed() where change.side == number && Int(change.ordinal) >= first && Int(change.ordinal) < end {
+            let place = offset(change.ordinal, from: bands.lowerBound, count) * EntityTable.rowBytes
+            EntityTable.SavedRow(change).write(UnsafeMutableRawPointer(mutating: raw.baseAddress!) + place)
+        }
         var rows: [EntityTable.SavedRow] = []
         for band in bands {
             let first = band * RowBlock.band, end = min(first + RowBlock.band, count)
             rows.removeAll(keepingCapacity: true)
             for ordinal in first..<end {
                 rows.append(EntityTable.SavedRow(raw.baseAddress! + offset(UInt32(ordinal), from: bands.lowerBound, count) * EntityTable.rowBytes))
-            }
-            for change in changes.reversed() where change.side == UInt32(side) && (first..<end).contains(Int(change.ordinal)) {
-                rows[Int(change.ordinal) - first] = EntityTable.SavedRow(change)
             }
             try emit("ids/\(name)/\(band)", StateCapture.encode(rows), body)
         }
