@@ -141,33 +141,24 @@ FK_SCORES(bfloats_128, 1, 128)
 FK_SCORES(bfloats_any, 1, w & ~(size_t)7)
 #undef FK_SCORES
 
-FK_RACY static void FK_NAME(score_rows)(const float *query, float constant, const float *rows, const fk_row_state *states,
-                                        size_t count, size_t width, size_t stride, float *out) {
-    const char *bytes = (const char *)rows;
-    stride *= 4;
-    switch (width) {
-    case 8: FK_NAME(score_rows_8)(query, constant, bytes, states, count, width, stride, out); return;
-    case 16: FK_NAME(score_rows_16)(query, constant, bytes, states, count, width, stride, out); return;
-    case 32: FK_NAME(score_rows_32)(query, constant, bytes, states, count, width, stride, out); return;
-    case 64: FK_NAME(score_rows_64)(query, constant, bytes, states, count, width, stride, out); return;
-    case 128: FK_NAME(score_rows_128)(query, constant, bytes, states, count, width, stride, out); return;
-    default: FK_NAME(score_rows_any)(query, constant, bytes, states, count, width, stride, out);
+/* The loop of a row's width, rows being `type`s. */
+#define FK_SCORES_BY_WIDTH(name, type)                                                                                      \
+    FK_RACY static void FK_NAME(score_##name)(const float *query, float constant, const type *rows, const fk_row_state *states, \
+                                              size_t count, size_t width, size_t stride, float *out) {                        \
+        const char *bytes = (const char *)rows;                                                                             \
+        stride *= sizeof(type);                                                                                             \
+        switch (width) {                                                                                                    \
+        case 8: FK_NAME(score_##name##_8)(query, constant, bytes, states, count, width, stride, out); return;               \
+        case 16: FK_NAME(score_##name##_16)(query, constant, bytes, states, count, width, stride, out); return;             \
+        case 32: FK_NAME(score_##name##_32)(query, constant, bytes, states, count, width, stride, out); return;             \
+        case 64: FK_NAME(score_##name##_64)(query, constant, bytes, states, count, width, stride, out); return;             \
+        case 128: FK_NAME(score_##name##_128)(query, constant, bytes, states, count, width, stride, out); return;           \
+        default: FK_NAME(score_##name##_any)(query, constant, bytes, states, count, width, stride, out);                    \
+        }                                                                                                                   \
     }
-}
-
-FK_RACY static void FK_NAME(score_bfloats)(const float *query, float constant, const fk_bfloat *rows, const fk_row_state *states,
-                                         size_t count, size_t width, size_t stride, float *out) {
-    const char *bytes = (const char *)rows;
-    stride *= 2;
-    switch (width) {
-    case 8: FK_NAME(score_bfloats_8)(query, constant, bytes, states, count, width, stride, out); return;
-    case 16: FK_NAME(score_bfloats_16)(query, constant, bytes, states, count, width, stride, out); return;
-    case 32: FK_NAME(score_bfloats_32)(query, constant, bytes, states, count, width, stride, out); return;
-    case 64: FK_NAME(score_bfloats_64)(query, constant, bytes, states, count, width, stride, out); return;
-    case 128: FK_NAME(score_bfloats_128)(query, constant, bytes, states, count, width, stride, out); return;
-    default: FK_NAME(score_bfloats_any)(query, constant, bytes, states, count, width, stride, out);
-    }
-}
+FK_SCORES_BY_WIDTH(rows, float)
+FK_SCORES_BY_WIDTH(bfloats, fk_bfloat)
+#undef FK_SCORES_BY_WIDTH
 
 FK_RACY static void FK_NAME(softplus)(const float *x, size_t count, float *out) {
     for (size_t i = 0; i < count; ++i) out[i] = fk_softplus_near(x[i]);

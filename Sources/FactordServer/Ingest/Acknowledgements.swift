@@ -132,22 +132,16 @@ extension Acknowledgement {
     fileprivate func write(to writer: inout JSONWriter) {
         writer.beginObject()
         if let number {
-            writer.key("source")
-            writer.value(number.source)
-            writer.key("epoch")
-            writer.value(number.epoch)
-            writer.key("seq")
-            writer.value(number.sequence)
+            writer.member("source", number.source)
+            writer.member("epoch", number.epoch)
+            writer.member("seq", number.sequence)
         }
-        writer.key("status")
-        writer.value(status.rawValue)
+        writer.member("status", status.rawValue)
         if let expected {
-            writer.key("expected")
-            writer.value(expected)
+            writer.member("expected", expected)
         }
         if let position {
-            writer.key("position")
-            writer.value(position)
+            writer.member("position", position)
         }
         if !reasons.isEmpty {
             writer.key("reasons")

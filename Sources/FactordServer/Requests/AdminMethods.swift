@@ -14,27 +14,19 @@ final class AdminMethods: RequestMethods {
         switch request.methodName {
         case "ping":
             writer.beginObject()
-            writer.key("pong")
-            writer.value(true)
+            writer.member("pong", true)
             writer.endObject()
         case "snapshot":
             let stored: SnapshotKeeper.Written
             do { stored = try keeper.write() } catch { throw .internalError("no snapshot was written: \(error)") }
             writer.beginObject()
-            writer.key("position")
-            writer.value(stored.position)
-            writer.key("path")
-            writer.value(stored.path)
-            writer.key("bytes")
-            writer.value(stored.bytes)
-            writer.key("exact")
-            writer.value(stored.isExact)
-            writer.key("pauses")
-            writer.value(stored.pauses.count)
-            writer.key("pause_ms")
-            writer.value(stored.pauses.longestMilliseconds)
-            writer.key("seconds")
-            writer.value(stored.seconds)
+            writer.member("position", stored.position)
+            writer.member("path", stored.path)
+            writer.member("bytes", stored.bytes)
+            writer.member("exact", stored.isExact)
+            writer.member("pauses", stored.pauses.count)
+            writer.member("pause_ms", stored.pauses.longestMilliseconds)
+            writer.member("seconds", stored.seconds)
             writer.endObject()
         case "forget": try forget(request, into: &writer)
         default: throw .methodNotFound(request.methodName)
@@ -51,8 +43,7 @@ final class AdminMethods: RequestMethods {
         guard let key = try parameters.key(isUser ? "user" : "item", policy: eraser.ids, hashing: eraser.hashing) else { return }
         let position = eraser.forget(key, isUser: isUser)
         writer.beginObject()
-        writer.key("position")
-        writer.value(position)
+        writer.member("position", position)
         if isErased {
             let erased: Eraser.Erased
             do { erased = try eraser.erase(key) } catch { throw .internalError("forgotten, but not erased from disk: \(error)") }

@@ -7,33 +7,44 @@ extension QueryMethods {
         let parameters = try JSONRPCParameters(of: request)
         let late = try isLate(parameters, waiting)
         let number = try model(parameters)
-        let count = try parameters.integer("n", default: 10, in: 1...QueryMethods.countLimit)
-        let excludesSeen = try parameters.bool("exclude_seen", default: true)
         let asProbability = try parameters.bool("probability", default: false)
         let position = engine.appliedPosition
         try scorer.reading { () throws(JSONRPCError) in
-            let user = try user(parameters)
-            let query = RecommendQuery(
-                user: user, features: try features(parameters), count: count, excludesSeen: excludesSeen,
-                excluded: try items("exclude", parameters))
-            let answer = scorer.recommend(model: number, query)
+            let answer = scorer.recommend(model: number, try recommendQuery(parameters))
             writer.beginObject()
-            writer.key("items")
-            writer.beginArray()
-            for item in answer.items {
-                writer.beginObject()
-                writer.key("item")
-                write(engine.items.key(item.item, hashing: engine.hashing), into: &writer)
-                writer.key("score")
-                writer.value(asProbability && !answer.isFallback ? probability(item.score, model: number) : item.score)
-                writer.endObject()
-            }
-            writer.endArray()
-            if !answer.isSeenComplete {
-                writer.key("seen_complete")
-                writer.value(false)
-            }
+            write(answer.items, asProbability: asProbability && !answer.isFallback, model: number, into: &writer)
+            if !answer.isSeenComplete { writer.member("seen_complete", false) }
             writeEnd(position, fallback: answer.isFallback ? "popularity" : nil, late, &writer)
         }
+    }
+
+    /// Who asks, and for what. Inside `scorer.reading`.
+    private func recommendQuery(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> RecommendQuery {
+        var query = RecommendQuery(
+            user: try user(parameters), features: try features(parameters),
+            count: try parameters.integer("n", default: 10, in: 1...QueryMethods.countLimit),
+            excludesSeen: try parameters.bool("exclude_seen", default: true))
+        query.rules = try itemRules(parameters)
+        return query
+    }
+
+    /// What may be in a list of items. Inside `scorer.reading`.
+    func itemRules(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> ItemRules {
+        ItemRules(excluded: try items("exclude", parameters))
+    }
+
+    /// `"items":[{"item":…,"score":…}]`. Inside `scorer.reading`.
+    func write(_ items: [ScoredItem], asProbability: Bool, model number: Int, into writer: inout JSONWriter) {
+        writer.key("items")
+        writer.beginArray()
+        for item in items {
+            writer.beginObject()
+            writer.key("item")
+            write(engine.items.key(item.item, hashing: engine.hashing), into: &writer)
+            writer.key("score")
+            writer.value(asProbability ? probability(item.score, model: number) : item.score)
+            writer.endObject()
+        }
+        writer.endArray()
     }
 }

@@ -41,13 +41,11 @@ extension QueryMethods {
 
     /// Position, fallback and lateness: the end of every answer about items.
     func writeEnd(_ position: UInt64, fallback: String?, _ late: Bool, _ writer: inout JSONWriter) {
-        writer.key("position")
-        writer.value(position)
+        writer.member("position", position)
         writer.key("fallback")
         if let fallback { writer.value(fallback) } else { writer.null() }
         if late {
-            writer.key("late")
-            writer.value(true)
+            writer.member("late", true)
         }
         writer.endObject()
     }

@@ -38,10 +38,8 @@ final class QueryMethods: RequestMethods {
 
     private func ping(_ writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("pong")
-        writer.value(true)
-        writer.key("position")
-        writer.value(engine.appliedPosition)
+        writer.member("pong", true)
+        writer.member("position", engine.appliedPosition)
         stats.writeDurable(&writer)
         writer.endObject()
     }

@@ -12,13 +12,10 @@ extension StatsReport {
 
     /// `durable`, and `degraded` with the reason while the storage is.
     func writeDurable(_ writer: inout JSONWriter) {
-        writer.key("durable")
-        writer.value(journal?.durablePosition ?? keeper.newest?.position ?? 0)
+        writer.member("durable", journal?.durablePosition ?? keeper.newest?.position ?? 0)
         if let fault = journal?.fault {
-            writer.key("degraded")
-            writer.value("storage")
-            writer.key("degraded_reason")
-            writer.value(fault)
+            writer.member("degraded", "storage")
+            writer.member("degraded_reason", fault)
         }
     }
 
@@ -26,23 +23,15 @@ extension StatsReport {
         guard let journal else { return }
         writer.key("journal")
         writer.beginObject()
-        writer.key("appended")
-        writer.value(journal.journal.appendedNumber)
-        writer.key("durable")
-        writer.value(journal.journal.durableNumber)
-        writer.key("segments")
-        writer.value(journal.journal.segmentCount)
-        writer.key("failures")
-        writer.value(journal.failures.load(ordering: .relaxed))
-        writer.key("holes")
-        writer.value(journal.journal.holes.count)
-        writer.key("learned_not_durable")
-        writer.value(ingest.undurable.load(ordering: .relaxed))
+        writer.member("appended", journal.journal.appendedNumber)
+        writer.member("durable", journal.journal.durableNumber)
+        writer.member("segments", journal.journal.segmentCount)
+        writer.member("failures", journal.failures.load(ordering: .relaxed))
+        writer.member("holes", journal.journal.holes.count)
+        writer.member("learned_not_durable", ingest.undurable.load(ordering: .relaxed))
         let sources = ingest.sources
-        writer.key("sources")
-        writer.value(sources.held)
-        writer.key("sources_expired")
-        writer.value(sources.expired)
+        writer.member("sources", sources.held)
+        writer.member("sources_expired", sources.expired)
         writer.endObject()
     }
 
@@ -62,14 +51,10 @@ extension StatsReport {
         if let last = losses.last {
             writer.key("last_gap")
             writer.beginObject()
-            writer.key("source")
-            writer.value(last.source)
-            writer.key("epoch")
-            writer.value(last.epoch)
-            writer.key("first")
-            writer.value(last.first)
-            writer.key("last")
-            writer.value(last.last)
+            writer.member("source", last.source)
+            writer.member("epoch", last.epoch)
+            writer.member("first", last.first)
+            writer.member("last", last.last)
             writer.endObject()
         }
         writer.endObject()
@@ -86,7 +71,6 @@ extension StatsReport {
             writer.value(count)
         }
         writer.endObject()
-        writer.key("answers_dropped")
-        writer.value(stream.answersDropped.load(ordering: .relaxed))
+        writer.member("answers_dropped", stream.answersDropped.load(ordering: .relaxed))
     }
 }

@@ -1,40 +1,5 @@
 import CKernels
 
-/// What a recommend request asks of the tables, ids resolved.
-public struct RecommendQuery: Sendable {
-    /// The user's ordinal, or `Placement.none` for somebody unknown.
-    public var user: UInt32
-    /// Context, resolved: (ordinal in the context table, x).
-    public var features: [(ordinal: UInt32, weight: Float)]
-    /// Items wanted.
-    public var count: Int
-    /// Leave out what the user has seen.
-    public var excludesSeen: Bool
-    /// Leave out these items.
-    public var excluded: [UInt32]
-
-    public init(
-        user: UInt32, features: [(ordinal: UInt32, weight: Float)] = [], count: Int = 10, excludesSeen: Bool = true,
-        excluded: [UInt32] = []
-    ) {
-        self.user = user
-        self.features = features
-        self.count = count
-        self.excludesSeen = excludesSeen
-        self.excluded = excluded
-    }
-}
-
-/// The answer to a `RecommendQuery`.
-public struct Recommendation: Sendable, Equatable {
-    /// Best first; the score is the model's own, or the popularity where `isFallback`.
-    public var items: [ScoredItem]
-    /// Whether nothing is known of the user, so that popularity ranked the items.
-    public var isFallback: Bool
-    /// False when the user's seen set is full: older items may appear again.
-    public var isSeenComplete: Bool
-}
-
 /// Answers from the rows as they are this moment: folds the user's side once, then scores items against it.
 ///
 /// Exact by brute force: every live item is scored. While trainers write, each score is that of values that the rows had
@@ -45,9 +10,7 @@ public final class Scorer {
     let engine: Engine
     private let ticket: Int
     private var top = TopN()
-    /// Bit per item ordinal, set for what is excluded in the call at hand; cleared after it.
-    private var excluded: [UInt64] = []
-    private var excludedWords: [Int] = []
+    private let rules: RuleCheck
     private let scores: UnsafeMutablePointer<Float>
     private let sides: [UserSide]
     private let attributeScores: [AttributeScores]
@@ -58,6 +21,7 @@ public final class Scorer {
     /// - Parameter engine: what to answer from; the scorer registers as one of its readers.
     public init(engine: Engine) {
         self.engine = engine
+        rules = RuleCheck(engine: engine)
         ticket = engine.epochs.register()
         scores = .allocate(capacity: Scorer.block)
         sides = engine.models.map { UserSide(model: $0) }
@@ -104,8 +68,8 @@ public final class Scorer {
     /// The exact best items of the live catalogue for a query. An unknown user gets the most popular items.
     public func recommend(model number: Int = 0, _ query: RecommendQuery) -> Recommendation {
         let count = engine.items.count
-        let complete = exclude(query, catalogue: count)
-        defer { clearExcluded() }
+        let isSeenComplete = reading { rules.start(query, catalogue: count) }
+        defer { rules.finish() }
         top.start(min(query.count, count))
         let known = query.user != Placement.none
         if known {
@@ -113,7 +77,7 @@ public final class Scorer {
         } else {
             for item in 0..<UInt32(count) { offer(item, score: engine.items.frequency(item)) }
         }
-        return Recommendation(items: top.sorted(), isFallback: !known, isSeenComplete: complete)
+        return Recommendation(items: top.sorted(), isFallback: !known, isSeenComplete: isSeenComplete)
     }
 
     /// The user's number of interactions, as the fallback tells known from unknown.
@@ -154,27 +118,7 @@ public final class Scorer {
 
     @inline(__always)
     private func offer(_ item: UInt32, score: Float) {
-        if excluded[Int(item >> 6)] & (1 << UInt64(item & 63)) != 0 || engine.items.isOut(item) { return }
+        guard rules.admits(item) else { return }
         top.offer(ScoredItem(item: item, score: score))
-    }
-
-    /// Marks what the query leaves out; false when the user's seen set is not complete.
-    private func exclude(_ query: RecommendQuery, catalogue: Int) -> Bool {
-        let words = (catalogue + 63) >> 6
-        if excluded.count < words { excluded.append(contentsOf: repeatElement(0, count: words - excluded.count)) }
-        func mark(_ item: UInt32) {
-            guard Int(item) < catalogue else { return }
-            let word = Int(item >> 6)
-            if excluded[word] == 0 { excludedWords.append(word) }
-            excluded[word] |= 1 << UInt64(item & 63)
-        }
-        for item in query.excluded { mark(item) }
-        guard query.excludesSeen, query.user != Placement.none else { return true }
-        return reading { engine.shared.userItems.forEachSeen(by: query.user, mark) }
-    }
-
-    private func clearExcluded() {
-        for word in excludedWords { excluded[word] = 0 }
-        excludedWords.removeAll(keepingCapacity: true)
     }
 }

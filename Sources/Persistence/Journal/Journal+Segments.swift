@@ -118,7 +118,7 @@ extension JournalSegment {
         let size = max(size, UInt64(bytes.count))
         let temporary = "\(directory)/\(JournalName.temporary(id: header.id))"
         let path = "\(directory)/\(JournalName.segment(number: header.firstNumber, id: header.id))"
-        let file = try createTemporary(temporary, fileSystem: fileSystem)
+        let file = try fileSystem.createTemporary(temporary)
         do throws(SystemError) {
             // First the space, so that a full disk shows here and not with records under way.
             try file.allocate(size)
@@ -139,19 +139,5 @@ extension JournalSegment {
             throw .system(error)
         }
         return (file, JournalSegment(path: path, header: header, size: size))
-    }
-
-    private static func createTemporary(_ path: String, fileSystem: any FileSystem) throws(PersistenceError) -> any OpenFile {
-        do throws(SystemError) {
-            return try fileSystem.createFile(path)
-        } catch where error.code == existsErrorCode {
-            // Left by an attempt that could not clean up; the lock says that nobody else works here.
-            return try system { () throws(SystemError) in
-                try fileSystem.remove(path)
-                return try fileSystem.createFile(path)
-            }
-        } catch {
-            throw .system(error)
-        }
     }
 }

@@ -33,7 +33,7 @@ extension SnapshotStore {
         body: (SnapshotWriter) throws(PersistenceError) -> Void
     ) throws(PersistenceError) -> StoredSnapshot {
         let temporary = path(SnapshotName.temporary(position: header.position))
-        let file = try createTemporary(temporary)
+        let file = try fileSystem.createTemporary(temporary)
         let size: UInt64
         let name: SnapshotName
         do throws(PersistenceError) {
@@ -64,20 +64,6 @@ extension SnapshotStore {
         let pruned = prune(newest: name)
         return StoredSnapshot(
             name: name, path: path(of: name), size: size, removed: pruned.removed, removalFailure: pruned.failure)
-    }
-
-    private func createTemporary(_ path: String) throws(PersistenceError) -> any OpenFile {
-        do throws(SystemError) {
-            return try fileSystem.createFile(path)
-        } catch where error.code == existsErrorCode {
-            // Left by an attempt that could not clean up; the lock says that nobody else works here.
-            return try system { () throws(SystemError) in
-                try fileSystem.remove(path)
-                return try fileSystem.createFile(path)
-            }
-        } catch {
-            throw .system(error)
-        }
     }
 
     private func verify(

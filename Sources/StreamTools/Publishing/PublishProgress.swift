@@ -51,14 +51,10 @@ public struct PublishProgress {
     public func save(_ numbering: StreamNumbering, settled: UInt64, records: Int) {
         var writer = JSONWriter(capacity: 128)
         writer.beginObject()
-        writer.key("source")
-        writer.value(numbering.source)
-        writer.key("epoch")
-        writer.value(numbering.epoch)
-        writer.key("seq")
-        writer.value(settled)
-        writer.key("records")
-        writer.value(records)
+        writer.member("source", numbering.source)
+        writer.member("epoch", numbering.epoch)
+        writer.member("seq", settled)
+        writer.member("records", records)
         writer.endObject()
         try? Data(writer.bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
     }

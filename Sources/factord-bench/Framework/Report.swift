@@ -6,25 +6,18 @@ extension Measurement {
     var json: String {
         var writer = JSONWriter(capacity: 1024)
         writer.beginObject()
-        writer.key("benchmark")
-        writer.value(benchmark)
-        writer.key("metric")
-        writer.value(metric.name)
-        writer.key("unit")
-        writer.value(metric.unit)
-        writer.key("more_is_better")
-        writer.value(metric.isRate)
-        writer.key("rounds")
-        writer.value(rounds)
-        writer.key("subject")
-        writer.value(subject)
+        writer.member("benchmark", benchmark)
+        writer.member("metric", metric.name)
+        writer.member("unit", metric.unit)
+        writer.member("more_is_better", metric.isRate)
+        writer.member("rounds", rounds)
+        writer.member("subject", subject)
         Measurement.write(value, &writer)
         writer.key("baselines")
         writer.beginArray()
         for baseline in baselines {
             writer.beginObject()
-            writer.key("name")
-            writer.value(baseline.name)
+            writer.member("name", baseline.name)
             Measurement.write(baseline.value, &writer)
             writer.key("ratio")
             writer.beginObject()
@@ -42,12 +35,9 @@ extension Measurement {
     }
 
     private static func write(_ spread: Spread, _ writer: inout JSONWriter) {
-        writer.key("median")
-        writer.value(spread.median)
-        writer.key("min")
-        writer.value(spread.least)
-        writer.key("max")
-        writer.value(spread.most)
+        writer.member("median", spread.median)
+        writer.member("min", spread.least)
+        writer.member("max", spread.most)
     }
 }
 
