@@ -32,7 +32,7 @@ import Testing
 
     /// Sorts all items that may be shown: what `recommend` must equal.
     private func bruteForce(_ engine: Engine, _ scorer: Scorer, _ query: RecommendQuery) -> [ScoredItem] {
-        var left = Set(query.excluded)
+        var left = Set(query.rules.excluded)
         if query.excludesSeen { engine.shared.userItems.forEachSeen(by: query.user) { left.insert($0) } }
         let all = (0..<UInt32(engine.items.count)).filter { !left.contains($0) && !engine.items.isHidden($0) }
         let scores = scorer.score(user: query.user, items: all, features: query.features)
