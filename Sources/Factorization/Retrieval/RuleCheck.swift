@@ -31,6 +31,13 @@ final class RuleCheck {
         excluded[Int(item >> 6)] & (1 << UInt64(item & 63)) == 0 && !engine.items.isOut(item)
     }
 
+    /// What `boost` adds at most: whatever an item scores, with its boost it scores no more than that plus this.
+    var greatestBoost: Float { 0 }
+
+    /// What the rules add to an item's score; asked of admitted items only.
+    @inline(__always)
+    func boost(_ item: UInt32) -> Float { 0 }
+
     /// Clears what `start` has marked.
     func finish() {
         for word in excludedWords { excluded[word] = 0 }

@@ -88,6 +88,7 @@ public final class Scorer {
         let (side, constant) = fold(number, query.user, query.features)
         let table = model.items, attributes = attributeScores[number], described = side.meetsAttributes
         if described { attributes.prepare(side.query) }
+        let boost = rules.greatestBoost
         for shard in 0..<Placement.shardCount {
             let rows = Placement.rows(in: shard, of: count)
             var local = 0
@@ -96,7 +97,7 @@ public final class Scorer {
                     shard: shard, from: local, limit: min(rows - local, Scorer.block), side.query, constant: constant, into: scores,
                     model.kernels)
                 if described { complete(attributes, side, constant, shard: shard, local: local, count: count) }
-                for index in 0..<count where scores[index] >= top.threshold {
+                for index in 0..<count where scores[index] + boost >= top.threshold {
                     offer(Placement.ordinal(shard: shard, local: local + index), score: scores[index])
                 }
                 local += count
@@ -119,6 +120,6 @@ public final class Scorer {
     @inline(__always)
     private func offer(_ item: UInt32, score: Float) {
         guard rules.admits(item) else { return }
-        top.offer(ScoredItem(item: item, score: score))
+        top.offer(ScoredItem(item: item, score: score + rules.boost(item)))
     }
 }
