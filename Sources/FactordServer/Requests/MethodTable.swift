@@ -1,0 +1,95 @@
+/// A method as callers know it.
+struct MethodDescription: Sendable {
+    /// Whether it is asked for on the reply socket and over HTTP, or on the admin socket alone.
+    enum Place: Sendable { case requests, admin }
+
+    let name: String
+    let place: Place
+    /// One sentence without its full stop.
+    let summary: String
+    let parameters: [MethodParameter]
+    /// A result as it may look, in JSON.
+    let example: String
+
+    static func read(_ name: String, _ summary: String, _ parameters: [MethodParameter], example: String) -> MethodDescription {
+        MethodDescription(name: name, place: .requests, summary: summary, parameters: parameters, example: example)
+    }
+
+    static func admin(_ name: String, _ summary: String, _ parameters: [MethodParameter], example: String) -> MethodDescription {
+        MethodDescription(name: name, place: .admin, summary: summary, parameters: parameters, example: example)
+    }
+
+    // MARK: The table
+
+    /// All methods that there are. HTTP routes and the OpenAPI document follow it; a test holds it to what `QueryMethods` and
+    /// `AdminMethods` answer. A method is added here and in the switch that answers it.
+    static let all: [MethodDescription] = [
+        .read("ping", "Whether the daemon answers, and up to which position it has learned", [], example: #"{"pong":true,"position":1234,"durable":1230}"#),
+        .read(
+            "score", "Scores of items for a user, or of pairs of user and item",
+            [.user, .items("items", "Items to be scored for the user"), .pairs, .context, .flag("probability", false, "Probabilities instead of log-odds")] + common,
+            example: #"{"scores":[0.3,-1.2],"position":1234,"fallback":null}"#),
+        .read(
+            "recommend", "The best items of the live catalogue for a user",
+            [
+                .user, .integer("n", 10, 1...QueryMethods.countLimit, "Items wanted"), .flag("exclude_seen", true, "Leave out what the user has seen"),
+                .items("exclude", "Items left out"), .context, .flag("probability", false, "Probabilities instead of log-odds"),
+            ] + common, example: #"{"items":[{"item":"b","score":1.2}],"position":1234,"fallback":null}"#),
+        .read("stats", "Counters, queues, metrics of quality, tables and snapshots", [], example: #"{"position":1234}"#),
+        .admin("snapshot", "Writes a snapshot and says where", [], example: #"{"position":1234,"path":"…","bytes":1293791,"exact":false}"#),
+        .admin(
+            "forget", "Removes a user or an item with all that is held of it",
+            [.user, .id("item", "In place of user"), .flag("erase", false, "Answer once no file names the id")], example: #"{"position":1235}"#),
+    ]
+
+    /// Parameters of every method that asks a model.
+    static let common: [MethodParameter] = [
+        .text("model", "A model's name; the first one without it"), .integer("after", nil, 0...Int.max, "Wait until the event at this position is learned"),
+        .integer("deadline_ms", nil, 0...60_000, "With after: how long to wait at most, 50 without it. Else: no answer after so long"),
+    ]
+
+    static func named(_ name: some StringProtocol, at place: Place) -> MethodDescription? {
+        all.first { $0.place == place && $0.name == name }
+    }
+}
+
+/// A parameter as callers know it.
+struct MethodParameter: Sendable {
+    let name: String
+    let meaning: String
+    /// JSON Schema, as the OpenAPI document has it.
+    let schema: String
+
+    static let user = MethodParameter.id("user", "Who is asked about")
+    static let context = MethodParameter(
+        name: "context", meaning: "Field → value, list of values, or value → weight", schema: #"{"type":"object","additionalProperties":true}"#)
+    static let pairs = MethodParameter(
+        name: "pairs", meaning: "In place of user and items: [user, item], …",
+        schema: #"{"type":"array","maxItems":\#(QueryMethods.idLimit),"items":{"type":"array","minItems":2,"maxItems":2,"items":\#(idSchema)}}"#)
+
+    static func id(_ name: String, _ meaning: String) -> MethodParameter { MethodParameter(name: name, meaning: meaning, schema: idSchema) }
+
+    static func items(_ name: String, _ meaning: String) -> MethodParameter {
+        MethodParameter(name: name, meaning: meaning, schema: #"{"type":"array","maxItems":\#(QueryMethods.idLimit),"items":\#(idSchema)}"#)
+    }
+
+    static func text(_ name: String, _ meaning: String) -> MethodParameter { MethodParameter(name: name, meaning: meaning, schema: #"{"type":"string"}"#) }
+
+    static func flag(_ name: String, _ standard: Bool, _ meaning: String) -> MethodParameter {
+        MethodParameter(name: name, meaning: meaning, schema: #"{"type":"boolean","default":\#(standard)}"#)
+    }
+
+    static func integer(_ name: String, _ standard: Int?, _ range: ClosedRange<Int>, _ meaning: String) -> MethodParameter {
+        let bounds = #""minimum":\#(range.lowerBound)\#(range.upperBound == .max ? "" : #","maximum":\#(range.upperBound)"#)"#
+        return MethodParameter(name: name, meaning: meaning, schema: #"{"type":"integer",\#(bounds)\#(standard.map { #","default":\#($0)"# } ?? "")}"#)
+    }
+
+    static func number(_ name: String, _ standard: Double?, _ meaning: String) -> MethodParameter {
+        MethodParameter(name: name, meaning: meaning, schema: #"{"type":"number"\#(standard.map { #","default":\#($0)"# } ?? "")}"#)
+    }
+
+    /// Anything that the helpers above do not cover; `schema` is JSON Schema.
+    static func other(_ name: String, schema: String, _ meaning: String) -> MethodParameter { MethodParameter(name: name, meaning: meaning, schema: schema) }
+
+    private static let idSchema = #"{"oneOf":[{"type":"string","minLength":1,"maxLength":1024},{"type":"integer"}]}"#
+}
