@@ -84,3 +84,5 @@ float fk_softplus(float x) {
 }
 
 double fk_power(double base, double exponent) { return __builtin_pow(base, exponent); }
+
+double fk_log(double x) { return __builtin_log(x); }

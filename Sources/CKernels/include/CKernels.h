@@ -231,5 +231,7 @@ float fk_sigmoid(float x);
 
 /// base to the power of exponent, base > 0.
 double fk_power(double base, double exponent);
+/// Natural logarithm, x > 0.
+double fk_log(double x);
 
 #endif

@@ -116,7 +116,7 @@ private struct BatchReader {
     mutating func record(
         of batch: EventBatch, _ hashing: KeyHash, _ lastType: inout TextRange, _ nextFeature: inout Int
     ) -> EventRecord? {
-        guard let rawKind = get(UInt8.self), let kind = RecordKind(rawValue: rawKind), kind.isOfStreams, let flags = get(UInt8.self),
+        guard let rawKind = get(UInt8.self), let kind = RecordKind(rawValue: rawKind), kind.isJournalled, let flags = get(UInt8.self),
             let user = key(isText: flags & BatchEncoder.Flag.userText != 0, of: batch, hashing),
             let item = key(isText: flags & BatchEncoder.Flag.itemText != 0, of: batch, hashing)
         else { return nil }
@@ -152,6 +152,6 @@ private struct BatchReader {
 }
 
 extension RecordKind {
-    /// Whether publishers send it, and not only the sequencer.
-    var isOfStreams: Bool { rawValue <= RecordKind.beat.rawValue }
+    /// Whether the journal may hold it, because it did not begin with the sequencer.
+    var isJournalled: Bool { rawValue <= RecordKind.promote.rawValue }
 }

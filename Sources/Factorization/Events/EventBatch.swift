@@ -16,6 +16,8 @@ public enum RecordKind: UInt8, Sendable {
     case undo = 8
     /// A publisher's sign of life; carries only source, epoch and last sequence number.
     case beat = 9
+    /// A model answers by default from here on: `item` is its name. Never in a stream; the journal has it.
+    case promote = 10
     // Between sequencer and trainers only, never in a stream.
     /// The rows of a user, or of an item, are to go: somebody else will get their ordinal.
     case evictUser = 250

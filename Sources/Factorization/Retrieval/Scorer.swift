@@ -10,7 +10,7 @@ public final class Scorer {
     let engine: Engine
     private let ticket: Int
     private var top = TopN()
-    private let rules: RuleCheck
+    let rules: RuleCheck
     private let scores: UnsafeMutablePointer<Float>
     private let sides: [UserSide]
     private let attributeScores: [AttributeScores]

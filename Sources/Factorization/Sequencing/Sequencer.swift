@@ -45,6 +45,9 @@ public final class Sequencer: @unchecked Sendable {
     let keeper: RowKeeper
     /// Ids evicted and forgotten. Stored by the sequencer, read by anyone.
     let evictions = Atomic<Int>(0)
+    /// The model that answers by default, and where it was promoted. Stored by the sequencer, read by anyone.
+    let answering = Atomic<Int>(0)
+    let promotedAt = Atomic<UInt64>(0)
     /// Why the last id without a row has none.
     var missing = Refusal.tableFull
     /// Those whose progress a quarantine waits for. Set before any thread starts.
@@ -170,6 +173,7 @@ public final class Sequencer: @unchecked Sendable {
         case .undo: return takeUndo(record, index, of: batch)
         case .forgetUser, .forgetItem: return takeForget(record, index)
         case .itemAttributes, .userAttributes: return takeAttributes(record, index, of: batch)
+        case .promote: return takePromotion(record, index)
         case .beat: return true
         case .interaction, .negativeTables, .evictUser, .evictItem, .reuseItem, .beginSweep, .sweep: return refuse(index, .unsupported)
         }

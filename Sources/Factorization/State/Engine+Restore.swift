@@ -44,6 +44,8 @@ extension Engine {
         try restoreAttributes(source, pieces)
         for (number, model) in models.enumerated() { try restore(model, number, position: position, source, pieces) }
         try restoreCounting(source, position: position, pieces)
+        try restoreAnswering(source)
+        try restoreComparison(source)
         sequencer.restore(position: position)
         for trainer in trainers { trainer.restore(position: position) }
         if pieces.highest > position { openWindow(ReplayWindow(pieces, models: models, trainers: trainers.count)) }

@@ -22,6 +22,8 @@ public struct EngineSettings: Sendable {
     public var historyBudget = 256 << 20
     /// What tables may take.
     public var memory = MemorySettings()
+    /// Which two models are compared; nil for none.
+    public var comparison: ComparisonSettings?
     /// Keys the hashing of ids; does not influence what is learned, but for which rare ids get a row near the budget.
     public var hashSeed: UInt64
 
@@ -80,6 +82,9 @@ public final class Engine: Sendable {
             Trainer(index: $0, of: settings.trainers, queue: $1, models: models, shared: shared, replaysPerEvent: settings.replaysPerEvent)
         }
         sequencer.trainers = trainers
+        if let comparison = settings.comparison {
+            for trainer in trainers { trainer.comparison = Comparison(comparison, models: models) }
+        }
         epochs = shared.epochs
         hashing = shared.hashing
         users = shared.users

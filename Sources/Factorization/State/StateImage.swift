@@ -11,6 +11,7 @@ import CKernels
 /// | `types`, `fields` | count u32, then per name: length u32, bytes |
 /// | `ids/SIDE/N` | ordinals N·65,536…: per id: tag u8 (0 none, and nothing follows; 1 integer, 2 text), namespace u16, hidden u8, last seen u16, frequency f32 (in units of the decay's base), then i64, or length u16 and bytes |
 /// | `rows` | records u64, evicted u64; quarantine: end, records then, last round u64, done, urgent u8; per side: hands u32, u32, credit u64, free rows; rows waiting, resting, under sweep, its users, steps, steps done u64; sightings: bytes u64, count u64. Rows: count u32, then count × (side u8, ordinal u32) |
+/// | `answering` | position of the last promotion u64; the name of the model that answers by default |
 /// | `sightings/N` | counters, 4 MiB a section |
 /// | `popularity` | increment f64: what an interaction counts at the image's position |
 /// | `negatives`, `negatives/N` | next build after position u64, items u64; items N·65,536…: frequency f32 that the tables were built from |
@@ -25,6 +26,7 @@ import CKernels
 /// | `model/NAME/parameters` | kinds with global parameters: count u32, count × value f32, count × accumulator f32, per block a row's state |
 /// | `model/NAME/gram` | models with the interaction regulariser: cursor u32, then three width × width matrices of f32 |
 /// | `model/NAME/prequential` | trainers u32, then per trainer: 8 sums f64, lowest and highest label f32, drift alarm: 4 × f64, 2 × u32, alarms u64, last position u64 |
+/// | `model/NAME/comparison` | where the model is compared: length u32, measure and the other's name; trainers u32, then for each: events u64, sum of differences and of squares f64, lowest and highest label f32 |
 /// | `model/NAME/late` | trainers that learn in runs u32, then for each: w0 as its next event sees it, three changes that wait, its accumulator, and both as left in the model, f32 |
 /// | `pieces`, `watermarks` | where each piece stands: `PieceTable` |
 ///

@@ -131,6 +131,9 @@ final class Prequential: @unchecked Sendable {
     private let loss: ModelSettings.Loss
     private let kernels: Kernels
     private var tally = Tally()
+    /// Where each event's loss goes besides, and as whose. Trainer only.
+    private var comparison: Comparison?
+    private var side = 0
     /// `sums` as last published, eight doubles' bits, then the alarm's count and last position.
     private let shown: UnsafeMutablePointer<Atomic<UInt64>>
 
@@ -149,14 +152,35 @@ final class Prequential: @unchecked Sendable {
             for index in 0..<count { scores[index] = items[index].score }
             if loss == .logistic { kernels.softplus(scores, count, losses) }
             tally.count(scores, losses, label: items[0].label, count: count, position: position, loss)
+            comparison?.take(side, position: position, scores, losses, label: items[0].label, count: count)
         }
     }
 
     /// Counts the first `count` events of a run; answers how many items they have.
     func record(_ run: EventRun, count: Int) -> Int {
-        guard loss == .logistic else { return tally.count(run.batch, nil, count: count, kernels) }
-        kernels.softplus(run.batch.scores, run.itemCount, run.softplus)
-        return tally.count(run.batch, run.softplus, count: count, kernels)
+        if loss == .logistic { kernels.softplus(run.batch.scores, run.itemCount, run.softplus) }
+        if comparison != nil { compare(run, count: count) }
+        return tally.count(run.batch, loss == .logistic ? run.softplus : nil, count: count, kernels)
+    }
+
+    /// Hands the losses of a run's first `count` events to the comparison.
+    private func compare(_ run: EventRun, count: Int) {
+        let batch = run.batch
+        var item = 0
+        for event in 0..<count {
+            let items = Int(batch.counts[event])
+            comparison?.take(
+                side, position: batch.positions[event], batch.scores + item, run.softplus + item, label: batch.labels[item], count: items)
+            item += items
+        }
+    }
+
+    /// Has this model's losses compared with another's, if it is one of the two. Before any thread starts.
+    func compare(_ comparison: Comparison?, _ number: Int) {
+        let settings = comparison?.settings
+        let isOne = settings.map { $0.model == number || $0.against == number } ?? false
+        self.comparison = isOne ? comparison : nil
+        side = settings?.model == number ? Comparison.challenger : Comparison.champion
     }
 
     /// All that was gathered. While trainers stand still.

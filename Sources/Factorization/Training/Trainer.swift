@@ -46,6 +46,8 @@ public final class Trainer: @unchecked Sendable {
     let witness = Witness()
     /// What restored rows hold already, while the stream is applied again. Set before any thread starts.
     var window: ReplayWindow?
+    /// Two models whose losses are compared. Set before any thread starts; the trainer's thread.
+    var comparison: Comparison? { didSet { for (number, learner) in learners.enumerated() { learner.prequential.compare(comparison, number) } } }
 
     init(index: Int, of count: Int, queue: TrainerQueue, models: [Model], shared: SharedState, replaysPerEvent: Int = 0) {
         trainerCount = count
@@ -131,7 +133,10 @@ public final class Trainer: @unchecked Sendable {
             queue.release(count: chunk, features: features)
             if stops { break }
         }
-        if done > 0 { for learner in learners { learner.prequential.publish() } }
+        if done > 0 {
+            for learner in learners { learner.prequential.publish() }
+            comparison?.publish()
+        }
         // Nothing waits: whatever was issued to others does not concern this trainer.
         if done == waiting {
             applied.store(max(issued, applied.load(ordering: .relaxed)), ordering: .sequentiallyConsistent)
@@ -218,6 +223,7 @@ public final class Trainer: @unchecked Sendable {
         case .negativeTables: if let tables = record.pointee.takeTables() { use(tables.takeRetainedValue()) }
         // The eviction that follows clears the rest; what replay would teach of the user must not wait for a sweep.
         case .forgetUser: reservoir?.remove(user: user)
+        case .promote: comparison?.restart()
         default: _ = applyRowRecord(record)
         }
     }

@@ -12,6 +12,9 @@ extension StateCapture {
         /// Sightings counted: the sketch goes on.
         let sightingsSeen: UInt64
         let evictions: Int
+        /// Which model answers by default, and since when.
+        let answering: Int
+        let promotedAt: UInt64
         let increment: Double
         let nextTables: UInt64
         let tables: NegativeTables?
@@ -27,6 +30,8 @@ extension StateCapture {
             keeper = Keeper(sequencer.keeper)
             sightingsSeen = sequencer.keeper.sightings?.seen ?? 0
             evictions = engine.evictions
+            answering = engine.answering
+            promotedAt = engine.promotedAt
             increment = shared.decay.increment
             nextTables = sequencer.negatives.next
             tables = sequencer.negatives.tables
@@ -62,6 +67,7 @@ extension StateCapture {
         try emit("types", StateCapture.encode(head.types), body)
         try emit("fields", StateCapture.encode(head.fields), body)
         try emit("rows", encodedKeeper(), body)
+        try emit(StateCapture.answeringSection, answering(), body)
         writer = ByteWriter()
         writer.put(head.increment)
         try emit("popularity", writer.bytes, body)

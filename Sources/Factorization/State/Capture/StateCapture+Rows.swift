@@ -62,6 +62,7 @@ extension StateCapture {
             grams.write(&writer)
             put(writer.bytes)
         }
+        if let comparison = comparison(of: number) { put(comparison) }
     }
 
     private func global(_ model: Model) -> [UInt8] {
@@ -85,6 +86,7 @@ extension StateCapture {
         var names = ["global", "prequential", "late"]
         if model.parameters != nil { names.append("parameters") }
         if model.grams != nil { names.append("gram") }
+        if engine.settings.comparison?.model == number { names.append(Engine.comparisonSection) }
         var start = 0
         for name in names {
             let count = Int(all.loadUnaligned(fromByteOffset: start, as: UInt32.self))

@@ -25,6 +25,9 @@ extension Trainer {
             seen = issued
             var features = 0
             let firstFeature = queue.firstFeature
+            // Rows that have learned an event already would score it better than they did.
+            comparison?.isPaused = true
+            defer { comparison?.isPaused = false }
             shared.epochs.reading(ticket) {
                 for index in 0..<count {
                     let record = ring.record(first &+ index)
@@ -62,7 +65,7 @@ extension Trainer {
             } replay: {
                 !window.hasReplay($0, position)
             }
-        case .hideItem, .unhideItem, .forgetItem, .beat, .reuseItem, .beginSweep, .negativeTables:
+        case .hideItem, .unhideItem, .forgetItem, .beat, .reuseItem, .beginSweep, .negativeTables, .promote:
             applyRare(record, firstFeature: firstFeature)
         }
     }
