@@ -54,12 +54,18 @@ final class Daemon {
         keeper.writesAtStart = state.needsSnapshot
         journal?.onHealed { [weak keeper] in keeper?.request() }
         let counters = configuration.streams.map { StreamCounters(name: $0.name) }
-        let stats = StatsReport(engine: engine, streams: counters, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters)
+        let promoter = try Promoter(configuration.promotion, engine: engine, ingest: ingest, journal: journal, log: log)
+        let explorations = configuration.exploration.log.enabled ? try ExplorationLog(configuration.exploration.log) : nil
+        let explorer = Explorer(configuration.exploration, log: explorations)
+        let choice = ModelChoice(configuration.experiment, engine: engine)
+        let stats = StatsReport(
+            engine: engine, streams: counters, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters,
+            promoter: promoter, explorer: explorer)
         let ids = configuration.ids
         let requests = RequestServer(
             name: "requests", endpoints: configuration.requests.endpoints, limits: configuration.requests, context: context,
             gate: gate, log: log
-        ) { QueryMethods(engine: engine, ids: ids, stats: stats) }
+        ) { QueryMethods(engine: engine, ids: ids, stats: stats, choice: choice, explorer: explorer) }
         stats.attach(requests.counters)
         let admin = RequestServer(
             name: "admin", endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,
@@ -67,7 +73,9 @@ final class Daemon {
         ) {
             AdminMethods(
                 keeper: keeper,
-                eraser: Eraser(engine: engine, ids: ids, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters))
+                eraser: Eraser(engine: engine, ids: ids, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters,
+                    explorations: explorations),
+                promoter: promoter)
         }
 
         let context = context
@@ -81,7 +89,8 @@ final class Daemon {
         // The journal first of all: the final snapshot still asks it to be durable. Then trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
         // so it comes after the last receiver has gone and while the trainers still run. Receivers last: nothing arrives
         // before all that answers for it is there.
-        services = (journal.map { [$0] } ?? []) as [any Service] + trainers + [keeper, requests, admin] + receivers
+        services = (journal.map { [$0] } ?? []) as [any Service] + trainers + [keeper, promoter]
+            + (explorations.map { [$0] } ?? []) + [requests, admin] + receivers
     }
 
     /// Starts all services; when one cannot, stops those that run, writes no snapshot, and throws.

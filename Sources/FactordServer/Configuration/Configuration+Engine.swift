@@ -14,6 +14,7 @@ extension Configuration {
         settings.memory.budget = memory.budget.bytes
         settings.memory.admissionSightings = memory.admissionSightings
         settings.memory.idleEvents = memory.idleEvents
+        settings.comparison = comparison
         for (name, event) in events where name != "*" { settings.eventTypes[name] = event.rule }
         settings.otherEvents = (events["*"] ?? Event()).rule
         return settings

@@ -17,6 +17,9 @@ extension Configuration {
             .list(
                 "models", \.models, of: Model.section, element: Model.init(place:),
                 "What learns from the streams; a single one may be written as `model:`."),
+            .group("experiment", \.experiment, Experiment.section, "Which users get which model, where a request names none."),
+            .group("promotion", \.promotion, Promotion.section, "Which model is to show on the stream that it is better than another."),
+            .group("exploration", \.exploration, Explorations.section, "How lists of recommendations leave room for chance, where a request does not say."),
             .map(
                 "events", \.events, of: Event.section, element: Event(),
                 "What an event of each type teaches; \"*\" stands for all types not listed."),

@@ -102,6 +102,7 @@ extension Configuration {
         admin.endpoint = expand(admin.endpoint)
         state.deadLetters.directory = expand(state.deadLetters.directory)
         state.journal.directory = expand(state.journal.directory)
+        exploration.log.directory = expand(exploration.log.directory)
     }
 }
 

@@ -18,6 +18,7 @@ extension Configuration {
         if (1..<Configuration.Popularity.shortestHalfLife).contains(popularity.halfLife) {
             reader.fault("popularity.half_life", "is \(popularity.halfLife); take \(Configuration.Popularity.shortestHalfLife) or more, or 0 for counts that never fade")
         }
+        validateChoice(&reader)
         validateMemory(&reader)
         for type in events.keys.sorted() where type.isEmpty || type.utf8.count > 64 {
             reader.fault("events.\(type)", "an event type has 1 to 64 bytes")

@@ -18,6 +18,12 @@ public struct Configuration: Sendable, Equatable, Codable {
     public var ids = IdPolicy.canonical
     /// The models that learn from the streams, in the order in which an event is applied to them.
     public var models: [Model] = [Model()]
+    /// Which users get which model.
+    public var experiment = Experiment()
+    /// Which model is to show that it is better than another.
+    public var promotion = Promotion()
+    /// How lists of recommendations leave room for chance.
+    public var exploration = Explorations()
     /// What an event of each type teaches; `*` stands for every type that is not listed, and is always present.
     public var events: [String: Event] = ["*": Event()]
     /// How many threads do what.

@@ -9,6 +9,7 @@ final class Eraser {
         var snapshots = 0
         var segments = 0
         var deadLetters = 0
+        var explorations = 0
     }
 
     let ids: IdPolicy
@@ -18,13 +19,15 @@ final class Eraser {
     private let journal: JournalKeeper?
     private let keeper: SnapshotKeeper
     private let deadLetters: DeadLetterFile
+    private let explorations: ExplorationLog?
     private let batch = EventBatch(recordCapacity: 1, featureCapacity: 1, textCapacity: Key.longestText, messageCapacity: 1)
 
     /// What the journal's thread may take to begin a segment.
     private static let patienceNanoseconds: Int64 = 10_000_000_000
 
     init(
-        engine: Engine, ids: IdPolicy, ingest: Ingest, journal: JournalKeeper?, keeper: SnapshotKeeper, deadLetters: DeadLetterFile
+        engine: Engine, ids: IdPolicy, ingest: Ingest, journal: JournalKeeper?, keeper: SnapshotKeeper, deadLetters: DeadLetterFile,
+        explorations: ExplorationLog?
     ) {
         self.engine = engine
         self.ids = ids
@@ -33,6 +36,7 @@ final class Eraser {
         self.journal = journal
         self.keeper = keeper
         self.deadLetters = deadLetters
+        self.explorations = explorations
     }
 
     /// Takes the forgetting as an event like any other; answers the position up to which it is in.
@@ -48,7 +52,8 @@ final class Eraser {
     }
 
     /// Leaves no file that names an id that was forgotten: a snapshot without it takes the place of all older ones and of the journal
-    /// so far, and dead letters lose the lines that may hold it.
+    /// so far, and dead letters and
+    /// explored lists lose the lines that may hold it.
     func erase(_ key: Key) throws(PersistenceError) -> Erased {
         var erased = Erased()
         if let journal { try beginSegment(journal.journal) }
@@ -63,6 +68,7 @@ final class Eraser {
         }
         let word = key.isText ? Array(key.text) : Array("\(Int64(bitPattern: key.payload))".utf8)
         erased.deadLetters = try deadLetters.removeLines(holding: word)
+        erased.explorations = try explorations?.removeLines(holding: word) ?? 0
         return erased
     }
 

@@ -13,6 +13,10 @@ enum LearningConfiguration {
         var learning = Configuration()
         learning.ids = configuration.ids
         learning.models = configuration.models
+        // What is compared; how it is decided does not matter here, for a decision is a record of the journal.
+        learning.promotion.model = configuration.promotion.model
+        learning.promotion.against = configuration.promotion.against
+        learning.promotion.measure = configuration.promotion.measure
         learning.events = configuration.events
         learning.history = configuration.history
         learning.popularity = configuration.popularity

@@ -1,13 +1,15 @@
 import WireFormats
 
-/// The state-changing methods, on a socket of their own: `ping`, `snapshot`, `forget`. Belongs to the admin socket's thread.
+/// The state-changing methods, on a socket of their own: `ping`, `snapshot`, `forget`, `promote`. Belongs to the admin socket's thread.
 final class AdminMethods: RequestMethods {
     private let keeper: SnapshotKeeper
     private let eraser: Eraser
+    let promoter: Promoter
 
-    init(keeper: SnapshotKeeper, eraser: Eraser) {
+    init(keeper: SnapshotKeeper, eraser: Eraser, promoter: Promoter) {
         self.keeper = keeper
         self.eraser = eraser
+        self.promoter = promoter
     }
 
     func answer(_ request: JSONRPCRequest, waiting: WaitState, into writer: inout JSONWriter) throws(JSONRPCError) {
@@ -29,6 +31,7 @@ final class AdminMethods: RequestMethods {
             writer.member("seconds", stored.seconds)
             writer.endObject()
         case "forget": try forget(request, into: &writer)
+        case "promote": try promote(request, into: &writer)
         default: throw .methodNotFound(request.methodName)
         }
     }
@@ -51,6 +54,7 @@ final class AdminMethods: RequestMethods {
             writer.beginObject()
             let counts: [(StaticString, Int)] = [
                 ("snapshots", erased.snapshots), ("segments", erased.segments), ("dead_letters", erased.deadLetters),
+                ("explorations", erased.explorations),
             ]
             for (name, count) in counts {
                 writer.key(name)

@@ -9,11 +9,18 @@ extension QueryMethods {
         let number = try model(parameters)
         let asProbability = try parameters.bool("probability", default: false)
         let position = engine.appliedPosition
+        let exploration = try exploreRequest(parameters)
         try scorer.reading { () throws(JSONRPCError) in
-            let answer = scorer.recommend(model: number, try recommendQuery(parameters))
+            let query = try recommendQuery(parameters)
+            if let exploration {
+                return try explore(
+                    exploration, query, model: number, asProbability: asProbability, position: position, late: late, parameters, into: &writer)
+            }
+            let answer = scorer.recommend(model: number, query)
             writer.beginObject()
             write(answer.items, asProbability: asProbability && !answer.isFallback, model: number, into: &writer)
             if !answer.isSeenComplete { writer.member("seen_complete", false) }
+            writeModel(number, &writer)
             writeEnd(position, fallback: answer.isFallback ? "popularity" : nil, late, &writer)
         }
     }

@@ -27,6 +27,7 @@ extension QueryMethods {
             for index in unknown { writer.value(index) }
             writer.endArray()
         }
+        writeModel(number, &writer)
         writeEnd(position, fallback: isKnown ? nil : "item_bias", late, &writer)
     }
 
@@ -37,6 +38,11 @@ extension QueryMethods {
         guard settings.loss == .logistic else { return score }
         guard settings.negatives > 0, engine.items.liveCount > 0 else { return Float.logistic(score) }
         return Float.logistic(score, odds: Float(settings.negatives) / Float(engine.items.liveCount))
+    }
+
+    /// Which of several models answered.
+    func writeModel(_ number: Int, _ writer: inout JSONWriter) {
+        if engine.models.count > 1 { writer.member("model", engine.models[number].settings.name) }
     }
 
     /// Position, fallback and lateness: the end of every answer about items.

@@ -7,6 +7,8 @@ final class QueryMethods: RequestMethods {
     let ids: IdPolicy
     let stats: StatsReport
     let scorer: Scorer
+    let choice: ModelChoice
+    let explorer: Explorer
     /// Reads contexts; its batch holds the features of the request in hand.
     private let contextReader: EventDecoder
     private let contextBatch = EventBatch(recordCapacity: 1, featureCapacity: 1024, textCapacity: 1 << 17, messageCapacity: 1)
@@ -16,10 +18,12 @@ final class QueryMethods: RequestMethods {
     /// Items in one answer of `recommend`.
     static let countLimit = 10_000
 
-    init(engine: Engine, ids: IdPolicy, stats: StatsReport) {
+    init(engine: Engine, ids: IdPolicy, stats: StatsReport, choice: ModelChoice, explorer: Explorer) {
         self.engine = engine
         self.ids = ids
         self.stats = stats
+        self.choice = choice
+        self.explorer = explorer
         scorer = Scorer(engine: engine)
         contextReader = EventDecoder(policy: ids, hashing: engine.hashing)
     }
@@ -46,9 +50,13 @@ final class QueryMethods: RequestMethods {
 
     // MARK: Parameters that several methods share
 
-    /// The model asked for by name; the first without one.
+    /// The model asked for by name; without one, that of the user, or of the session of somebody without an id.
     func model(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> Int {
-        guard let name = try parameters.text("model") else { return 0 }
+        guard let name = try parameters.text("model") else {
+            if let user = try parameters.key("user", policy: ids, hashing: engine.hashing) { return choice.model(for: user) }
+            guard let session = try parameters.key("session", policy: ids, hashing: engine.hashing) else { return choice.standard }
+            return choice.model(for: session)
+        }
         for (index, model) in engine.models.enumerated() where name.elementsEqual(model.settings.name.utf8) { return index }
         let names = engine.models.map(\.settings.name).joined(separator: ", ")
         throw .invalidParams("params.model: no model \(String(decoding: name.prefix(128), as: UTF8.self)); there is \(names)")

@@ -6,23 +6,31 @@ import WireFormats
 
 /// Everything that `stats` tells, gathered from the parts of the daemon. Can be read from any thread.
 final class StatsReport: Sendable {
-    private let engine: Engine
+    let engine: Engine
     private let streams: [StreamCounters]
     let ingest: Ingest
     let journal: JournalKeeper?
     let keeper: SnapshotKeeper
     private let deadLetters: DeadLetterFile
+    /// Nil in a daemon that answers no requests.
+    let promoter: Promoter?
+    let explorer: Explorer?
     private let started = MonotonicClock.nanoseconds
     /// The reply socket's counters; set once, when the socket exists.
     private let requestCounters = Lock<RequestCounters?>(nil)
 
-    init(engine: Engine, streams: [StreamCounters], ingest: Ingest, journal: JournalKeeper?, keeper: SnapshotKeeper, deadLetters: DeadLetterFile) {
+    init(
+        engine: Engine, streams: [StreamCounters], ingest: Ingest, journal: JournalKeeper?, keeper: SnapshotKeeper, deadLetters: DeadLetterFile,
+        promoter: Promoter? = nil, explorer: Explorer? = nil
+    ) {
         self.engine = engine
         self.streams = streams
         self.ingest = ingest
         self.journal = journal
         self.keeper = keeper
         self.deadLetters = deadLetters
+        self.promoter = promoter
+        self.explorer = explorer
     }
 
     func attach(_ counters: RequestCounters) { requestCounters.withLock { $0 = counters } }
@@ -38,6 +46,7 @@ final class StatsReport: Sendable {
         writeStreams(&writer)
         writeTrainers(&writer)
         writeModels(&writer)
+        writeChoice(&writer)
         writeReplay(&writer)
         writeTables(&writer)
         writeSnapshot(&writer)

@@ -70,7 +70,10 @@ public struct SequentialTest: Sendable, Equatable {
     }
 
     /// Whether B is better, with a chance of error of at most `alpha` over all looks together.
-    public func isDecided(alpha: Double) -> Bool { logEvidence >= -fk_log(alpha) }
+    public func isDecided(alpha: Double) -> Bool { logEvidence >= SequentialTest.logNeeded(alpha: alpha) }
+
+    /// ln(1/α).
+    public static func logNeeded(alpha: Double) -> Double { -fk_log(alpha) }
 
     /// Events of this kind after which the evidence reaches 1/α, about; nil where it does not grow.
     public func expectedEvents(alpha: Double) -> Double? {

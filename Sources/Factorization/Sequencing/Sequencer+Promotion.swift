@@ -19,3 +19,11 @@ extension Sequencer {
         return true
     }
 }
+
+extension EventBatch {
+    /// Adds the record that promotes a model. False when the batch is full.
+    public func appendPromotion(of model: String, hashing: KeyHash) -> Bool {
+        guard let range = Array(model.utf8).withUnsafeBytes({ copyText($0) }) else { return false }
+        return append(EventRecord(kind: .promote, user: Key(integer: 0, hashing: hashing), item: Key(text: text(range), hashing: hashing)))
+    }
+}

@@ -1,6 +1,6 @@
 internal import LinuxSystem
 
-extension DeadLetterFile {
+extension RotatedLines {
     /// Rewrites all files without the lines that may hold an id, and makes that durable: the part of "forget" that erases.
     /// - Returns: how many lines went.
     public func removeLines(holding id: [UInt8]) throws(PersistenceError) -> Int {
@@ -25,7 +25,7 @@ extension DeadLetterFile {
         }
         var kept: [UInt8] = [], removed = 0
         for line in bytes[..<count].split(separator: UInt8(ascii: "\n")) {
-            if DeadLetterFile.mayHold(line, id) { removed += 1 } else { kept += line + [UInt8(ascii: "\n")] }
+            if RotatedLines.mayHold(line, id) { removed += 1 } else { kept += line + [UInt8(ascii: "\n")] }
         }
         guard removed > 0 else { return 0 }
         let temporary = path + ".rewritten"
@@ -44,7 +44,8 @@ extension DeadLetterFile {
 
     /// Whether a line may hold an id: as a word of its own. Of a payload that is no text nobody can tell.
     static func mayHold(_ line: ArraySlice<UInt8>, _ id: [UInt8]) -> Bool {
-        contains(line, Array("\"payload_base64\"".utf8), asWord: false) || contains(line, escaped(id), asWord: true)
+        contains(line, Array("\"payload_base64\"".utf8), asWord: false) || contains(line, escaped(id, times: 2), asWord: true)
+            || contains(line, escaped(id, times: 1), asWord: true)
     }
 
     private static func contains(_ line: ArraySlice<UInt8>, _ word: [UInt8], asWord: Bool) -> Bool {
@@ -61,15 +62,11 @@ extension DeadLetterFile {
         return false
     }
 
-    /// An id as it stands inside a text inside a line: a quote or backslash is escaped twice.
-    private static func escaped(_ id: [UInt8]) -> [UInt8] {
+    /// An id as it stands in a line, or in a text inside a line: a quote or backslash is escaped once, or twice.
+    private static func escaped(_ id: [UInt8], times: Int) -> [UInt8] {
         let slash = UInt8(ascii: "\\")
-        return id.flatMap { byte -> [UInt8] in
-            switch byte {
-            case UInt8(ascii: "\""): [slash, slash, slash, byte]
-            case slash: [slash, slash, slash, slash]
-            default: [byte]
-            }
+        return (0..<times).reduce(id) { id, _ in
+            id.flatMap { byte in byte == UInt8(ascii: "\"") || byte == slash ? [slash, byte] : [byte] }
         }
     }
 }
