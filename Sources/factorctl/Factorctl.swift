@@ -17,6 +17,6 @@ struct Factorctl: ParsableCommand {
             """,
         subcommands: [
             Ping.self, Score.self, Recommend.self, Stats.self, Watch.self, Snapshot.self, Publish.self, Simulate.self,
-            Evaluate.self, JournalCommand.self, Forget.self,
+            Evaluate.self, JournalCommand.self, Forget.self, Promote.self,
         ])
 }

@@ -9,7 +9,7 @@ public enum Exploration: Sendable, Equatable {
 }
 
 /// A list with the probabilities with which its items came to their places.
-public struct ExploredSlate: Sendable {
+public struct ExploredSlate: Sendable, Equatable {
     public struct Place: Sendable, Equatable {
         public var item: UInt32
         /// The model's score, not the drawn one.

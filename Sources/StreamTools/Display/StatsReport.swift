@@ -86,6 +86,7 @@ public struct StatsReport: Sendable {
                 count(tables["context_features"], "context features"), tables["bytes"]?.integer.map { Quantity.bytes($0) },
             ])))
         }
+        if let promotion { rows.append(("promotion", promotion)) }
         if let snapshot = stats["snapshot"] {
             rows.append(("snapshot", snapshot["count"]?.integer == 0 ? "none yet" : list([
                 snapshot["position"]?.integer.map { "at \(Quantity.grouped($0))" },
@@ -97,6 +98,16 @@ public struct StatsReport: Sendable {
         return rows.filter { !$0.1.isEmpty }.map { name, text in
             name + String(repeating: " ", count: width - name.count + 2) + text + "\n"
         }.joined()
+    }
+
+    /// How far the one of two compared models is from being shown to be better.
+    private var promotion: String? {
+        guard let promotion = stats["promotion"], let model = promotion["model"]?.string, let other = promotion["against"]?.string else { return nil }
+        return list([
+            "\(model) against \(other)", count(promotion["events"], "events compared"),
+            promotion["log_evidence"]?.number.map { "ln evidence \(Quantity.fixed($0, 2)) of \(Quantity.fixed(promotion["log_needed"]?.number ?? 0, 2))" },
+            promotion["enough"]?.bool == true ? "may be promoted" : nil,
+        ])
     }
 
     private var streams: String {
@@ -113,9 +124,11 @@ public struct StatsReport: Sendable {
         var table = TextTable(
             ["model", "kind", "rank", "loss", "events", "metric", "overall", "recent"] + (hasLines ? ["trend"] : []),
             [.left, .left, .right, .left, .right, .left, .right, .right])
+        let answering = models.count > 1 ? stats["answering"]?.string : nil
         for model in models {
+            let name = model["name"]?.display ?? ""
             let about = [
-                model["name"]?.display ?? "", model["kind"]?.display ?? "", model["rank"]?.display ?? "",
+                name == answering ? "\(name) (answers)" : name, model["kind"]?.display ?? "", model["rank"]?.display ?? "",
                 model["loss"]?.display ?? "", model["events"]?.integer.map(Quantity.grouped) ?? "",
             ]
             let metrics = StatsReport.metrics(of: model)

@@ -2,6 +2,8 @@
 public struct Recommendation: Sendable, Equatable {
     public var item: EventID
     public var score: Double
+    /// The probability of the item at its place, where the list was explored.
+    public var propensity: Double?
 }
 
 /// What `recommend` answered.
@@ -12,14 +14,20 @@ public struct Recommendations: Sendable, Equatable {
     public var position: Int?
     /// Why the answer is not personal (`popularity`, …), or nil.
     public var fallback: String?
+    /// Which of several models answered.
+    public var model: String?
 }
 
 extension RequestClient {
     /// The scores of items for a user, in the order of `items`.
     public func score(user: EventID, items: [EventID], context: [ContextPair] = []) throws(StreamToolsError) -> [Double] {
-        let result = try call("score", RequestClient.scoreParameters(user: user, items: items, context: context))
-        guard let scores = result["scores"]?.array?.map(\.number), scores.count == items.count else {
-            throw .malformedAnswer(method: "score", reason: "\(items.count) items, but \(result.json.prefix(200))")
+        try RequestClient.scores(try call("score", RequestClient.scoreParameters(user: user, items: items, context: context)), count: items.count)
+    }
+
+    /// Reads the result of `score` for so many items.
+    public static func scores(_ result: JSONTree, count: Int) throws(StreamToolsError) -> [Double] {
+        guard let scores = result["scores"]?.array?.map(\.number), scores.count == count else {
+            throw .malformedAnswer(method: "score", reason: "\(count) items, but \(result.json.prefix(200))")
         }
         // A score that is no number (null) is one that the daemon does not have.
         return scores.map { $0 ?? .nan }
@@ -34,15 +42,18 @@ extension RequestClient {
         return try RequestClient.recommendations(try call("recommend", parameters))
     }
 
-    public static func scoreParameters(user: EventID, items: [EventID], context: [ContextPair] = []) -> JSONTree {
+    /// - Parameter more: further parameters, such as `model`.
+    public static func scoreParameters(
+        user: EventID, items: [EventID], context: [ContextPair] = [], more: [JSONTree.Member] = []
+    ) -> JSONTree {
         .object([
             JSONTree.Member(key: "user", value: JSONTree(user)),
             JSONTree.Member(key: "items", value: .array(items.map { JSONTree($0) })),
-        ] + contextMember(context))
+        ] + contextMember(context) + more)
     }
 
     public static func recommendParameters(
-        user: EventID, count: Int, excludeSeen: Bool, exclude: [EventID], context: [ContextPair]
+        user: EventID, count: Int, excludeSeen: Bool, exclude: [EventID], context: [ContextPair], more: [JSONTree.Member] = []
     ) -> JSONTree {
         var members = [
             JSONTree.Member(key: "user", value: JSONTree(user)),
@@ -50,7 +61,7 @@ extension RequestClient {
             JSONTree.Member(key: "exclude_seen", value: .bool(excludeSeen)),
         ]
         if !exclude.isEmpty { members.append(JSONTree.Member(key: "exclude", value: .array(exclude.map { JSONTree($0) }))) }
-        return .object(members + contextMember(context))
+        return .object(members + contextMember(context) + more)
     }
 
     /// Reads the result of `recommend`.
@@ -63,9 +74,10 @@ extension RequestClient {
             guard let item = element["item"]?.id, let score = element["score"]?.number else {
                 throw .malformedAnswer(method: "recommend", reason: "\(element.json.prefix(200)) is no item with a score")
             }
-            items.append(Recommendation(item: item, score: score))
+            items.append(Recommendation(item: item, score: score, propensity: element["propensity"]?.number))
         }
-        return Recommendations(items: items, position: result["position"]?.integer, fallback: result["fallback"]?.display)
+        return Recommendations(
+            items: items, position: result["position"]?.integer, fallback: result["fallback"]?.display, model: result["model"]?.string)
     }
 
     private static func contextMember(_ context: [ContextPair]) -> [JSONTree.Member] {

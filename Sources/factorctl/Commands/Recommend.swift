@@ -10,6 +10,8 @@ struct Recommend: ParsableCommand {
               factorctl recommend 196 -n 20 --exclude 50 --exclude 181 --titles ml-100k.item.tsv.gz
               factorctl recommend --eager 3 --history ratings.csv --titles movies.csv
               factorctl recommend alice --no-exclude-seen --context hour=20 --json
+              factorctl recommend alice --model b
+              factorctl recommend alice --explore epsilon --epsilon 0.2
             """)
 
     @Argument(help: "The users' ids.")
@@ -38,6 +40,7 @@ struct Recommend: ParsableCommand {
     @Option(help: ArgumentHelp("The users with the most events of the highest value in --history.", valueName: "users"))
     var eager = 0
 
+    @OptionGroup(title: "Which model, and chance") var choice: ChoiceArguments
     @OptionGroup(title: "Reading --history") var dataset: DatasetArguments
     @OptionGroup var requests: RequestOptions
     @OptionGroup var output: OutputOptions
@@ -65,22 +68,23 @@ struct Recommend: ParsableCommand {
         let result = try client.call(
             "recommend",
             RequestClient.recommendParameters(
-                user: user, count: count, excludeSeen: excludeSeen, exclude: exclude, context: context))
+                user: user, count: count, excludeSeen: excludeSeen, exclude: exclude, context: context, more: choice.members))
         if output.json { return say(result.json) }
         let answer = try RequestClient.recommendations(result)
         if users.count + eager > 1 || tastes != nil { say(heading(user, catalogue, tastes)) }
         let more = catalogue == nil ? [] : ["title", "attributes"]
-        var table = TextTable(["", "item", "score"] + more, [.right, .left, .right])
+        let isExplored = answer.items.contains { $0.propensity != nil }
+        var table = TextTable(["", "item", "score"] + (isExplored ? ["propensity"] : []) + more, [.right, .left, .right] + (isExplored ? [.right] : []))
         for (rank, recommendation) in answer.items.enumerated() {
             let entry = catalogue?.entries[recommendation.item]
             let attributes = (entry?.attributes ?? []).map { $0.values.map(\.description).joined(separator: " ") }
             table.add([
-                String(rank + 1), recommendation.item.description, Quantity.fixed(recommendation.score, 4), entry?.title ?? "",
-                attributes.joined(separator: ", "),
-            ])
+                String(rank + 1), recommendation.item.description, Quantity.fixed(recommendation.score, 4),
+            ] + (isExplored ? [Quantity.fixed(recommendation.propensity ?? 0, 4)] : []) + [entry?.title ?? "", attributes.joined(separator: ", ")])
         }
         say(table.isEmpty ? "nothing to recommend" : table.rendered())
         if let fallback = answer.fallback { note("not personal: \(fallback)") }
+        if let model = answer.model { note("answered by \(model)") }
         if users.count + eager > 1 { say("") }
     }
 

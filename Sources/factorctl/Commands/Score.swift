@@ -24,6 +24,9 @@ struct Score: ParsableCommand {
     @Option(help: "An item file, for titles.")
     var titles: String?
 
+    @Option(help: "The model that is to answer.")
+    var model: String?
+
     @OptionGroup var requests: RequestOptions
     @OptionGroup var output: OutputOptions
 
@@ -31,10 +34,10 @@ struct Score: ParsableCommand {
         let context = try contextPairs(context)
         let catalogue = try titles.map { try ItemCatalogue.read(path: $0) }
         let client = try requests.client()
-        if output.json {
-            return say(try client.call("score", RequestClient.scoreParameters(user: user, items: items, context: context)).json)
-        }
-        let scores = try client.score(user: user, items: items, context: context)
+        let more = model.map { [JSONTree.Member(key: "model", value: .string($0))] } ?? []
+        let answer = try client.call("score", RequestClient.scoreParameters(user: user, items: items, context: context, more: more))
+        if output.json { return say(answer.json) }
+        let scores = try RequestClient.scores(answer, count: items.count)
         var table = TextTable(["item", "score"] + (catalogue == nil ? [] : ["title"]), [.left, .right, .left])
         for (item, score) in zip(items, scores) {
             table.add([item.description, Quantity.fixed(score, 4), catalogue?.title(of: item) ?? ""])

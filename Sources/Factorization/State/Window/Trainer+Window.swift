@@ -39,6 +39,7 @@ extension Trainer {
                 applied.store(ring.record(first &+ count &- 1).pointee.position, ordering: .releasing)
                 queue.release(count: count, features: features)
                 for learner in learners { learner.prequential.publish() }
+                comparison?.publish()
             }
             if count == waiting { applied.store(max(issued, applied.load(ordering: .relaxed)), ordering: .sequentiallyConsistent) }
             window.pass(index, at: appliedPosition)

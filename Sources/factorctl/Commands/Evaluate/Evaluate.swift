@@ -15,6 +15,7 @@ struct Evaluate: ParsableCommand {
             """,
         subcommands: [
             EvaluateRanking.self, EvaluatePrequential.self, EvaluateColdStart.self, EvaluateDrift.self, EvaluatePoison.self,
+            EvaluatePromotion.self,
         ],
         defaultSubcommand: EvaluateRanking.self)
 }
