@@ -34,17 +34,22 @@ struct MethodDescription: Sendable {
             [
                 .user, .integer("n", 10, 1...QueryMethods.countLimit, "Items wanted"), .flag("exclude_seen", true, "Leave out what the user has seen"),
                 .items("exclude", "Items left out"), .context, .flag("probability", false, "Probabilities instead of log-odds"),
+                .explore,
             ] + common, example: #"{"items":[{"item":"b","score":1.2}],"position":1234,"fallback":null}"#),
         .read("stats", "Counters, queues, metrics of quality, tables and snapshots", [], example: #"{"position":1234}"#),
         .admin("snapshot", "Writes a snapshot and says where", [], example: #"{"position":1234,"path":"…","bytes":1293791,"exact":false}"#),
         .admin(
             "forget", "Removes a user or an item with all that is held of it",
             [.user, .id("item", "In place of user"), .flag("erase", false, "Answer once no file names the id")], example: #"{"position":1235}"#),
+        .admin(
+            "promote", "Makes a model answer where a request names none, if it was shown to be better",
+            [.text("model", "The model's name"), .flag("force", false, "Without evidence, too")], example: #"{"model":"b","position":1236,"evidence":null}"#),
     ]
 
     /// Parameters of every method that asks a model.
     static let common: [MethodParameter] = [
-        .text("model", "A model's name; the first one without it"), .integer("after", nil, 0...Int.max, "Wait until the event at this position is learned"),
+        .text("model", "A model's name; without it the experiment's for the user, or the one that answers by default"),
+        .id("session", "In place of user, for an experiment's choice of the model"), .integer("after", nil, 0...Int.max, "Wait until the event at this position is learned"),
         .integer("deadline_ms", nil, 0...60_000, "With after: how long to wait at most, 50 without it. Else: no answer after so long"),
     ]
 
@@ -63,6 +68,9 @@ struct MethodParameter: Sendable {
     static let user = MethodParameter.id("user", "Who is asked about")
     static let context = MethodParameter(
         name: "context", meaning: "Field → value, list of values, or value → weight", schema: #"{"type":"object","additionalProperties":true}"#)
+    static let explore = MethodParameter(
+        name: "explore", meaning: "Room for chance; the answer then has propensities",
+        schema: #"{"type":"object","properties":{"method":{"enum":["none","epsilon","thompson"]},"epsilon":{"type":"number","minimum":0,"maximum":1},"scale":{"type":"number","minimum":0,"maximum":1000},"seed":{"type":"integer","minimum":0}},"required":["method"]}"#)
     static let pairs = MethodParameter(
         name: "pairs", meaning: "In place of user and items: [user, item], …",
         schema: #"{"type":"array","maxItems":\#(QueryMethods.idLimit),"items":{"type":"array","minItems":2,"maxItems":2,"items":\#(idSchema)}}"#)

@@ -9,8 +9,10 @@ final class Explorer: Sendable {
     let epsilon: Double
     let scale: Double
     let log: ExplorationLog?
-    /// Lists explored since the start; with a number that is new with every start, the seed of the next.
+    /// Lists explored since the start.
     let explored = Atomic<UInt64>(0)
+    /// Seeds given out; each follows from its number and one that is new with every start.
+    private let seeds = Atomic<UInt64>(0)
     private let salt = UInt64.random(in: .min ... .max)
 
     init(_ settings: Configuration.Explorations, log: ExplorationLog?) {
@@ -21,7 +23,7 @@ final class Explorer: Sendable {
     }
 
     /// A seed that no other request has, within 53 bits, so that every reader of JSON keeps it whole.
-    func nextSeed() -> UInt64 { mix64(salt ^ explored.load(ordering: .relaxed)) >> 11 }
+    func nextSeed() -> UInt64 { mix64(salt ^ seeds.wrappingAdd(1, ordering: .relaxed).newValue) >> 11 }
 }
 
 extension QueryMethods {
@@ -31,9 +33,15 @@ extension QueryMethods {
         let seed: UInt64
     }
 
+    /// Rules about a list as a whole, which a list made place by place does not keep.
+    private static let rulesOfLists: [StaticString] = ["offset", "caps", "diversity", "min_score"]
+
     /// How the request is to be explored; nil for not at all.
     func exploreRequest(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> ExploreRequest? {
+        let rule = QueryMethods.rulesOfLists.first { parameters.value($0) != nil }
         guard let value = parameters.value("explore") else {
+            let count = try parameters.integer("n", default: 10, in: 1...QueryMethods.countLimit)
+            guard rule == nil, count <= Scorer.longestExploration else { return nil }
             return explorer.standard.map { ExploreRequest(exploration: $0, seed: explorer.nextSeed()) }
         }
         guard value.isObject else { throw .invalidParams("params.explore: an object such as {\"method\":\"epsilon\"} is expected") }
@@ -51,10 +59,14 @@ extension QueryMethods {
         }
         switch value["method"]?.string {
         case "none": return nil
-        case "epsilon": return ExploreRequest(exploration: .epsilon(try number("epsilon", explorer.epsilon, 0...1)), seed: seed)
-        case "thompson": return ExploreRequest(exploration: .thompson(scale: try number("scale", explorer.scale, 0...1000)), seed: seed)
+        case "epsilon", "thompson":
+            if let rule { throw .invalidParams("params.explore: cannot stand beside \(rule)") }
         default: throw .invalidParams("params.explore.method: none, epsilon or thompson is expected")
         }
+        if value["method"]?.string == "epsilon" {
+            return ExploreRequest(exploration: .epsilon(try number("epsilon", explorer.epsilon, 0...1)), seed: seed)
+        }
+        return ExploreRequest(exploration: .thompson(scale: try number("scale", explorer.scale, 0...1000)), seed: seed)
     }
 
     /// Writes an explored list, and notes it. Inside `scorer.reading`.

@@ -103,8 +103,13 @@ extension Scorer {
 
     /// Scores as `recommend` has them.
     private func scores(_ number: Int, _ query: RecommendQuery, _ items: [UInt32]) -> [Float] {
-        if query.user == Placement.none { return items.map { engine.items.frequency($0) } }
-        return score(model: number, user: query.user, items: items, features: query.features)
+        let own = query.user == Placement.none
+            ? items.map { engine.items.frequency($0) } : score(model: number, user: query.user, items: items, features: query.features)
+        return reading {
+            _ = rules.start(query, catalogue: engine.items.count)
+            defer { rules.finish() }
+            return zip(own, items).map { $0 + rules.boost($1) }
+        }
     }
 
     // MARK: ε-greedy
