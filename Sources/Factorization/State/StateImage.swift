@@ -13,6 +13,8 @@ import CKernels
 /// | `rows` | records u64, evicted u64; quarantine: end, records then, last round u64, done, urgent u8; per side: hands u32, u32, credit u64, free rows; rows waiting, resting, under sweep, its users, steps, steps done u64; sightings: bytes u64, count u64. Rows: count u32, then count × (side u8, ordinal u32) |
 /// | `sightings/N` | counters, 4 MiB a section |
 /// | `popularity` | increment f64: what an interaction counts at the image's position |
+/// | `recent` | the window of recent items: step u64, interactions counted u64, count u32, then count × item u32, oldest first (2³² − 1 for none); absent in images from before there was one |
+/// | `newest` | items admitted last: count u32, then count × (item u32, position u64), oldest first; absent like `recent` |
 /// | `negatives`, `negatives/N` | next build after position u64, items u64; items N·65,536…: frequency f32 that the tables were built from |
 /// | `history/FIRST` | users of a piece from FIRST on: per user: size of the block u32; unless 0: count u32, then count × item u32, oldest first |
 /// | `seen/FIRST` | the same users: per user: complete u8, size of the block u32; unless 0: count u32, then count × item u32, ascending |

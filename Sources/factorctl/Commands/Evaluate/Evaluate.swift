@@ -14,7 +14,7 @@ struct Evaluate: ParsableCommand {
               factorctl evaluate drift --set model.rank=16
             """,
         subcommands: [
-            EvaluateRanking.self, EvaluatePrequential.self, EvaluateColdStart.self, EvaluateDrift.self, EvaluatePoison.self,
+            EvaluateRanking.self, EvaluateFoldIn.self, EvaluatePrequential.self, EvaluateColdStart.self, EvaluateDrift.self, EvaluatePoison.self,
         ],
         defaultSubcommand: EvaluateRanking.self)
 }
