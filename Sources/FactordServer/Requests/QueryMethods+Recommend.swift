@@ -10,21 +10,29 @@ extension QueryMethods {
         let asProbability = try parameters.bool("probability", default: false)
         let position = engine.appliedPosition
         try scorer.reading { () throws(JSONRPCError) in
-            let answer = scorer.recommend(model: number, try recommendQuery(parameters))
+            let asker = try asker(parameters, history: ["history", "items"])
+            var query = try recommendQuery(parameters, asker)
+            // Where not even popularity may stand in, there is nothing to answer.
+            let isNobody = asker.user == Placement.none && asker.fallback == nil
+            if isNobody { query.count = 0 }
+            let answer = scorer.recommend(model: number, query)
             writer.beginObject()
             write(answer.items, asProbability: asProbability && !answer.isFallback, model: number, into: &writer)
             if !answer.isSeenComplete { writer.member("seen_complete", false) }
-            writeEnd(position, fallback: answer.isFallback ? "popularity" : nil, late, &writer)
+            writeEnd(position, fallback: isNobody ? "none" : asker.fallback?.rawValue, late, &writer)
         }
     }
 
     /// Who asks, and for what. Inside `scorer.reading`.
-    private func recommendQuery(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> RecommendQuery {
+    private func recommendQuery(_ parameters: JSONRPCParameters, _ asker: Asker) throws(JSONRPCError) -> RecommendQuery {
         var query = RecommendQuery(
-            user: try user(parameters), features: try features(parameters),
+            user: asker.user, features: asker.features,
             count: try parameters.integer("n", default: 10, in: 1...QueryMethods.countLimit),
             excludesSeen: try parameters.bool("exclude_seen", default: true))
         query.rules = try itemRules(parameters)
+        query.visitor = asker.visitor
+        // What the request names as taken counts as seen.
+        if query.excludesSeen { query.rules.excluded += asker.taken }
         return query
     }
 

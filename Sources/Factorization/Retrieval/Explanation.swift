@@ -103,16 +103,18 @@ extension Scorer {
         return explanation
     }
 
-    /// The score of an item that is new to the tables, by its attributes: the user's side against a row of zeros with
+    /// The scores of items that are new to the tables, by their attributes: the user's side against a row of zeros with
     /// attributes beside it; the user's side alone where there are none. Inside `reading`.
     public func score(
-        model number: Int = 0, user: UInt32, described item: RequestedItem, features: [(ordinal: UInt32, weight: Float)] = [],
+        model number: Int = 0, user: UInt32, described items: [RequestedItem], features: [(ordinal: UInt32, weight: Float)] = [],
         visitor: Visitor? = nil
-    ) -> Float {
+    ) -> [Float] {
         let (side, constant) = fold(number, user, features, visitor)
-        let scratch = likenesses[number]
-        scratch.start(item)
-        let own = scratch.itemSide.fold(), width = side.meetsAttributes ? side.model.layout.queryWidth : side.model.width
-        return constant + own + side.model.kernels.dot(side.query, scratch.itemSide.z, width)
+        let scratch = likenesses[number], width = side.meetsAttributes ? side.model.layout.queryWidth : side.model.width
+        return items.map { item in
+            scratch.start(item)
+            let own = scratch.itemSide.fold()
+            return constant + own + side.model.kernels.dot(side.query, scratch.itemSide.z, width)
+        }
     }
 }
