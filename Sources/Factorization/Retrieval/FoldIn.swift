@@ -197,7 +197,7 @@ final class FoldIn {
 extension FoldIn {
     /// What ranks best on MovieLens 1M: README.md, "Somebody without a row".
     static func settings(of model: ModelSettings) -> Settings {
-        Settings(passes: 1, draws: max(model.negatives, min(2 * model.negatives, 32)))
+        Settings(passes: 4, draws: max(16, min(model.negatives, 32)))
     }
 
     /// Vectors of a fit.
