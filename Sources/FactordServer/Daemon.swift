@@ -65,7 +65,7 @@ final class Daemon {
         let requests = RequestServer(
             name: "requests", endpoints: configuration.requests.endpoints, limits: configuration.requests, context: context,
             gate: gate, log: log
-        ) { QueryMethods(engine: engine, ids: ids, stats: stats, choice: choice, explorer: explorer) }
+        ) { QueryMethods(engine: engine, ids: ids, stats: stats, choice: choice, explorer: explorer, fallbacks: configuration.requests.fallback) }
         stats.attach(requests.counters)
         let admin = RequestServer(
             name: "admin", endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,

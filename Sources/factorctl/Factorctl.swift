@@ -16,7 +16,8 @@ struct Factorctl: ParsableCommand {
               factorctl watch
             """,
         subcommands: [
-            Ping.self, Score.self, Recommend.self, Stats.self, Watch.self, Snapshot.self, Publish.self, Simulate.self,
-            Evaluate.self, JournalCommand.self, Forget.self, Promote.self,
+            Ping.self, Score.self, Recommend.self, Similar.self, Explain.self, Inspect.self, Popular.self, Trending.self, Latest.self,
+            Stats.self, Watch.self, Snapshot.self, Publish.self, Simulate.self, Evaluate.self, JournalCommand.self, Forget.self,
+            Promote.self,
         ])
 }

@@ -45,6 +45,9 @@ struct FactorctlTests {
 
         let expectations: [(arguments: [String], shows: String)] = [
             (["ping", "--count", "2"], "answers in"), (["score", "3", "1", "2"], "score"), (["recommend", "3"], "item"),
+            (["recommend", "--taken", "1", "--taken", "2"], "item"), (["similar", "1"], "similarity"), (["similar", "--user", "3"], "user"),
+            (["explain", "3", "1"], "score"), (["inspect", "--item", "1"], "own updates"), (["inspect"], "kind"), (["popular"], "score"),
+            (["trending", "--half-life", "50"], "score"), (["latest"], "since"),
             (["stats"], "600"), (["watch", "--count", "1"], "600"), (["snapshot"], "position"), (["--help"], "recommend"),
         ]
         for (arguments, shows) in expectations {

@@ -8,6 +8,7 @@ extension Configuration {
             models: models.map(\.settings), trainers: threads.trainers, historyLength: history.held,
             seenLimit: history.seenLimit)
         settings.popularityHalfLife = popularity.halfLife
+        settings.recentSpan = popularity.recent
         settings.replayCapacity = replay.capacity
         settings.replaysPerEvent = replay.perEvent
         settings.historyBudget = memory.histories.bytes

@@ -66,6 +66,7 @@ extension Configuration.Requests {
             .value("max_body", \.maxBody, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest request body; a bigger one is answered with an error."),
             .value("max_message", \.maxMessage, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest message frame; a client that sends more is dropped."),
             .value("high_water_mark", \.highWaterMark, .integer(1...1_000_000), .restart, "Replies that may wait per client."),
+            .value("fallback", \.fallback, .choices, .restart, "What stands in for an unknown user, tried in this order: items named in the request, attributes, context, popularity."),
         ])
     }
 }
@@ -295,6 +296,7 @@ extension Configuration.Popularity {
     static var section: Section<Self> {
         Section(entries: [
             .value("half_life", \.halfLife, .integer(0...1_000_000_000_000), .live, "Events after which an interaction counts half; 0 for never, else 1000 or more."),
+            .value("recent", \.recent, .integer(1...1_000_000_000_000), .restart, "Newest interactions that popular with a half-life and trending count; beyond 262,144 a sample stands for them, in 1 MiB at most."),
         ])
     }
 }

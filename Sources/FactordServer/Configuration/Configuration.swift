@@ -75,6 +75,8 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var maxMessage = ByteSize(mebibytes: 4)
         /// Replies that may wait for each client.
         public var highWaterMark = 1_000
+        /// What stands in for a user who is not known, tried in this order.
+        public var fallback = RequestFallback.allCases
 
         public init() {}
     }
@@ -197,6 +199,9 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var halfLife = 1_000_000
         /// A shorter one but 0 is refused: all counts would have to be rewritten too often.
         static let shortestHalfLife = 1000
+
+        /// Interactions that the window of recent items reaches back.
+        public var recent = 1_000_000
 
         public init() {}
     }

@@ -110,6 +110,21 @@ extension SettingType where Value: RawRepresentable & CaseIterable, Value.RawVal
     }
 }
 
+extension SettingType where Value == [RequestFallback] {
+    /// A list of words, each once; outside a file also one text with commas.
+    static var choices: SettingType {
+        let texts = SettingType<[String]>.texts(""), words = RequestFallback.allCases.map(\.rawValue)
+        return SettingType(
+            expected: "a list of \(words.joined(separator: ", ")), each once at most", name: "list of \(words.joined(separator: ", "))",
+            read: { node in
+                guard let written = texts.read(node) else { return nil }
+                let choices = written.compactMap(RequestFallback.init(rawValue:))
+                return choices.count == written.count && Set(choices).count == choices.count ? choices : nil
+            },
+            write: { "[" + $0.map { quoted($0.rawValue) }.joined(separator: ", ") + "]" })
+    }
+}
+
 extension SettingType where Value == ByteSize {
     static func size(_ range: ClosedRange<ByteSize>) -> SettingType {
         SettingType(

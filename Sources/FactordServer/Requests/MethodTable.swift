@@ -27,15 +27,16 @@ struct MethodDescription: Sendable {
         .read("ping", "Whether the daemon answers, and up to which position it has learned", [], example: #"{"pong":true,"position":1234,"durable":1230}"#),
         .read(
             "score", "Scores of items for a user, or of pairs of user and item",
-            [.user, .items("items", "Items to be scored for the user"), .pairs, .context, .flag("probability", false, "Probabilities instead of log-odds")] + common,
+            [.user, .scoredItems, .pairs, .history, .attributes, .context, .flag("probability", false, "Probabilities instead of log-odds")] + common,
             example: #"{"scores":[0.3,-1.2],"position":1234,"fallback":null}"#),
         .read(
             "recommend", "The best items of the live catalogue for a user",
             [
                 .user, .integer("n", 10, 1...QueryMethods.countLimit, "Items wanted"), .flag("exclude_seen", true, "Leave out what the user has seen"),
-                .items("exclude", "Items left out"), .context, .flag("probability", false, "Probabilities instead of log-odds"),
+                .items("exclude", "Items left out"), .history, .attributes, .context, .flag("probability", false, "Probabilities instead of log-odds"),
                 .explore,
             ] + common, example: #"{"items":[{"item":"b","score":1.2}],"position":1234,"fallback":null}"#),
+    ] + answers + [
         .read("stats", "Counters, queues, metrics of quality, tables and snapshots", [], example: #"{"position":1234}"#),
         .admin("snapshot", "Writes a snapshot and says where", [], example: #"{"position":1234,"path":"…","bytes":1293791,"exact":false}"#),
         .admin(

@@ -11,7 +11,11 @@ extension QueryMethods {
         let position = engine.appliedPosition
         let exploration = try exploreRequest(parameters)
         try scorer.reading { () throws(JSONRPCError) in
-            let query = try recommendQuery(parameters)
+            let asker = try asker(parameters, history: ["history", "items"])
+            var query = try recommendQuery(parameters, asker)
+            // Where not even popularity may stand in, there is nothing to answer.
+            let isNobody = asker.user == Placement.none && asker.fallback == nil
+            if isNobody { query.count = 0 }
             if let exploration {
                 return try explore(
                     exploration, query, model: number, asProbability: asProbability, position: position, late: late, parameters, into: &writer)
@@ -21,17 +25,20 @@ extension QueryMethods {
             write(answer.items, asProbability: asProbability && !answer.isFallback, model: number, into: &writer)
             if !answer.isSeenComplete { writer.member("seen_complete", false) }
             writeModel(number, &writer)
-            writeEnd(position, fallback: answer.isFallback ? "popularity" : nil, late, &writer)
+            writeEnd(position, fallback: isNobody ? "none" : asker.fallback?.rawValue, late, &writer)
         }
     }
 
     /// Who asks, and for what. Inside `scorer.reading`.
-    private func recommendQuery(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> RecommendQuery {
+    private func recommendQuery(_ parameters: JSONRPCParameters, _ asker: Asker) throws(JSONRPCError) -> RecommendQuery {
         var query = RecommendQuery(
-            user: try user(parameters), features: try features(parameters),
+            user: asker.user, features: asker.features,
             count: try parameters.integer("n", default: 10, in: 1...QueryMethods.countLimit),
             excludesSeen: try parameters.bool("exclude_seen", default: true))
         query.rules = try itemRules(parameters)
+        query.visitor = asker.visitor
+        // What the request names as taken counts as seen.
+        if query.excludesSeen { query.rules.excluded += asker.taken }
         return query
     }
 

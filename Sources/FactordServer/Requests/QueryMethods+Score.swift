@@ -11,10 +11,18 @@ extension QueryMethods {
         let position = engine.appliedPosition
         _ = try parameters.required("items")
         var unknown: [Int] = []
-        let (scores, isKnown) = try scorer.reading { () throws(JSONRPCError) in
-            let user = try user(parameters), items = try items("items", parameters)
-            for (index, item) in items.enumerated() where item == Placement.none { unknown.append(index) }
-            return (scorer.score(model: number, user: user, items: items, features: try features(parameters)), user != Placement.none)
+        let (scores, fallback) = try scorer.reading { () throws(JSONRPCError) in
+            let asker = try asker(parameters), items = try scoredItems(parameters)
+            for (index, item) in items.enumerated() where item.ordinal == Placement.none { unknown.append(index) }
+            var scores = scorer.score(
+                model: number, user: asker.user, items: items.map(\.ordinal), features: asker.features, visitor: asker.visitor)
+            let described = unknown.filter { !items[$0].attributes.isEmpty }
+            if !described.isEmpty {
+                let byAttributes = scorer.score(
+                    model: number, user: asker.user, described: described.map { items[$0] }, features: asker.features, visitor: asker.visitor)
+                for (index, score) in zip(described, byAttributes) { scores[index] = score }
+            }
+            return (scores, scoreFallback(asker))
         }
         writer.beginObject()
         writer.key("scores")
@@ -28,7 +36,7 @@ extension QueryMethods {
             writer.endArray()
         }
         writeModel(number, &writer)
-        writeEnd(position, fallback: isKnown ? nil : "item_bias", late, &writer)
+        writeEnd(position, fallback: fallback, late, &writer)
     }
 
     /// A score as a probability: σ of the log-odds, corrected for sampled negatives. With n uniform negatives a positive,

@@ -9,16 +9,22 @@ final class QueryMethods: RequestMethods {
     let scorer: Scorer
     let choice: ModelChoice
     let explorer: Explorer
+    /// What stands in for an unknown user, in order.
+    let fallbacks: [RequestFallback]
     /// Reads contexts; its batch holds the features of the request in hand.
-    private let contextReader: EventDecoder
-    private let contextBatch = EventBatch(recordCapacity: 1, featureCapacity: 1024, textCapacity: 1 << 17, messageCapacity: 1)
+    let contextReader: EventDecoder
+    let contextBatch = EventBatch(recordCapacity: 1, featureCapacity: 1024, textCapacity: 1 << 17, messageCapacity: 1)
 
     /// Ids in one `score` request or one `exclude` list.
     static let idLimit = 100_000
     /// Items in one answer of `recommend`.
     static let countLimit = 10_000
 
-    init(engine: Engine, ids: IdPolicy, stats: StatsReport, choice: ModelChoice, explorer: Explorer) {
+    init(
+        engine: Engine, ids: IdPolicy, stats: StatsReport, choice: ModelChoice, explorer: Explorer,
+        fallbacks: [RequestFallback] = RequestFallback.allCases
+    ) {
+        self.fallbacks = fallbacks
         self.engine = engine
         self.ids = ids
         self.stats = stats
@@ -34,6 +40,10 @@ final class QueryMethods: RequestMethods {
         switch request.methodName {
         case "score": try score(request, waiting, &writer)
         case "recommend": try recommend(request, waiting, &writer)
+        case "similar": try similar(request, waiting, &writer)
+        case "explain": try explain(request, waiting, &writer)
+        case "inspect": try inspect(request, waiting, &writer)
+        case "popular", "trending", "latest": try commonList(request, waiting, &writer)
         case "ping": ping(&writer)
         case "stats": stats.write(into: &writer)
         default: throw .methodNotFound(request.methodName)
@@ -82,15 +92,7 @@ final class QueryMethods: RequestMethods {
     /// The context's features that the models know. Inside `scorer.reading`.
     func features(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> [(ordinal: UInt32, weight: Float)] {
         guard let context = parameters.value("context") else { return [] }
-        try contextReader.readContext(context, into: contextBatch)
-        var features: [(ordinal: UInt32, weight: Float)] = []
-        let scale = FeatureCrowd.scale(contextBatch.features, count: contextBatch.features.count)
-        for entry in contextBatch.features {
-            guard let namespace = engine.fields.namespace(contextBatch.text(entry.field)) else { continue }
-            let ordinal = engine.contexts.find(entry.value.placed(in: namespace, hashing: engine.hashing))
-            if ordinal != Placement.none { features.append((ordinal, entry.weight * scale)) }
-        }
-        return features
+        return try features(context, "context", engine.contexts)
     }
 
     /// Waits for `after`, or says that the answer is late.

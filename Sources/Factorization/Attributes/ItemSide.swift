@@ -61,6 +61,13 @@ final class ItemSide {
         for index in 0..<list.count { append(model.itemAttributes, list[index].ordinal, x: list[index].weight) }
     }
 
+    /// Takes the rows of attributes alone: of an item that has no row.
+    func start(_ attributes: [(ordinal: UInt32, weight: Float)]) {
+        rowCount = 0
+        if ownsBench { bench?.clear() }
+        for attribute in attributes.prefix(AttributeLists.longest) { append(model.itemAttributes, attribute.ordinal, x: attribute.weight) }
+    }
+
     private func append(_ table: FactorTable, _ ordinal: UInt32, x: Float) {
         (rows + rowCount).initialize(
             to: ItemRow(

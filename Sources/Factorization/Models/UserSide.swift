@@ -14,6 +14,12 @@ struct SideRow {
     var linear: fk_linear
 }
 
+/// A row of the user's side that lies in no table.
+struct StrayRow {
+    let factors: UnsafeMutablePointer<Float>
+    let state: UnsafeMutablePointer<fk_row_state>
+}
+
 /// The user's side of a score (user, attributes, history, context), folded once: score(item) = constant + w_item + ⟨query, z_item⟩.
 ///
 /// Scratch of one learner or one scorer; reads rows, writes none.
@@ -81,6 +87,24 @@ final class UserSide {
         append(history: UnsafeBufferPointer(rebasing: history[..<count]), of: table)
     }
 
+    /// Starts the side of somebody without a row: `row` in its place, where there is one, then attributes, and the newest of
+    /// `items` as history (oldest first).
+    func start(_ attributes: [(ordinal: UInt32, weight: Float)], items: ArraySlice<Visitor.Item>, row: StrayRow?) {
+        rowCount = 0
+        if ownsBench { bench?.clear() }
+        if let row {
+            rows.initialize(
+                to: SideRow(
+                    group: .user, ordinal: Placement.none, x: 1, factors: row.factors, accumulators: nil, state: row.state, linear: fk_linear()))
+            rowCount = 1
+        }
+        for attribute in attributes.prefix(AttributeLists.longest) { append(.attribute, attribute.weight, model.userAttributes, attribute.ordinal) }
+        guard let table = model.histories else { return }
+        let newest = items.suffix(model.settings.history.length)
+        for (place, item) in newest.reversed().enumerated() { history[place] = item.ordinal }
+        append(history: UnsafeBufferPointer(rebasing: history[..<newest.count]), of: table)
+    }
+
     /// Adds items as history, newest first.
     private func append(history items: UnsafeBufferPointer<UInt32>, of table: FactorTable) {
         var x = model.historyScales[items.count]
@@ -131,7 +155,7 @@ final class UserSide {
     private func layOut(_ bench: RowBench) {
         for index in 0..<rowCount {
             let ordinal = rows[index].ordinal, place = places + Int(rows[index].group.rawValue)
-            guard rows[index].factors == place.pointee.rows.place(ordinal) else { continue }
+            guard ordinal != Placement.none, rows[index].factors == place.pointee.rows.place(ordinal) else { continue }
             rows[index].factors = bench.row(ordinal, place.pointee.rows, count: place.pointee.stride)
         }
     }

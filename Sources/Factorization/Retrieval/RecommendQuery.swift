@@ -2,6 +2,8 @@
 public struct RecommendQuery: Sendable {
     /// The user's ordinal, or `Placement.none` for somebody unknown.
     public var user: UInt32
+    /// Stands in for a user who is `Placement.none`; nil for somebody of whom nothing is known but the context.
+    public var visitor: Visitor?
     /// Context, resolved: (ordinal in the context table, x).
     public var features: [(ordinal: UInt32, weight: Float)]
     /// Items wanted.

@@ -23,7 +23,7 @@ extension UserSide {
     func fade(now: UInt64) {
         guard model.settings.halfLife > 0 else { return }
         for index in 0..<rowCount {
-            guard let stamps = model.table(rows[index].group).stamps else { continue }
+            guard rows[index].ordinal != Placement.none, let stamps = model.table(rows[index].group).stamps else { continue }
             rows[index].x *= model.halfLife.factor(from: stamps[rows[index].ordinal], to: now)
         }
     }

@@ -9,13 +9,19 @@ import CKernels
 public final class Scorer {
     let engine: Engine
     private let ticket: Int
-    private var top = TopN()
+    var top = TopN()
     let rules: RuleCheck
     private let scores: UnsafeMutablePointer<Float>
     private let sides: [UserSide]
     private let attributeScores: [AttributeScores]
     /// By model; nil where stale rows stay as they are.
     let refoldings: [Refolding?]
+    /// By model, for whoever has no row.
+    let foldIns: [FoldIn]
+    let likenesses: [Likeness]
+    /// What the window of recent items counts for each, and which have a count.
+    var recent: [Float] = []
+    var touched: [UInt32] = []
     private static let block = 256
 
     /// - Parameter engine: what to answer from; the scorer registers as one of its readers.
@@ -26,6 +32,8 @@ public final class Scorer {
         scores = .allocate(capacity: Scorer.block)
         sides = engine.models.map { UserSide(model: $0) }
         attributeScores = engine.models.map(AttributeScores.init)
+        foldIns = engine.models.map { FoldIn(model: $0, items: engine.items) }
+        likenesses = engine.models.map { Likeness(model: $0) }
         refoldings = engine.models.map { Refolding(model: $0, held: engine.shared.userItems.historyLength) }
     }
 
@@ -38,10 +46,12 @@ public final class Scorer {
         try engine.epochs.reading(ticket, body)
     }
 
-    /// Folds a user's side, and answers its constant.
-    private func fold(_ number: Int, _ user: UInt32, _ features: [(ordinal: UInt32, weight: Float)]) -> (UserSide, Float) {
+    /// Folds a user's side, or a visitor's in its place, and answers its constant.
+    func fold(
+        _ number: Int, _ user: UInt32, _ features: [(ordinal: UInt32, weight: Float)], _ visitor: Visitor? = nil
+    ) -> (UserSide, Float) {
         let side = sides[number]
-        reading { side.start(user: user, userItems: engine.shared.userItems) }
+        reading { start(side, number, user, features, visitor) }
         for feature in features { side.append(ResolvedFeature(ordinal: feature.ordinal, weight: feature.weight)) }
         reading { refresh(side, number, user) }
         return (side, side.fold())
@@ -50,10 +60,11 @@ public final class Scorer {
     /// Scores items for one user, in the items' order. An unknown item (`Placement.none`) has no factors: its score is what
     /// the user's side alone gives.
     public func score(
-        model number: Int = 0, user: UInt32, items: [UInt32], features: [(ordinal: UInt32, weight: Float)] = []
+        model number: Int = 0, user: UInt32, items: [UInt32], features: [(ordinal: UInt32, weight: Float)] = [],
+        visitor: Visitor? = nil
     ) -> [Float] {
         let model = engine.models[number], table = model.items
-        let (side, constant) = fold(number, user, features)
+        let (side, constant) = fold(number, user, features, visitor)
         let attributes = attributeScores[number], described = side.meetsAttributes
         if described { attributes.prepare(side.query) }
         return items.map { item in
@@ -71,7 +82,7 @@ public final class Scorer {
         let isSeenComplete = reading { rules.start(query, catalogue: count) }
         defer { rules.finish() }
         top.start(min(query.count, count))
-        let known = query.user != Placement.none
+        let known = query.user != Placement.none || query.visitor != nil
         if known {
             scan(number, query, count: count)
         } else {
@@ -85,7 +96,7 @@ public final class Scorer {
 
     private func scan(_ number: Int, _ query: RecommendQuery, count: Int) {
         let model = engine.models[number]
-        let (side, constant) = fold(number, query.user, query.features)
+        let (side, constant) = fold(number, query.user, query.features, query.visitor)
         let table = model.items, attributes = attributeScores[number], described = side.meetsAttributes
         if described { attributes.prepare(side.query) }
         let boost = rules.greatestBoost

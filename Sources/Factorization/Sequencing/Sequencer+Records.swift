@@ -28,6 +28,7 @@ extension Sequencer {
         guard queue.hasSpace(features: 0) else { return false }
         position += 1
         shared.items.count(item, by: -shared.increment(at: position))
+        shared.recent.undo(item, at: position)
         queue.append(
             TrainingRecord(
                 position: position, user: user, item: item, catalogue: UInt32(shared.items.count), value: 0, weight: 0, type: type,

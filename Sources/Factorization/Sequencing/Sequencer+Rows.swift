@@ -80,6 +80,7 @@ extension Sequencer {
         keeper.quarantine.isUrgent = false
         let users = shared.users.count
         let steps = max(1, max(users, shared.replay?.places ?? 0) / RowKeeper.usersPerStep)
+        shared.recent.drop(quarantine.fresh)
         let batch = SweepBatch(rows: quarantine.fresh, users: users, steps: steps, trainers: queues.count)
         guard keeper.sweeps else { return endRound(batch) }
         position += 1
@@ -136,6 +137,7 @@ extension Sequencer {
         }
         makeReady(ordinal, side, key)
         table.publish(ordinal, key: key)
+        if side.row == .items { shared.recent.admit(ordinal, at: position + 1) }
         if keeper.isLimited { keeper.recount(side.row) }
         return ordinal
     }
@@ -147,6 +149,7 @@ extension Sequencer {
         table.publish(ordinal, key: key)
         guard side.row == .items else { return }
         position += 1
+        shared.recent.admit(ordinal, at: position + 1)
         for queue in queues {
             queue.append(TrainingRecord(.reuseItem, item: ordinal, catalogue: shared.items.count, position: position))
         }

@@ -7,6 +7,7 @@ struct SequencerPath {
 
     private let users: Unmanaged<EntityTable>
     private let items: Unmanaged<EntityTable>
+    private let recent: Unmanaged<RecentItems>
     private let types: Unmanaged<EventTypes>
     /// What a capture wants noted.
     let undo: UnsafeMutablePointer<IdUndo>
@@ -19,6 +20,7 @@ struct SequencerPath {
         undo = shared.undo
         users = .passUnretained(shared.users)
         items = .passUnretained(shared.items)
+        recent = .passUnretained(shared.recent)
         types = .passUnretained(shared.types)
         rules = shared.types.rule(0)
         queues = .allocate(capacity: Placement.shardCount)
@@ -40,6 +42,7 @@ struct SequencerPath {
     func count(item: UInt32, user: UInt32, by increment: Float) {
         items._withUnsafeGuaranteedRef { $0.count(item, by: increment) }
         users._withUnsafeGuaranteedRef { $0.count(user, by: increment) }
+        recent._withUnsafeGuaranteedRef { $0.count(item) }
     }
 
     @inline(__always)

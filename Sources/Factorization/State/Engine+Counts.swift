@@ -10,6 +10,7 @@ extension Engine {
             guard increment >= 1, increment < PopularityDecay.limit else { throw .damaged(section: "popularity") }
             shared.decay.restore(increment: increment, position: position)
         }
+        try restoreRecent(source)
         try restoreNegatives(source)
         try restoreReplay(source, pieces)
         for (index, model) in models.enumerated() {

@@ -15,6 +15,8 @@ public struct EngineSettings: Sendable {
     public var seenLimit: Int
     /// Events after which an interaction counts half in the frequencies of users and items; 0 for never, else 1000 at least.
     public var popularityHalfLife = 0
+    /// Interactions that the window of recent items reaches back, 1 at least.
+    public var recentSpan = 1_000_000
     /// Past interactions kept to be learned again, of all user shards together; 0 for none. And how many with each event.
     public var replayCapacity = 0
     public var replaysPerEvent = 1
@@ -145,7 +147,7 @@ public final class Engine: Sendable {
     /// Bytes of ids, of users' histories and everybody's attributes, and of all rows.
     public var bytes: (ids: Int, userItems: Int, rows: Int) {
         (
-            sides.reduce(0) { $0 + $1.table.bytes },
+            sides.reduce(shared.recent.bytes) { $0 + $1.table.bytes },
             shared.userItems.bytes + shared.attributes.users.bytes + shared.attributes.items.bytes,
             models.reduce(0) { $0 + $1.bytes }
         )

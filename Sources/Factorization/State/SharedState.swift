@@ -15,6 +15,8 @@ final class SharedState: @unchecked Sendable {
     /// Past interactions to learn again; nil where replay is off.
     let replay: ReplayReservoir?
     let attributes: EntityAttributes
+    /// What came of late.
+    let recent: RecentItems
 
     init(settings: EngineSettings) {
         epochs = ReaderEpochs()
@@ -27,6 +29,7 @@ final class SharedState: @unchecked Sendable {
         contexts = EntityTable(epochs: epochs, decay: decay, undo: undo, side: .contexts)
         types = EventTypes(configured: settings.eventTypes, fallback: settings.otherEvents)
         fields = Fields()
+        recent = RecentItems(span: settings.recentSpan)
         attributes = EntityAttributes(epochs: epochs, undo: undo)
         replay = settings.replayCapacity > 0 ? ReplayReservoir(capacity: settings.replayCapacity, seed: settings.models[0].seed) : nil
         userItems = UserItems(

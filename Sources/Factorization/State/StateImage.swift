@@ -14,6 +14,8 @@ import CKernels
 /// | `answering` | position of the last promotion u64; the name of the model that answers by default |
 /// | `sightings/N` | counters, 4 MiB a section |
 /// | `popularity` | increment f64: what an interaction counts at the image's position |
+/// | `recent` | the window of recent items: step u64, interactions counted u64, count u32, then count × item u32, oldest first (2³² − 1 for none); absent in images from before there was one |
+/// | `newest` | items admitted last: count u32, then count × (item u32, position u64), oldest first; absent like `recent` |
 /// | `negatives`, `negatives/N` | next build after position u64, items u64; items N·65,536…: frequency f32 that the tables were built from |
 /// | `history/FIRST` | users of a piece from FIRST on: per user: size of the block u32; unless 0: count u32, then count × item u32, oldest first |
 /// | `seen/FIRST` | the same users: per user: complete u8, size of the block u32; unless 0: count u32, then count × item u32, ascending |

@@ -53,10 +53,12 @@ extension RequestClient {
     }
 
     public static func recommendParameters(
-        user: EventID, count: Int, excludeSeen: Bool, exclude: [EventID], context: [ContextPair], more: [JSONTree.Member] = []
+        user: EventID?, taken: [EventID] = [], count: Int, excludeSeen: Bool, exclude: [EventID], context: [ContextPair],
+        more: [JSONTree.Member] = []
     ) -> JSONTree {
-        var members = [
-            JSONTree.Member(key: "user", value: JSONTree(user)),
+        var members = user.map { [JSONTree.Member(key: "user", value: JSONTree($0))] } ?? []
+        if !taken.isEmpty { members.append(JSONTree.Member(key: "history", value: .array(taken.map { JSONTree($0) }))) }
+        members += [
             JSONTree.Member(key: "n", value: .integer(Int64(count))),
             JSONTree.Member(key: "exclude_seen", value: .bool(excludeSeen)),
         ]
@@ -80,9 +82,9 @@ extension RequestClient {
             items: items, position: result["position"]?.integer, fallback: result["fallback"]?.display, model: result["model"]?.string)
     }
 
-    private static func contextMember(_ context: [ContextPair]) -> [JSONTree.Member] {
+    public static func contextMember(_ context: [ContextPair], _ name: String = "context") -> [JSONTree.Member] {
         if context.isEmpty { return [] }
         return [JSONTree.Member(
-            key: "context", value: .object(context.map { JSONTree.Member(key: $0.field, value: JSONTree($0.value)) }))]
+            key: name, value: .object(context.map { JSONTree.Member(key: $0.field, value: JSONTree($0.value)) }))]
     }
 }

@@ -9,6 +9,7 @@ struct Recommend: ParsableCommand {
               factorctl recommend 196
               factorctl recommend 196 -n 20 --exclude 50 --exclude 181 --titles ml-100k.item.tsv.gz
               factorctl recommend --eager 3 --history ratings.csv --titles movies.csv
+              factorctl recommend --taken 50 --taken 181 --titles ml-100k.item.tsv.gz
               factorctl recommend alice --no-exclude-seen --context hour=20 --json
               factorctl recommend alice --model b
               factorctl recommend alice --explore epsilon --epsilon 0.2
@@ -25,6 +26,9 @@ struct Recommend: ParsableCommand {
 
     @Option(help: ArgumentHelp("Leave out this item; can be repeated.", valueName: "item"))
     var exclude: [EventID] = []
+
+    @Option(help: ArgumentHelp("In place of users: somebody without a row who took this item; can be repeated, oldest first.", valueName: "item"))
+    var taken: [EventID] = []
 
     @Option(name: .customLong("context"), help: ArgumentHelp("Context of the answer.", valueName: "field=value"))
     var context: [String] = []
@@ -49,7 +53,8 @@ struct Recommend: ParsableCommand {
         guard count >= 1 else { throw ValidationError("-n: at least 1") }
         guard eager >= 0 else { throw ValidationError("--eager: not negative") }
         guard eager == 0 || !history.isEmpty else { throw ValidationError("--eager: --history FILE must tell who they are") }
-        guard !users.isEmpty || eager > 0 else { throw ValidationError("name a user, such as: factorctl recommend 196") }
+        guard taken.isEmpty || users.isEmpty && eager == 0 else { throw ValidationError("--taken: in place of users") }
+        guard !users.isEmpty || !taken.isEmpty || eager > 0 else { throw ValidationError("name a user, such as: factorctl recommend 196") }
     }
 
     func run() throws {
@@ -57,21 +62,22 @@ struct Recommend: ParsableCommand {
         let catalogue = try titles.map { try ItemCatalogue.read(path: $0) }
         let tastes = history.isEmpty ? nil : try UserTastes.read(paths: history, options: dataset.options)
         let client = try requests.client()
+        if !taken.isEmpty { try recommend(to: nil, context, catalogue, tastes, client) }
         for user in users + (tastes?.eager(count: eager) ?? []) {
             try recommend(to: user, context, catalogue, tastes, client)
         }
     }
 
     private func recommend(
-        to user: EventID, _ context: [ContextPair], _ catalogue: ItemCatalogue?, _ tastes: UserTastes?, _ client: RequestClient
+        to user: EventID?, _ context: [ContextPair], _ catalogue: ItemCatalogue?, _ tastes: UserTastes?, _ client: RequestClient
     ) throws {
         let result = try client.call(
             "recommend",
             RequestClient.recommendParameters(
-                user: user, count: count, excludeSeen: excludeSeen, exclude: exclude, context: context, more: choice.members))
+                user: user, taken: taken, count: count, excludeSeen: excludeSeen, exclude: exclude, context: context, more: choice.members))
         if output.json { return say(result.json) }
         let answer = try RequestClient.recommendations(result)
-        if users.count + eager > 1 || tastes != nil { say(heading(user, catalogue, tastes)) }
+        if let user, users.count + eager > 1 || tastes != nil { say(heading(user, catalogue, tastes)) }
         let more = catalogue == nil ? [] : ["title", "attributes"]
         let isExplored = answer.items.contains { $0.propensity != nil }
         var table = TextTable(["", "item", "score"] + (isExplored ? ["propensity"] : []) + more, [.right, .left, .right] + (isExplored ? [.right] : []))

@@ -39,7 +39,7 @@ enum Bilinear {
     }
 
     /// out = Wᵀ x, or ½(W + Wᵀ) x; x in memory of one thread.
-    private static func transposed(_ model: Model, _ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) {
+    static func transposed(_ model: Model, _ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) {
         let kernels = model.kernels, width = model.width
         let matrix = model.parameters!.floats(0)
         let half: Float = model.settings.symmetric ? 0.5 : 1

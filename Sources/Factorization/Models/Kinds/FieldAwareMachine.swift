@@ -32,7 +32,7 @@ enum FieldAwareMachine {
     }
 
     @inline(__always)
-    private static func field(_ row: SideRow, _ model: Model) -> Int {
+    static func field(_ row: SideRow, _ model: Model) -> Int {
         switch row.group {
         case .user: 0
         case .history: 1

@@ -25,7 +25,7 @@ enum HigherOrderMachine {
             itemScratch: 2 * sums + KindLayout.padded(rank))
     }
 
-    private static func sums(_ scratch: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Double> {
+    static func sums(_ scratch: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Double> {
         UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Double.self)
     }
 
@@ -56,7 +56,7 @@ enum HigherOrderMachine {
     }
 
     /// The two float vectors at the end of the scratch.
-    private static func vectors(_ side: UserSide) -> (row: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>) {
+    static func vectors(_ side: UserSide) -> (row: UnsafeMutablePointer<Float>, gradient: UnsafeMutablePointer<Float>) {
         let width = side.model.width, end = side.scratch + side.model.layout.scratch
         return (end - 2 * width, end - width)
     }

@@ -18,6 +18,7 @@ extension StateCapture {
         let increment: Double
         let nextTables: UInt64
         let tables: NegativeTables?
+        let recent: RecentItems.Saved
 
         init(_ engine: Engine) {
             let sequencer = engine.sequencer, shared = engine.shared
@@ -35,6 +36,7 @@ extension StateCapture {
             increment = shared.decay.increment
             nextTables = sequencer.negatives.next
             tables = sequencer.negatives.tables
+            recent = shared.recent.saved
         }
     }
 
@@ -72,6 +74,7 @@ extension StateCapture {
         writer.put(head.increment)
         try emit("popularity", writer.bytes, body)
         try emitNegatives(body)
+        try emitRecent(body)
         writer = ByteWriter()
         writer.put(UInt64(engine.shared.replay?.places ?? 0))
         try emit("replay", writer.bytes, body)

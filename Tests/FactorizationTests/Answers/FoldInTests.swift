@@ -1,0 +1,224 @@
+import CKernels
+import Foundation
+import Testing
+
+@testable import Factorization
+
+/// What a fit minimises, in double and from the definitions of the kinds.
+private struct FitObjective {
+    let engine: Engine
+    let items: [UInt32]
+    let draws: Int
+    let passes: Double
+    private var units: [(place: Int, item: UInt32, label: Double, weight: Double)] = []
+    private let attributes: [ResolvedFeature]
+    private let context: [(ordinal: UInt32, weight: Float)]
+    /// One item in another's place, for pairs.
+    private var positives: [Int: UInt32] = [:]
+    private var diagonal = (factors: 0.0, weight: 0.0)
+    var settings: ModelSettings { engine.models[0].settings }
+
+    init(
+        _ engine: Engine, _ items: [(item: UInt32, weight: Double)], attributes: [ResolvedFeature], context: [(ordinal: UInt32, weight: Float)], draws: Int,
+        passes: Double
+    ) {
+        self.engine = engine
+        self.items = items.map(\.item)
+        self.draws = draws
+        self.passes = passes
+        self.attributes = attributes
+        self.context = context
+        var word = mix64(engine.models[0].settings.seed)
+        for item in self.items { word = mix64(word ^ UInt64(item)) }
+        let count = UInt64(engine.items.count), settings = engine.models[0].settings, isPairwise = settings.loss.isPairwise
+        for (place, item) in items.enumerated() {
+            positives[place] = item.item
+            if !isPairwise { units.append((place, item.item, 1, item.weight)) }
+            guard settings.unobserved == .sampled, settings.negatives > 0 else { continue }
+            for number in 0..<draws {
+                let bits = mix64(mix64(word &+ UInt64(place)) &+ UInt64(number)), drawn = UInt32(((bits >> 32) * count) >> 32)
+                if self.items.contains(drawn) { continue }
+                units.append((place, drawn, isPairwise ? 1 : 0, item.weight * Double(settings.negatives) / Double(draws)))
+            }
+        }
+        diagonal = penalties()
+    }
+
+    /// l2 and what the rates leave unsaid.
+    private func penalties() -> (Double, Double) {
+        let isSampled = settings.unobserved == .sampled
+        let zero = [Double](repeating: 0, count: width)
+        var (rate, weightRate) = (Double(settings.rates.user), Double(settings.rates.weight))
+        let steps = isSampled ? units.reduce(0) { $0 + ($1.label > 0 && !settings.loss.isPairwise ? 1 : $1.weight) } : Double(items.count)
+        if settings.optimizer != .sgd && isSampled {
+            let groups = settings.loss.isPairwise ? [Array(units.indices)] : items.indices.map { place in units.indices.filter { units[$0].place == place } }
+            var factors = 0.0, weight = 0.0
+            for group in groups {
+                let slopes = (0..<width).map { f in
+                    slope(zero, f) { x in group.reduce(0) { $0 + loss(units[$1], x) } }
+                }
+                factors += dot(Array(slopes.dropLast()), Array(slopes.dropLast()))
+                weight += slopes[width - 1] * slopes[width - 1]
+            }
+            rate /= (factors / Double(width - 1)).squareRoot()
+            if weight > 1e-12 { weightRate /= weight.squareRoot() }
+        }
+        return (Double(settings.l2.user) * steps + 1 / (passes * rate), Double(settings.l2.weight) * steps + 1 / (passes * weightRate))
+    }
+
+    /// The row, then its weight.
+    var width: Int { engine.models[0].layout.sideRank + 1 }
+
+    private func score(_ item: UInt32, _ place: Int, _ x: [Double]) -> Double {
+        let model = engine.models[0], itemField = FieldAwareMachine.fieldCount(settings) - 1
+        var features = [DefinedFeature(field: 0, x: 1, v: Array(x.dropLast()))], linear = Double(model.bias)
+        for attribute in attributes {
+            let row = ReferenceRow(model.userAttributes, attribute.ordinal)
+            features.append(DefinedFeature(field: FieldAwareMachine.otherField(settings), x: Double(attribute.weight), v: row.v))
+            linear += Double(attribute.weight) * row.w
+        }
+        let newest = Array(items[..<place].suffix(settings.history.length).reversed())
+        let powers = newest.indices.map { pow(Double(settings.history.decay), Double($0)) }, scale = 1 / powers.reduce(0, +).squareRoot()
+        for (item, power) in zip(newest, powers) {
+            features.append(DefinedFeature(field: 1, x: power * scale, v: ReferenceRow(model.histories!, item).v))
+        }
+        for feature in context {
+            let row = ReferenceRow(model.contexts, feature.ordinal), name = feature.ordinal == context[0].ordinal ? "f0" : "f2"
+            features.append(DefinedFeature(field: FieldAwareMachine.contextField(Array(name.utf8), settings), x: Double(feature.weight), v: row.v))
+            linear += Double(feature.weight) * row.w
+        }
+        let own = ReferenceRow(model.items, item, withTail: true)
+        features.append(DefinedFeature(field: itemField, isItemSide: true, x: 1, v: own.v))
+        if settings.unobserved == .sampled {
+            linear += own.w
+            if model.layout.hasWeights { linear += x[width - 1] }
+        }
+        for attribute in engine.attributes(item: item) {
+            let row = ReferenceRow(model.itemAttributes, attribute.ordinal, withTail: true)
+            features.append(DefinedFeature(field: itemField, isItemSide: true, x: Double(attribute.weight), v: row.v))
+            if settings.unobserved == .sampled { linear += Double(attribute.weight) * row.w }
+        }
+        return linear + definedInteractions(settings, features, (0..<model.layout.parameters.count).map { ReferenceRow(model.parameters!, $0, rank: settings.rank).v })
+    }
+
+    private func loss(_ unit: (place: Int, item: UInt32, label: Double, weight: Double), _ x: [Double]) -> Double {
+        var s = score(unit.item, unit.place, x)
+        if settings.loss.isPairwise { s = score(positives[unit.place]!, unit.place, x) - s }
+        if settings.loss == .squared || settings.unobserved == .regularized { return unit.weight * (s - unit.label) * (s - unit.label) / 2 }
+        return unit.weight * (log(1 + exp(s)) - unit.label * s)
+    }
+
+    func value(_ x: [Double]) -> Double {
+        var sum = units.reduce(0) { $0 + loss($1, x) }
+        sum += 0.5 * diagonal.factors * dot(Array(x.dropLast()), Array(x.dropLast())) + 0.5 * diagonal.weight * x[width - 1] * x[width - 1]
+        guard let grams = engine.models[0].grams else { return sum }
+        // ½ γ/n qᵀ G q of each item's query, `mf`: row, history, attributes and context summed.
+        let model = engine.models[0]
+        for place in items.indices {
+            var q = Array(x.dropLast())
+            let newest = Array(items[..<place].suffix(settings.history.length).reversed())
+            let powers = newest.indices.map { pow(Double(settings.history.decay), Double($0)) }, scale = 1 / powers.reduce(0, +).squareRoot()
+            func add(_ row: [Double], _ x: Double) { for f in q.indices { q[f] += x * row[f] } }
+            for (item, power) in zip(newest, powers) { add(ReferenceRow(model.histories!, item).v, power * scale) }
+            for attribute in attributes { add(ReferenceRow(model.userAttributes, attribute.ordinal).v, Double(attribute.weight)) }
+            for feature in context { add(ReferenceRow(model.contexts, feature.ordinal).v, Double(feature.weight)) }
+            for a in q.indices {
+                for b in q.indices {
+                    sum += 0.5 * Double(settings.interaction.user) / Double(engine.items.count) * q[a] * q[b] * Double(grams.items[a * grams.width + b])
+                }
+            }
+        }
+        return sum
+    }
+
+    func slope(_ x: [Double], _ f: Int, _ of: ([Double]) -> Double) -> Double {
+        var up = x, down = x
+        up[f] += 1e-4
+        down[f] -= 1e-4
+        return (of(up) - of(down)) / 2e-4
+    }
+
+    /// Gradient descent, each step as long as still descends, until nothing is left to be gained.
+    func minimum() -> [Double] {
+        var x = [Double](repeating: 0, count: width), value = value(x), step = 1.0
+        for _ in 0..<2000 {
+            let gradient = (0..<width).map { slope(x, $0, self.value) }, size = dot(gradient, gradient)
+            if size < 1e-10 { break }
+            while step > 1e-9 {
+                let next = zip(x, gradient).map { $0 - step * $1 }, there = self.value(next)
+                if there <= value - 0.3 * step * size {
+                    (x, value) = (next, there)
+                    step *= 1.7
+                    break
+                }
+                step /= 2
+            }
+            if step <= 1e-9 { break }
+        }
+        return x
+    }
+}
+
+@Suite struct FoldInTests {
+    static let cases = KindCase.kinds.map { AnswerCase(kind: $0) } + [KindCase(kind: .mf, loss: .squared), KindCase(kind: .fm, loss: .bpr)].map { AnswerCase(kind: $0) }
+        + [AnswerCase(kind: KindCase(kind: .mf), history: 0, isDescribed: false), AnswerCase(kind: KindCase(kind: .mf), unobserved: .regularized)]
+
+    @Test(arguments: cases) func aFitIsTheMinimumThatBruteForceFinds(_ test: AnswerCase) {
+        for optimizer in [ModelSettings.Optimizer.sgd, .adagrad] where test.unobserved == .sampled || optimizer == .sgd {
+            let engine = test.engine(test.settings(optimizer)), model = engine.models[0], context = AnswerCase.context(engine)
+            engine.settleGlobalBias()
+            let taken: [(item: UInt32, weight: Double)] = [(engine.item(1), 1), (engine.item(8), 2), (engine.item(3), 0.5)]
+            let attributes = engine.attributes(user: engine.user(2))
+            let objective = FitObjective(engine, taken, attributes: attributes, context: context, draws: 4, passes: 3)
+            let fit = FoldIn(model: model, items: engine.items, settings: .init(passes: 3, draws: 4))
+            let visitor = Visitor(
+                items: taken.map { Visitor.Item(ordinal: $0.item, weight: Float($0.weight)) }, attributes: attributes.map { ($0.ordinal, $0.weight) })
+            #expect(fit.fit(visitor, context, now: 0))
+            let got = (0..<model.layout.sideRank).map { Double(fit.row.factors[$0]) } + [Double(fit.row.state.pointee.weight)]
+            let want = objective.minimum(), least = objective.value(want), zero = objective.value(want.map { _ in 0 })
+            #expect(zero - least > 1e-3, "there must be something to gain")
+            #expect(objective.value(got) <= least + 1e-3 * (zero - least), "\(optimizer): \(objective.value(got)), brute force \(least), at zero \(zero)")
+            let distance = zip(got, want).map { $0 - $1 }, size = dot(want, want).squareRoot()
+            #expect(dot(distance, distance).squareRoot() < 0.05 * size, "\(got) \(want)")
+        }
+    }
+
+    /// Users take the items of their own group of four; so does somebody who names three of them.
+    @Test(arguments: KindCase.kinds) func aListOfItemsIsAnsweredLikeItsGroup(_ kind: KindCase) {
+        for history in [0, 4] {
+            var settings = kind.settings(history: history, negatives: 4)
+            settings.deviation = 0.2
+            settings.l2 = .init(user: 0.001, item: 0.001, context: 0.001, weight: 0.001)
+            settings.rates = .init(user: 0.1, item: 0.1, context: 0.1, weight: 0.1, history: 0.1)
+            let engine = Engine(settings: EngineSettings(models: [settings], queueCapacity: 64))
+            var dice = Dice(5)
+            engine.learn((0..<4000).map { _ in
+                let user = Int64(dice.below(20))
+                return TestEvent(user: user, item: Int64(4 * dice.below(10)) + user % 4, value: 1)
+            })
+            let scorer = Scorer(engine: engine)
+            var right = 0
+            for group in 0..<4 as Range<Int64> {
+                let taken = [4, 12, 20].map { engine.item($0 + group) }
+                var query = RecommendQuery(user: Placement.none, count: 7, excluded: taken)
+                query.visitor = Visitor(items: taken.map { Visitor.Item(ordinal: $0) })
+                let answer = scorer.recommend(query)
+                #expect(!answer.isFallback && answer.items.count == 7 && !answer.items.contains { taken.contains($0.item) })
+                right += answer.items.count { Int64(bitPattern: engine.items.key($0.item, hashing: engine.hashing).payload) % 4 == group }
+            }
+            #expect(right >= 24, "\(right) of 28 with history \(history)")
+        }
+    }
+
+    @Test func theSameListGetsTheSameAnswerAndTouchesNothing() {
+        let engine = AnswerCase(kind: KindCase(kind: .mf)).engine(), scorer = Scorer(engine: engine), before = MemoryState(engine)
+        let visitor = Visitor(items: [1, 5, 2].map { Visitor.Item(ordinal: engine.item($0)) }), items = Array(0..<UInt32(engine.items.count))
+        let one = scorer.score(user: Placement.none, items: items, visitor: visitor)
+        _ = scorer.score(user: Placement.none, items: items, visitor: Visitor(items: [Visitor.Item(ordinal: 3)]))
+        #expect(scorer.score(user: Placement.none, items: items, visitor: visitor) == one)
+        #expect(MemoryState(engine).differences(before) == [])
+        // Without weight there is nothing to fit: the items are history alone.
+        let weightless = Visitor(items: visitor.items.map { Visitor.Item(ordinal: $0.ordinal, weight: 0) })
+        #expect(scorer.score(user: Placement.none, items: items, visitor: weightless) != one)
+    }
+}
