@@ -56,6 +56,8 @@ enum OpenAPIDocument {
             }
             writer.endObject()
             writer.endObject()
+            writer.key("example")
+            raw(method.asks, &writer)
         }
         writer.endObject()
         writer.key("responses")
@@ -67,7 +69,7 @@ enum OpenAPIDocument {
             writer.key("schema")
             raw(#"{"type":"object"}"#, &writer)
             writer.key("example")
-            raw(method.example, &writer)
+            raw(method.answers, &writer)
         }
         writer.endObject()
         for (status, meaning) in errors {
