@@ -23,10 +23,9 @@ struct HTTPTests {
         ] {
             let answer = try http.ask("POST", "/v1/\(method)", params)
             #expect(answer.status == 200 && answer.fields["content-type"] == "application/json", "\(answer)")
-            guard case .object(let members) = try parsed(params) else { throw Unexpected("parameters") }
-            var expected = try client.call(method, Dictionary(members.map { ($0.key, $0.value) }) { $1 })
-            if method == "ping" { expected = try parsed(answer.body) }
-            #expect(answer.json == expected, "\(answer.body)")
+            let expected = try client.call(method, parsed(params))
+            // What is durable may have grown in between.
+            #expect(method == "ping" ? answer.json?["pong"] == expected["pong"] : answer.json == expected, "\(answer.body)")
         }
         #expect(try http.ask("POST", "/v1/stats").json?["http"]?["succeeded"]?.integer == 3)
         for (path, body, status, code) in [

@@ -8,7 +8,11 @@ struct ScoreFormTests {
     private func request(_ params: String) -> [UInt8] { Array(RequestTests.request("score", params).utf8) }
 
     private func floats(_ frame: [UInt8]) -> [Float] {
-        stride(from: 0, to: frame.count, by: 4).map { Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(frame[$0 + Int($1)]) << ($1 * 8) }) }
+        stride(from: 0, to: frame.count, by: 4).map { start in
+            var word: UInt32 = 0
+            for byte in 0..<4 { word |= UInt32(frame[start + byte]) << UInt32(8 * byte) }
+            return Float(bitPattern: word)
+        }
     }
 
     /// Asks over a DEALER with these frames; answers the frames of the reply.

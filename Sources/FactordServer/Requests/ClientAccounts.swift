@@ -9,6 +9,7 @@ struct ClientAccounts {
     private var buckets: [UInt64: Bucket] = [:]
     /// Clients whose rate is remembered at most; past it those with nothing to remember go.
     static let remembered = 10_000
+    var rememberedCount: Int { buckets.count }
 
     private struct Bucket {
         var tokens: Double
