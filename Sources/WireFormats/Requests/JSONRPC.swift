@@ -88,10 +88,7 @@ extension JSONWriter {
     }
 
     private mutating func envelope(_ id: JSONValue?) {
-        beginObject()
-        key("jsonrpc")
-        value("2.0")
-        key("id")
+        begin(#"{"jsonrpc":"2.0","id":"#)
         if let id { value(id) } else { null() }
     }
 }
