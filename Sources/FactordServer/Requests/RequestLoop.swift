@@ -28,6 +28,9 @@ final class RequestLoop {
     private var parked: [Parked] = []
     private var accounts: ClientAccounts
     private var nextLook: Int64 = 0
+    /// Whether connections could not be taken since the last look. libzmq tries again at once, without end, and tells of each
+    /// time: those words must not gather.
+    private var isShortOfDescriptors = false
 
     /// A request that waits for a position.
     private struct Parked {
@@ -86,8 +89,9 @@ final class RequestLoop {
     private func timeout() -> Int {
         var next = Int64.max
         for request in parked { next = min(next, request.deadline) }
-        guard next != .max else { return 500 }
-        return max(0, min(500, Int((next - MonotonicClock.nanoseconds + 999_999) / 1_000_000)))
+        let longest = isShortOfDescriptors ? 20 : 500
+        guard next != .max else { return longest }
+        return max(0, min(longest, Int((next - MonotonicClock.nanoseconds + 999_999) / 1_000_000)))
     }
 
     /// Reads what waits, as far as there is room.
@@ -291,8 +295,9 @@ final class RequestLoop {
     /// Looks at what happened to connections, now and then: events wait meanwhile, in memory.
     private func look(now: Int64, always: Bool) throws(ZeroMQError) {
         guard now >= nextLook || always else { return }
-        nextLook = now + RequestLoop.lookInterval
         try monitor.drain()
+        isShortOfDescriptors = monitor.counters.acceptFailed > counters.acceptFailed.load(ordering: .relaxed)
+        nextLook = now + RequestLoop.lookInterval / (isShortOfDescriptors ? 5 : 1)
         counters.disconnects.store(monitor.counters.disconnected, ordering: .relaxed)
         counters.acceptFailed.store(monitor.counters.acceptFailed, ordering: .relaxed)
         counters.handshakeFailures.store(monitor.counters.handshakeFailures, ordering: .relaxed)
