@@ -26,19 +26,21 @@ public final class StreamListener: Sendable {
     /// Binds and listens. A path that a dead process left behind is taken over; one that is served, or that is no socket, is not.
     /// - Throws: `SystemError`, with EADDRINUSE where another serves it.
     public init(_ address: StreamAddress, backlog: CInt = 512) throws(SystemError) {
-        self.address = address
         let family: CInt = if case .unix = address { AF_UNIX } else if case .tcp(let host, _) = address, host.contains(":") { AF_INET6 } else { AF_INET }
-        descriptor = try StreamListener.makeSocket(family, "\(address)")
+        let made = try StreamListener.makeSocket(family, "\(address)")
         do {
             switch address {
-            case .tcp(let host, let port): try StreamListener.bind(descriptor, host: host, port: port, "\(address)")
-            case .unix(let path): try StreamListener.bind(descriptor, path: path, "\(address)")
+            case .tcp(let host, let port): try StreamListener.bind(made, host: host, port: port, "\(address)")
+            case .unix(let path): try StreamListener.bind(made, path: path, "\(address)")
             }
-            try systemCall("listen", "\(address)") { listen(descriptor, backlog) }
+            try systemCall("listen", "\(address)") { listen(made, backlog) }
         } catch {
-            close(descriptor)
+            close(made)
             throw error
         }
+        // Only now is there something for `deinit` to take away: not the file of another's socket.
+        self.address = address
+        descriptor = made
     }
 
     deinit {

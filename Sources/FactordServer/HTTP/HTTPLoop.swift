@@ -63,6 +63,8 @@ final class HTTPLoop {
     }
 
     private func advance(_ connection: HTTPConnection, _ place: Int, isLast: Bool, _ now: Int64) {
+        // Whoever has gone while its request waited.
+        if case .waiting = connection.phase, ready.isReadable(place) { return connection.close() }
         if connection.wantsToWrite, ready.isWritable(place) { connection.write(now: now) }
         if connection.wantsToRead, ready.isReadable(place) { read(connection, now) }
         // Requests that came together are answered one after the other, each when the answer before it has gone.
