@@ -1,5 +1,6 @@
 #define _GNU_SOURCE 1
 #include "CLinux.h"
+#include <sys/socket.h>
 #include <unistd.h>
 #include <dirent.h>
 #include <errno.h>
@@ -43,3 +44,5 @@ int clinux_next_entry(void *directory, const char **name) {
     *name = entry->d_name;
     return 1;
 }
+
+int clinux_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }

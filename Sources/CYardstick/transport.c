@@ -192,6 +192,31 @@ int64_t yard_client_ask(yard_client *client, const void *request, size_t size, v
     return now() - start;
 }
 
+int yard_client_pipeline(yard_client *client, const void *request, size_t size, size_t count, size_t window, void *reply,
+                         size_t capacity, size_t *reply_size) {
+    void *socket = client->line.socket;
+    size_t sent = 0, received = 0;
+    while (received < count) {
+        while (sent < count && sent - received < window) {
+            if (zmq_send(socket, request, size, 0) < 0) { last_error = zmq_strerror(zmq_errno()); return -1; }
+            ++sent;
+        }
+        int got = zmq_recv(socket, reply, capacity, 0);
+        if (got < 0) { last_error = zmq_strerror(zmq_errno()); return -1; }
+        do {
+            ++received;
+            *reply_size = (size_t)got;
+        } while (received < sent && (got = zmq_recv(socket, reply, capacity, ZMQ_DONTWAIT)) >= 0);
+    }
+    return 0;
+}
+
+int yard_client_flood(yard_client *client, const void *request, size_t size, size_t count) {
+    for (size_t i = 0; i < count; ++i)
+        if (zmq_send(client->line.socket, request, size, 0) < 0) { last_error = zmq_strerror(zmq_errno()); return -1; }
+    return 0;
+}
+
 void yard_client_close(yard_client *client) {
     line_close(&client->line, 0);
     free(client);

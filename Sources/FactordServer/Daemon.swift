@@ -29,6 +29,11 @@ final class Daemon {
         self.log = log
         let store = try SnapshotStore(
             directory: "\(configuration.state.directory)/snapshots", retained: configuration.state.snapshot.keep)
+        // Before the state is taken up, which may take a while: it says so.
+        let http = try HTTPServer(configuration.http, maxBody: configuration.requests.maxBody.bytes, log: log)
+        try http.open()
+        var isMade = false
+        defer { if !isMade { http.stop() } }
         let state = try Recovery(configuration, store: store, notifier: notifier, log: log).run()
         let engine = state.engine
         let journal = try state.journal.map { journal throws(SystemError) in try JournalKeeper(journal, recovered: engine.appliedPosition, log: log) }
@@ -62,11 +67,15 @@ final class Daemon {
             engine: engine, streams: counters, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters,
             promoter: promoter, explorer: explorer)
         let ids = configuration.ids
+        let fallbacks = configuration.requests.fallback
+        let methods: @Sendable () -> QueryMethods = {
+            QueryMethods(engine: engine, ids: ids, stats: stats, choice: choice, explorer: explorer, fallbacks: fallbacks)
+        }
         let requests = RequestServer(
             name: "requests", endpoints: configuration.requests.endpoints, limits: configuration.requests, context: context,
-            gate: gate, log: log
-        ) { QueryMethods(engine: engine, ids: ids, stats: stats, choice: choice, explorer: explorer, fallbacks: configuration.requests.fallback) }
-        stats.attach(requests.counters)
+            gate: gate, poolThreads: configuration.threads.scorers, log: log, methods: methods)
+        stats.attach(requests.counters, http.counters)
+        http.serve { HTTPServer.Served(methods: methods(), stats: stats) }
         let admin = RequestServer(
             name: "admin", endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,
             gate: adminGate, log: log
@@ -87,10 +96,11 @@ final class Daemon {
                 journal: journal, sources: configuration.state.sources, deadLetters: deadLetters, log: log)
         }
         // The journal first of all: the final snapshot still asks it to be durable. Then trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
-        // so it comes after the last receiver has gone and while the trainers still run. Receivers last: nothing arrives
-        // before all that answers for it is there.
+        // so it comes after the last receiver has gone and while the trainers still run. Receivers late: nothing arrives
+        // before all that answers for it is there. HTTP last: it is ready when everything else is.
         services = (journal.map { [$0] } ?? []) as [any Service] + trainers + [keeper, promoter]
-            + (explorations.map { [$0] } ?? []) + [requests, admin] + receivers
+            + (explorations.map { [$0] } ?? []) + [requests, admin] + receivers + [http]
+        isMade = true
     }
 
     /// Starts all services; when one cannot, stops those that run, writes no snapshot, and throws.

@@ -28,6 +28,7 @@ public func runDaemon(configuration: Configuration) -> Int32 {
     do {
         // First of all, so that every thread to come leaves the signals to this one.
         let signals = try SignalSource([SIGTERM, SIGINT, SIGHUP])
+        ProcessFacts.raiseDescriptorLimit(to: 65_536)
         let notifier = ServiceNotifier()
         let daemon = try Daemon(configuration, notifier: notifier, log: log)
         try daemon.start()
@@ -36,6 +37,7 @@ public func runDaemon(configuration: Configuration) -> Int32 {
             metadata: [
                 "streams": "\(configuration.streams.map(\.endpoint).joined(separator: ","))",
                 "requests": "\(configuration.requests.endpoints.joined(separator: ","))",
+                "http": "\(configuration.http.endpoint ?? "none")",
                 "models": "\(configuration.models.map { "\($0.name):\($0.kind)\($0.rank)" }.joined(separator: ","))",
                 "trainers": "\(configuration.threads.trainers)", "libzmq": "\(ZeroMQVersion.description)",
             ])

@@ -10,7 +10,7 @@ struct FactordCommand: ParsableCommand {
         abstract: "Learns from live event streams and answers score and recommend requests.",
         discussion: """
             Without a file it runs on defaults: events on tcp://127.0.0.1:5560, requests on tcp://127.0.0.1:5561,
-            state in ./factord-state. `factord check --print` shows every key.
+            HTTP on port 5562 of this machine, state in ./factord-state. `factord check --print` shows every key.
             """,
         subcommands: [RunCommand.self, CheckCommand.self],
         defaultSubcommand: RunCommand.self)

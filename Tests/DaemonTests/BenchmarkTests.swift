@@ -11,7 +11,7 @@ import Testing
             "factord-bench",
             [
                 "--daemon", "\(daemon.events),\(daemon.requests),\(process)", "--quick", "--events", "500", "--soak", "2",
-                "--filter", "ingest/", "--filter", "score/ipc/1 item", "--filter", "soak", "--json", "--report", report, "--fact", "commit: 1a2b",
+                "--filter", "ingest/", "--filter", "score/ipc/1 item/idle", "--filter", "soak", "--json", "--report", report, "--fact", "commit: 1a2b",
             ],
             logs: daemon.folder)
         #expect(try program.wait(seconds: 300) == .exited(0), "\(program.standardError)")
@@ -26,7 +26,7 @@ import Testing
             // Settings of a daemon that others started are not known: no engine stands beside it.
             #expect(rate["baselines"]?.array?.compactMap { $0["name"]?.string } == ["bare libzmq"])
         }
-        #expect(line("score/ipc/1 item", "p50") != nil && line("score/ipc/100 items", "p50") == nil)
+        #expect(line("score/ipc/1 item/idle", "p50") != nil && line("score/ipc/100 items/idle", "p50") == nil)
         #expect(line("soak", "unaccounted")?["median"]?.number == 0)
         let sent = try #require(line("soak", "rate")?["sent"]?.number)
         #expect(sent > 0 && line("soak", "rate")?["learned"]?.number == sent)

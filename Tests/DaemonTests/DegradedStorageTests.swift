@@ -87,6 +87,8 @@ struct DegradedStorageTests {
         #expect(stats["degraded"]?.string == "storage", "\(stats["journal"]?.json ?? "")")
         #expect(stats["degraded_reason"]?.string?.isEmpty == false)
         #expect(try daemon.client().call("ping")["degraded"]?.string == "storage")
+        let readiness = try HTTPClient(path: daemon.http).ask("GET", "/readyz")
+        #expect(readiness.status == 503 && readiness.body.hasPrefix("degraded: storage: "), "\(readiness)")
         #expect(try publisher.ask(AcknowledgedTests.message("p", seq: stuck, events: 40))["status"]?.string == "degraded")
         try pull.deliver(#"{"user":"u","item":"pulled"}"#)
         let isHeard = try eventually { () -> Bool in

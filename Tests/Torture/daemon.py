@@ -16,6 +16,7 @@ CONFIGURATION = """
 streams:
   - {{name: torture, endpoint: "ipc://{sockets}/events.sock", mode: bind, pattern: acknowledged}}
 requests: {{endpoints: ["ipc://{sockets}/requests.sock"]}}
+http: {{endpoint: null}}
 admin: {{endpoint: "ipc://{sockets}/admin.sock"}}
 state:
   directory: "{state}"

@@ -27,6 +27,25 @@ import WireFormats
         #expect((try? parser.parse("[1]").count) == 1, "the parser works after faults")
     }
 
+    @Test func writesFloatsInTheirShortestForm() {
+        var writer = JSONWriter()
+        var state: UInt64 = 7
+        for step in 0..<200_000 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let bits = state >> 32
+            // Any float; decimals of a few digits; scores.
+            let number: Float = switch step % 3 {
+            case 0: Float(bitPattern: UInt32(truncatingIfNeeded: bits))
+            case 1: Float(Int64(bits % 2_000_001) - 1_000_000) / [1, 10, 1000, 10_000_000][step % 4]
+            default: Float(bits) / Float(UInt32.max) * 8 - 4
+            }
+            guard number.isFinite else { continue }
+            writer.reset()
+            writer.value(number)
+            #expect(writer.string == number.description)
+        }
+    }
+
     @Test func growsWithItsTexts() throws {
         let parser = JSONParser()
         for count in [10, 100_000, 5, 400_000] {

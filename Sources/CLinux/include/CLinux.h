@@ -4,6 +4,9 @@
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
+/// Takes a waiting connection, non-blocking and closed on exec. Returns its descriptor, or -1 with errno set.
+int clinux_accept(int listener);
+
 #endif
 #include <fcntl.h>
 #include <pthread.h>
@@ -34,5 +37,8 @@ int clinux_start_writeback(int descriptor, int64_t offset, int64_t length);
 
 /// Steps an open `DIR *`: 1 and the entry's name (valid until the next step), 0 at the end, -1 with errno set.
 int clinux_next_entry(void *directory, const char **name);
+
+/// Takes a waiting connection, non-blocking and closed on exec. Returns its descriptor, or -1 with errno set.
+int clinux_accept(int listener);
 
 #endif

@@ -101,6 +101,22 @@ int64_t yard_client_ask(yard_client *client, const void *request, size_t size, v
                         size_t *reply_size);
 void yard_client_close(yard_client *client);
 
+/// Asks `count` times, with up to `window` requests under way; 0, or -1 with `yard_error` where an answer stays out. Up to
+/// `capacity` bytes of the last answer are kept in `reply`, its size in `reply_size`.
+int yard_client_pipeline(yard_client *client, const void *request, size_t size, size_t count, size_t window, void *reply,
+                         size_t capacity, size_t *reply_size);
+
+/// Asks `count` times and never reads an answer; 0 or -1.
+int yard_client_flood(yard_client *client, const void *request, size_t size, size_t count);
+
+/// Opens so many plain connections to a port of this machine, and says nothing on them. Answers how many came to be.
+size_t yard_connect_many(int port, size_t count, int *descriptors);
+void yard_close_many(const int *descriptors, size_t count);
+
+/// One request of HTTP on a connection of its own, which the request must ask to be closed. Nanoseconds from before the connect to
+/// the end, or -1.
+int64_t yard_http_ask(int port, const void *request, size_t size, void *reply, size_t capacity, size_t *reply_size);
+
 /// A thread that sends the same message so many times a second.
 typedef struct yard_load yard_load;
 yard_load *yard_load_start(const char *endpoint, const yard_frame *frames, size_t count, double messages_per_second);

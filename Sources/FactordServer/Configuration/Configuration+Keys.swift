@@ -12,6 +12,7 @@ extension Configuration {
                 "Where events arrive: any number of streams."),
             .group("requests", \.requests, Requests.section, "Where score and recommend requests are answered."),
             .group("admin", \.admin, Admin.section, "Where snapshots and other changes are asked for."),
+            .group("http", \.http, HTTP.section, "Where metrics, health and the methods that only read are asked for over HTTP."),
             .group("state", \.state, State.section, "What lies on disk."),
             .value("ids", \.ids, .choice, .newModel, "Whether `1` and `\"1\"` are one id (canonical) or two (exact)."),
             .list(
@@ -67,6 +68,8 @@ extension Configuration.Requests {
             .value("max_message", \.maxMessage, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest message frame; a client that sends more is dropped."),
             .value("high_water_mark", \.highWaterMark, .integer(1...1_000_000), .restart, "Replies that may wait per client."),
             .value("fallback", \.fallback, .choices, .restart, "What stands in for an unknown user, tried in this order: items named in the request, attributes, context, popularity."),
+            .value("in_flight", \.inFlight, .integer(1...1_000_000), .restart, "Requests of one client that may wait for a position or a thread; the next is told that the daemon is busy."),
+            .value("rate", \.rate, .integer(0...10_000_000), .restart, "Requests a second that one client may send; 0 for no limit."),
         ])
     }
 }
@@ -75,6 +78,17 @@ extension Configuration.Admin {
     static var section: Section<Self> {
         Section(entries: [
             .value("endpoint", \.endpoint, .endpoint, .restart, "Bound for admin requests; {state} stands for state.directory."),
+        ])
+    }
+}
+
+extension Configuration.HTTP {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("endpoint", \.endpoint, .optionalEndpoint, .restart, "tcp://HOST:PORT or unix:PATH; null for none. {state} stands for state.directory."),
+            .value("connections", \.connections, .integer(8...100_000), .restart, "Connections at once; past it the one that has been silent for longest makes room."),
+            .value("timeout", \.timeout, .span(TimeSpan(nanoseconds: 100_000_000)...TimeSpan(seconds: 600)), .restart, "How long a request may take to arrive, and an answer to be taken."),
+            .value("idle", \.idle, .span(TimeSpan(nanoseconds: 100_000_000)...TimeSpan(seconds: 3600)), .restart, "How long a connection may stay without a request."),
         ])
     }
 }
@@ -278,6 +292,7 @@ extension Configuration.Threads {
         Section(entries: [
             .value("receivers", \.receivers, .integer(1...64), .restart, defaultText: "a quarter of the processors, 1 to 4", "Threads that read and decode, the streams divided among them; more than streams are of no use."),
             .value("trainers", \.trainers, .integer(1...64), .restart, defaultText: "half the processors, at most 8", "Threads that learn; with 1 the result is a function of the events alone."),
+            .value("scorers", \.scorers, .integer(1...64), .restart, "Threads that answer what takes long, such as recommend; short requests do not wait for them."),
             .value("pin", \.pin, .pinning, .restart, "Processors that trainers, then receivers, are bound to, one each; auto takes those that the process may use. Only where nothing else runs on them."),
         ])
     }

@@ -100,6 +100,7 @@ extension Configuration {
         for index in streams.indices { streams[index].endpoint = expand(streams[index].endpoint) }
         requests.endpoints = requests.endpoints.map(expand)
         admin.endpoint = expand(admin.endpoint)
+        http.endpoint = http.endpoint.map(expand)
         state.deadLetters.directory = expand(state.deadLetters.directory)
         state.journal.directory = expand(state.journal.directory)
         exploration.log.directory = expand(exploration.log.directory)

@@ -100,6 +100,7 @@ extension Configuration {
         let path: String
         let text: String
         let isBound: Bool
+        var isHTTP = false
     }
 
     private func validateEndpoints(_ reader: inout SettingReader) {
@@ -107,11 +108,13 @@ extension Configuration {
         uses += requests.endpoints.map { Use(path: "requests.endpoints", text: $0, isBound: true) }
         uses.append(Use(path: "admin.endpoint", text: admin.endpoint, isBound: true))
 
+        if let endpoint = http.endpoint { uses.append(Use(path: "http.endpoint", text: endpoint, isBound: true, isHTTP: true)) }
+
         var bound: [(use: Use, address: EndpointAddress)] = []
         for use in uses {
             let address: EndpointAddress
             do {
-                address = try EndpointAddress(use.text)
+                address = use.isHTTP ? try EndpointAddress(http: use.text) : try EndpointAddress(use.text)
             } catch {
                 reader.fault(use.path, use.text.isEmpty ? error.words : "`\(use.text)` \(error.words)")
                 continue

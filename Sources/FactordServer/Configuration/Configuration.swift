@@ -12,6 +12,8 @@ public struct Configuration: Sendable, Equatable, Codable {
     public var requests = Requests()
     /// Where state-changing requests are answered.
     public var admin = Admin()
+    /// Where metrics, health and the read-only methods are answered over HTTP.
+    public var http = HTTP()
     /// What lies on disk.
     public var state = State()
     /// Whether `1` and `"1"` are one id.
@@ -77,6 +79,10 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var highWaterMark = 1_000
         /// What stands in for a user who is not known, tried in this order.
         public var fallback = RequestFallback.allCases
+        /// Requests of one client that may wait for a position or a thread.
+        public var inFlight = 1_024
+        /// Requests a second that one client may send; 0 for no limit.
+        public var rate = 0
 
         public init() {}
     }
@@ -84,6 +90,20 @@ public struct Configuration: Sendable, Equatable, Codable {
     /// The admin socket.
     public struct Admin: Sendable, Equatable, Codable {
         public var endpoint = "ipc://{state}/admin.sock"
+
+        public init() {}
+    }
+
+    /// The HTTP side.
+    public struct HTTP: Sendable, Equatable, Codable {
+        /// `tcp://HOST:PORT` or `unix:PATH`; nil for none.
+        public var endpoint: String? = "tcp://127.0.0.1:5562"
+        /// Connections at once; past it the one that has been silent for longest goes.
+        public var connections = 512
+        /// How long a request may take to arrive, and an answer to be taken.
+        public var timeout = TimeSpan(seconds: 5)
+        /// How long a connection may stay without a request.
+        public var idle = TimeSpan(seconds: 60)
 
         public init() {}
     }
@@ -165,6 +185,8 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var receivers = Threads.defaultReceivers
         /// Threads that learn; one is deterministic.
         public var trainers = Threads.defaultTrainers
+        /// Threads that answer what takes long, such as recommendations.
+        public var scorers = 1
         /// Which of them run on one processor only.
         public var pin = ProcessorPinning.none
 

@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 
 /// A ZeroMQ endpoint taken apart, as far as a configuration can be judged by it.
 struct EndpointAddress: Equatable {
@@ -48,6 +49,30 @@ struct EndpointAddress: Equatable {
         }
     }
 
+    /// The endpoint of a server of HTTP: `tcp://HOST:PORT` with a numeric host or localhost, or `unix:PATH`.
+    init(http text: String) throws(EndpointProblem) {
+        if text.hasPrefix("unix:") {
+            let path = text.dropFirst(5)
+            try self.init("ipc://" + (path.hasPrefix("//") ? path.dropFirst(2) : path))
+            return
+        }
+        guard text.hasPrefix("tcp://") else { throw EndpointProblem("is no place for HTTP; write tcp://HOST:PORT, unix:PATH or null") }
+        try self.init(text)
+        guard case .tcp(let host, _) = place else { return }
+        let bare = host.hasPrefix("[") ? host.dropFirst().dropLast() : host[...]
+        let isNumeric = !bare.isEmpty && bare.allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." } && (bare.contains(":") || bare.contains("."))
+        guard isNumeric || host == "localhost" || host == "*" else { throw EndpointProblem("has host `\(host)`; HTTP is bound to a number such as 127.0.0.1") }
+    }
+
+    /// Where a stream socket listens; nil for what is none.
+    var streamAddress: StreamAddress? {
+        switch place {
+        case .tcp(let host, let port): .tcp(host: host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host, port: UInt16(port))
+        case .ipc(let path): .unix(path: path)
+        case .inproc: nil
+        }
+    }
+
     /// Whether only this machine can reach it when it is bound.
     var isLocal: Bool {
         guard case .tcp(let host, _) = place else { return true }
@@ -71,4 +96,14 @@ struct EndpointAddress: Equatable {
 struct EndpointProblem: Error {
     let words: String
     init(_ words: String) { self.words = words }
+}
+
+extension Configuration.HTTP {
+    /// Where it listens; nil for nowhere. Of a configuration that was validated.
+    var address: StreamAddress? {
+        guard let endpoint else { return nil }
+        // A path as it was written: made absolute it might be too long.
+        if endpoint.hasPrefix("unix:") { return .unix(path: String(endpoint.dropFirst(endpoint.hasPrefix("unix://") ? 7 : 5))) }
+        return (try? EndpointAddress(http: endpoint))?.streamAddress
+    }
 }

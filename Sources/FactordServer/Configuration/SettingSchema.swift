@@ -39,6 +39,8 @@ struct SettingEntry<Root> {
     let describe: (Root) -> KeyDescription
     let read: (SettingNode, String, inout Root, inout SettingReader) -> Void
     let print: (Root, String, inout SettingPrinter) -> Void
+    /// Whether null is a value.
+    var takesNull = false
 }
 
 extension SettingEntry {
@@ -61,7 +63,7 @@ extension SettingEntry {
             },
             print: { root, path, printer in
                 printer.value(name, type.write(root[keyPath: field]), path: path, help: help, type: type.name, reload: reload)
-            })
+            }, takesNull: type.takesNull)
     }
 
     /// A group of keys under one key.
@@ -166,7 +168,7 @@ struct SettingReader {
                 continue
             }
             origins[inner] = member.origin
-            if !member.node.isEmpty { entry.read(member.node, inner, &root, &self) }
+            if !member.node.isEmpty || entry.takesNull { entry.read(member.node, inner, &root, &self) }
         }
     }
 

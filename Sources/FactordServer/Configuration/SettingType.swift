@@ -4,6 +4,8 @@ struct SettingType<Value> {
     let expected: String
     /// Short name for tables.
     let name: String
+    /// Whether a key that is written without a value, or as null, means something; else it keeps its default.
+    var takesNull = false
     /// The value of a written node, nil when it is not right.
     let read: (SettingNode) -> Value?
     /// The value as YAML.
@@ -24,6 +26,14 @@ extension SettingType where Value == String {
                 guard let text = node.text, (1...64).contains(text.utf8.count) else { return nil }
                 return text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") } ? text : nil
             }, write: quoted)
+    }
+}
+
+extension SettingType where Value == String? {
+    static var optionalEndpoint: SettingType {
+        SettingType(
+            expected: "an endpoint such as tcp://127.0.0.1:5562 or unix:PATH, or null", name: "endpoint or null", takesNull: true,
+            read: { $0.isEmpty ? .some(nil) : $0.text.map { .some($0) } }, write: { $0.map(quoted) ?? "null" })
     }
 }
 

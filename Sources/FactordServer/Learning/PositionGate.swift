@@ -17,6 +17,9 @@ final class PositionGate: Sendable {
         reached = try EventDescriptor()
     }
 
+    /// Up to where the models have learned.
+    var position: UInt64 { engine.appliedPosition }
+
     /// Asks for a signal at `position`. The caller looks at `appliedPosition` once more afterwards.
     func want(_ position: UInt64) { wanted.store(position, ordering: .sequentiallyConsistent) }
 

@@ -8,7 +8,7 @@ extension MethodDescription {
             [
                 .id("item", "Whose like is wanted"), .itemAttributes, .id("user", "In place of item"), .history, .attributes,
                 .integer("n", 10, 1...QueryMethods.countLimit, "How many"), .items("exclude", "Items (users) left out"),
-            ] + common, example: #"{"items":[{"item":"b","similarity":0.8}],"position":1234,"fallback":null}"#),
+            ] + common, answers: #"{"items":[{"item":"b","similarity":0.8}],"position":1234,"fallback":null}"#),
         .read(
             "explain", "The terms that sum to a score",
             [
@@ -16,7 +16,7 @@ extension MethodDescription {
                 .integer("n", 100, 1...QueryMethods.countLimit, "Terms listed; the others are summed up"),
                 .integer("near", 5, 0...100, "Items of the history that are compared with the item"),
             ] + common,
-            example: #"{"score":0.3,"terms":[{"term":"pair","group":"context","feature":"hour=13","with_group":"item","value":0.2},{"term":"bias","value":0.1}],"#
+            answers: #"{"score":0.3,"terms":[{"term":"pair","group":"context","feature":"hour=13","with_group":"item","value":0.2},{"term":"bias","value":0.1}],"#
                 + #""near":[{"item":"b","similarity":0.8}],"position":1234,"fallback":null}"#),
         .read(
             "inspect", "What is held of an id; of the model without one",
@@ -24,14 +24,14 @@ extension MethodDescription {
                 .id("user", "A user"), .id("item", "An item"), .feature("context", "A context value"),
                 .feature("user_attribute", "An attribute of users"), .feature("item_attribute", "An attribute of items"),
             ] + common,
-            example: #"{"model":"main","known":true,"ordinal":7,"shard":7,"popularity":3.5,"rows":[{"row":"own","weight":0.1,"norm":0.9,"updates":12,"factors":[0.1]}]}"#),
-        .read("popular", "The items taken most", common(halfLife: nil), example: #"{"items":[{"item":"b","score":312.5}],"position":1234,"fallback":null}"#),
+            answers: #"{"model":"main","known":true,"ordinal":7,"shard":7,"popularity":3.5,"rows":[{"row":"own","weight":0.1,"norm":0.9,"updates":12,"factors":[0.1]}]}"#),
+        .read("popular", "The items taken most", common(halfLife: nil), answers: #"{"items":[{"item":"b","score":312.5}],"position":1234,"fallback":null}"#),
         .read(
             "trending", "The items taken more of late than in the long run", common(halfLife: "an eighth of popularity.recent"),
-            example: #"{"items":[{"item":"b","score":6.1}],"interactions":1048576,"position":1234,"fallback":null}"#),
+            answers: #"{"items":[{"item":"b","score":6.1}],"interactions":1048576,"position":1234,"fallback":null}"#),
         .read(
             "latest", "The items that came last", common(halfLife: "100000"),
-            example: #"{"items":[{"item":"b","score":0.9,"since":1200}],"position":1234,"fallback":null}"#),
+            answers: #"{"items":[{"item":"b","score":0.9,"since":1200}],"position":1234,"fallback":null}"#),
     ]
 
     private static func common(halfLife: String?) -> [MethodParameter] {

@@ -8,15 +8,20 @@ struct MethodDescription: Sendable {
     /// One sentence without its full stop.
     let summary: String
     let parameters: [MethodParameter]
-    /// A result as it may look, in JSON.
-    let example: String
+    /// Parameters as they may look, in JSON, and a result.
+    let asks: String
+    let answers: String
 
-    static func read(_ name: String, _ summary: String, _ parameters: [MethodParameter], example: String) -> MethodDescription {
-        MethodDescription(name: name, place: .requests, summary: summary, parameters: parameters, example: example)
+    static func read(
+        _ name: String, _ summary: String, _ parameters: [MethodParameter], asks: String = "{}", answers: String
+    ) -> MethodDescription {
+        MethodDescription(name: name, place: .requests, summary: summary, parameters: parameters, asks: asks, answers: answers)
     }
 
-    static func admin(_ name: String, _ summary: String, _ parameters: [MethodParameter], example: String) -> MethodDescription {
-        MethodDescription(name: name, place: .admin, summary: summary, parameters: parameters, example: example)
+    static func admin(
+        _ name: String, _ summary: String, _ parameters: [MethodParameter], asks: String = "{}", answers: String
+    ) -> MethodDescription {
+        MethodDescription(name: name, place: .admin, summary: summary, parameters: parameters, asks: asks, answers: answers)
     }
 
     // MARK: The table
@@ -24,27 +29,29 @@ struct MethodDescription: Sendable {
     /// All methods that there are. HTTP routes and the OpenAPI document follow it; a test holds it to what `QueryMethods` and
     /// `AdminMethods` answer. A method is added here and in the switch that answers it.
     static let all: [MethodDescription] = [
-        .read("ping", "Whether the daemon answers, and up to which position it has learned", [], example: #"{"pong":true,"position":1234,"durable":1230}"#),
+        .read("ping", "Whether the daemon answers, and up to which position it has learned", [], answers: #"{"pong":true,"position":1234,"durable":1230}"#),
         .read(
             "score", "Scores of items for a user, or of pairs of user and item",
             [.user, .scoredItems, .pairs, .history, .attributes, .context, .flag("probability", false, "Probabilities instead of log-odds")] + common,
-            example: #"{"scores":[0.3,-1.2],"position":1234,"fallback":null}"#),
+            asks: #"{"user":"ann","items":["alien","brazil"],"context":{"hour":13}}"#, answers: #"{"scores":[0.3,-1.2],"position":1234,"fallback":null}"#),
         .read(
             "recommend", "The best items of the live catalogue for a user",
             [
                 .user, .integer("n", 10, 1...QueryMethods.countLimit, "Items wanted"), .flag("exclude_seen", true, "Leave out what the user has seen"),
                 .items("exclude", "Items left out"), .history, .attributes, .context, .flag("probability", false, "Probabilities instead of log-odds"),
                 .explore,
-            ] + common, example: #"{"items":[{"item":"b","score":1.2}],"position":1234,"fallback":null}"#),
+            ] + common, asks: #"{"user":"ann","n":3,"exclude":["alien"]}"#, answers: #"{"items":[{"item":"b","score":1.2}],"position":1234,"fallback":null}"#),
     ] + answers + [
-        .read("stats", "Counters, queues, metrics of quality, tables and snapshots", [], example: #"{"position":1234}"#),
-        .admin("snapshot", "Writes a snapshot and says where", [], example: #"{"position":1234,"path":"…","bytes":1293791,"exact":false}"#),
+        .read("stats", "Counters, queues, metrics of quality, tables and snapshots", [], answers: #"{"position":1234}"#),
+        .admin("snapshot", "Writes a snapshot and says where", [], answers: #"{"position":1234,"path":"…","bytes":1293791,"exact":false}"#),
         .admin(
             "forget", "Removes a user or an item with all that is held of it",
-            [.user, .id("item", "In place of user"), .flag("erase", false, "Answer once no file names the id")], example: #"{"position":1235}"#),
+            [.user, .id("item", "In place of user"), .flag("erase", false, "Answer once no file names the id")],
+            asks: #"{"user":"ann"}"#, answers: #"{"position":1235}"#),
         .admin(
             "promote", "Makes a model answer where a request names none, if it was shown to be better",
-            [.text("model", "The model's name"), .flag("force", false, "Without evidence, too")], example: #"{"model":"b","position":1236,"evidence":null}"#),
+            [.text("model", "The model's name"), .flag("force", false, "Without evidence, too")],
+            asks: #"{"model":"b"}"#, answers: #"{"model":"b","position":1236,"evidence":null}"#),
     ]
 
     /// Parameters of every method that asks a model.

@@ -1,7 +1,7 @@
 import Factorization
 import WireFormats
 
-/// The read-only methods: `ping`, `score`, `recommend`, `stats`. Belongs to the reply socket's thread.
+/// The read-only methods. Belongs to the thread that answers with them: each has its own.
 final class QueryMethods: RequestMethods {
     let engine: Engine
     let ids: IdPolicy
@@ -11,6 +11,8 @@ final class QueryMethods: RequestMethods {
     let explorer: Explorer
     /// What stands in for an unknown user, in order.
     let fallbacks: [RequestFallback]
+    /// Of the `score` request in hand.
+    var scratch = ScoreScratch()
     /// Reads contexts; its batch holds the features of the request in hand.
     let contextReader: EventDecoder
     let contextBatch = EventBatch(recordCapacity: 1, featureCapacity: 1024, textCapacity: 1 << 17, messageCapacity: 1)
@@ -37,8 +39,9 @@ final class QueryMethods: RequestMethods {
     func answer(
         _ request: JSONRPCRequest, waiting: WaitState, into writer: inout JSONWriter
     ) throws(JSONRPCError) {
+        // The one that is asked a hundred thousand times a second.
+        if request.method.equals("score") { return try score(request, waiting, &writer) }
         switch request.methodName {
-        case "score": try score(request, waiting, &writer)
         case "recommend": try recommend(request, waiting, &writer)
         case "similar": try similar(request, waiting, &writer)
         case "explain": try explain(request, waiting, &writer)
@@ -95,10 +98,16 @@ final class QueryMethods: RequestMethods {
         return try features(context, "context", engine.contexts)
     }
 
-    /// Waits for `after`, or says that the answer is late.
+    /// Waits for `after`, or says that the answer is late; without `after`, refuses what can be answered only behind its deadline.
     /// - Returns: whether the answer has to say `"late": true`.
     func isLate(_ parameters: JSONRPCParameters, _ waiting: WaitState) throws(JSONRPCError) -> Bool {
-        guard let after = try parameters.unsigned("after"), engine.appliedPosition < after else { return false }
+        guard let after = try parameters.unsigned("after") else {
+            guard parameters.value("deadline_ms") != nil else { return false }
+            let milliseconds = try parameters.integer("deadline_ms", in: 0...60_000)
+            if waiting.ageMilliseconds > Double(milliseconds) { throw .late("its turn came only \(Int(waiting.ageMilliseconds)) ms after the request") }
+            return false
+        }
+        guard engine.appliedPosition < after else { return false }
         let milliseconds = try parameters.integer("deadline_ms", default: 50, in: 0...60_000)
         if waiting.isFinal { return true }
         // The reply that this error starts is dropped; the request is asked again when the position is reached.

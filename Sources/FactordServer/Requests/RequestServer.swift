@@ -1,5 +1,4 @@
 import Factorization
-import Histogram
 import LinuxSystem
 import Logging
 import Synchronization
@@ -8,7 +7,8 @@ import ZeroMQ
 
 /// A reply socket and its thread: JSON-RPC 2.0 over ROUTER, for REQ and DEALER clients, pipelined or not.
 ///
-/// One thread answers in order of arrival; a request that waits for a position (`after`) stands aside and delays nobody.
+/// One thread reads, and answers what is short in order of arrival; what is long goes to a pool of threads, where clients take
+/// turns; a request that waits for a position (`after`) stands aside. So nobody delays the others.
 /// A client that does not read loses its replies (counted), never the others'.
 final class RequestServer: Service {
     let name: String
@@ -17,6 +17,9 @@ final class RequestServer: Service {
     private let context: ZeroMQContext
     private let gate: PositionGate
     private let log: Logger
+    /// Threads of the pool; 0 where the socket's thread answers everything.
+    private let poolThreads: Int
+    /// Called on each thread that answers.
     private let makeMethods: @Sendable () -> any RequestMethods
     private let isStopping = Atomic<Bool>(false)
     private let thread = Lock<SystemThread?>(nil)
@@ -25,13 +28,14 @@ final class RequestServer: Service {
 
     init(
         name: String, endpoints: [String], limits: Configuration.Requests, context: ZeroMQContext, gate: PositionGate,
-        log: Logger, methods: @escaping @Sendable () -> any RequestMethods
+        poolThreads: Int = 0, log: Logger, methods: @escaping @Sendable () -> any RequestMethods
     ) {
         self.name = name
         self.endpoints = endpoints
         self.limits = limits
         self.context = context
         self.gate = gate
+        self.poolThreads = poolThreads
         self.log = log
         makeMethods = methods
     }
@@ -48,11 +52,14 @@ final class RequestServer: Service {
         socket.handOver()
         monitor.handOver()
         let parts = Handover((socket, monitor))
+        let make = { @Sendable [makeMethods, counters, limits] in
+            RequestAnswerer(methods: makeMethods(), counters: counters, maxBody: limits.maxBody.bytes)
+        }
+        let pool = poolThreads == 0 ? nil : try AnswerPool(threads: poolThreads, name: "scorer", finished: gate.reached, answerer: make)
         let started = try SystemThread(name: name) { [self] in
             let (socket, monitor) = parts.value
             let loop = RequestLoop(
-                socket: socket, monitor: monitor, gate: gate, methods: makeMethods(), counters: counters,
-                maxBody: limits.maxBody.bytes)
+                socket: socket, monitor: monitor, gate: gate, answerer: make(), pool: pool, counters: counters, limits: limits)
             do throws(ZeroMQError) {
                 try loop.run(until: isStopping)
             } catch {
@@ -71,41 +78,4 @@ final class RequestServer: Service {
         gate.reached.signal()
         thread.withLock { $0 }?.join()
     }
-}
-
-/// What a reply socket did. Written by its thread, read by anyone.
-final class RequestCounters: Sendable {
-    /// Bodies answered, and those among them that were an error as a whole or a part.
-    let answered = Atomic<Int>(0)
-    let errors = Atomic<Int>(0)
-    /// Replies that a client did not take: it was gone, or its queue was full.
-    let dropped = Atomic<Int>(0)
-    let disconnects = Atomic<Int>(0)
-    /// Microseconds from receipt to reply.
-    private let latency = Lock<Histogram<UInt32>>(
-        Histogram(lowestDiscernibleValue: 1, highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: .two))
-
-    func record(microseconds: Int64) {
-        latency.withLock { _ = $0.record(UInt64(max(0, min(microseconds, 60_000_000)))) }
-    }
-
-    /// Latency at a percentile, microseconds.
-    func percentile(_ percent: Double) -> UInt64 { latency.withLock { $0.valueAtPercentile(percent) } }
-}
-
-/// The methods of one socket. Belongs to the socket's thread.
-protocol RequestMethods: AnyObject {
-    /// Answers one request by writing one JSON value.
-    /// - Parameter waiting: says whether the request may still wait for a position, or has waited long enough.
-    func answer(
-        _ request: JSONRPCRequest, waiting: WaitState, into writer: inout JSONWriter
-    ) throws(JSONRPCError)
-}
-
-/// How a request stands towards `"after"`.
-final class WaitState {
-    /// Whether this is the last look: answer now, with `"late": true` where the position is not reached.
-    var isFinal = false
-    /// Set by a method that wants to wait: until this position, at most this long.
-    var wanted: (position: UInt64, milliseconds: Int)?
 }

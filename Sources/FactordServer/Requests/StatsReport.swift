@@ -18,6 +18,8 @@ final class StatsReport: Sendable {
     private let started = MonotonicClock.nanoseconds
     /// The reply socket's counters; set once, when the socket exists.
     private let requestCounters = Lock<RequestCounters?>(nil)
+    /// The HTTP side's; set once.
+    private let httpCounters = Lock<HTTPCounters?>(nil)
 
     init(
         engine: Engine, streams: [StreamCounters], ingest: Ingest, journal: JournalKeeper?, keeper: SnapshotKeeper, deadLetters: DeadLetterFile,
@@ -33,7 +35,12 @@ final class StatsReport: Sendable {
         self.explorer = explorer
     }
 
-    func attach(_ counters: RequestCounters) { requestCounters.withLock { $0 = counters } }
+    func attach(_ counters: RequestCounters, _ http: HTTPCounters) {
+        requestCounters.withLock { $0 = counters }
+        httpCounters.withLock { $0 = http }
+    }
+    var requests: RequestCounters? { requestCounters.withLock { $0 } }
+    var http: HTTPCounters? { httpCounters.withLock { $0 } }
 
     func write(into writer: inout JSONWriter) {
         writer.beginObject()
@@ -51,9 +58,9 @@ final class StatsReport: Sendable {
         writeTables(&writer)
         writeSnapshot(&writer)
         writeRequests(&writer)
+        writeProcess(&writer)
         writer.endObject()
     }
-
 
     private func writeEvents(_ writer: inout JSONWriter) {
         writer.key("events")
@@ -223,19 +230,6 @@ final class StatsReport: Sendable {
             writer.member("pause_p999_ms", newest.pauses.p999Milliseconds)
             writer.member("pause_total_ms", newest.pauses.totalMilliseconds)
         }
-        writer.endObject()
-    }
-
-    private func writeRequests(_ writer: inout JSONWriter) {
-        guard let counters = requestCounters.withLock({ $0 }) else { return }
-        writer.key("requests")
-        writer.beginObject()
-        writer.member("answered", counters.answered.load(ordering: .relaxed))
-        writer.member("errors", counters.errors.load(ordering: .relaxed))
-        writer.member("dropped", counters.dropped.load(ordering: .relaxed))
-        writer.member("disconnects", counters.disconnects.load(ordering: .relaxed))
-        writer.member("p50_us", counters.percentile(50))
-        writer.member("p99_us", counters.percentile(99))
         writer.endObject()
     }
 }

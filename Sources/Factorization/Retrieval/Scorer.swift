@@ -11,9 +11,9 @@ public final class Scorer {
     private let ticket: Int
     var top = TopN()
     let rules: RuleCheck
-    private let scores: UnsafeMutablePointer<Float>
+    let scores: UnsafeMutablePointer<Float>
     private let sides: [UserSide]
-    private let attributeScores: [AttributeScores]
+    let attributeScores: [AttributeScores]
     /// By model; nil where stale rows stay as they are.
     let refoldings: [Refolding?]
     /// By model, for whoever has no row.
@@ -55,25 +55,6 @@ public final class Scorer {
         for feature in features { side.append(ResolvedFeature(ordinal: feature.ordinal, weight: feature.weight)) }
         reading { refresh(side, number, user) }
         return (side, side.fold())
-    }
-
-    /// Scores items for one user, in the items' order. An unknown item (`Placement.none`) has no factors: its score is what
-    /// the user's side alone gives.
-    public func score(
-        model number: Int = 0, user: UInt32, items: [UInt32], features: [(ordinal: UInt32, weight: Float)] = [],
-        visitor: Visitor? = nil
-    ) -> [Float] {
-        let model = engine.models[number], table = model.items
-        let (side, constant) = fold(number, user, features, visitor)
-        let attributes = attributeScores[number], described = side.meetsAttributes
-        if described { attributes.prepare(side.query) }
-        return items.map { item in
-            guard item != Placement.none else { return constant }
-            _ = table.score(
-                shard: Placement.shard(item), from: Int(Placement.local(item)), limit: 1, side.query, constant: constant, into: scores,
-                model.kernels)
-            return described ? reading { attributes.score(item, own: scores[0], side, constant: constant) } : scores[0]
-        }
     }
 
     /// The exact best items of the live catalogue for a query. An unknown user gets the most popular items.

@@ -79,6 +79,14 @@ public struct StatsReport: Sendable {
                 requests["p50_us"]?.number.map { "p50 \(Quantity.latency(microseconds: $0))" },
                 requests["p99_us"]?.number.map { "p99 \(Quantity.latency(microseconds: $0))" },
             ])))
+            let reasons = (requests["refused"]?.object ?? []).filter { ($0.value.integer ?? 0) > 0 }
+            if !reasons.isEmpty { rows.append(("refused", list(reasons.map { count($0.value, $0.key) }))) }
+        }
+        if let http = stats["http"], let accepted = http["accepted"]?.integer, accepted > 0 {
+            rows.append(("HTTP", list([
+                count(http["succeeded"], "answered"), count(http["client_errors"], "wrong"), count(http["server_errors"], "failed"),
+                count(http["connections"], "connections"),
+            ])))
         }
         if let tables = stats["tables"] {
             rows.append(("tables", list([

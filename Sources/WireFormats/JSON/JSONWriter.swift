@@ -5,7 +5,7 @@ import Glibc
 /// Commas are set by the writer: values and keys are given in order, containers opened and closed. It does not watch over
 /// balance beyond its depth; whoever opens closes. One thread at a time uses it.
 public struct JSONWriter: ~Copyable {
-    private var buffer: UnsafeMutablePointer<UInt8>
+    private(set) var buffer: UnsafeMutablePointer<UInt8>
     private var capacity: Int
     /// Number of bytes written.
     public private(set) var count = 0
@@ -68,6 +68,8 @@ public struct JSONWriter: ~Copyable {
         needsComma = false
     }
 
+    /// Disfavoured, so that a name written in the source is taken as it stands.
+    @_disfavoredOverload
     public mutating func key(_ name: String) {
         value(name)
         put(UInt8(ascii: ":"))
@@ -103,6 +105,7 @@ public struct JSONWriter: ~Copyable {
 
     /// The shortest text that reads back as this float; `null` for infinities and NaN.
     public mutating func value(_ number: Float) {
+        if writeShortest(number) { return }
         guard number.isFinite else { return null() }
         number.description.withUTF8Bytes { raw($0) }
     }
@@ -159,6 +162,12 @@ public struct JSONWriter: ~Copyable {
         }
     }
 
+    /// The opening of an object and its first members, up to the value that is to follow.
+    mutating func begin(_ text: StaticString) {
+        literal(text)
+        needsComma = false
+    }
+
     // MARK: Bytes
 
     private mutating func open(_ bracket: UInt8) {
@@ -176,7 +185,8 @@ public struct JSONWriter: ~Copyable {
         if needsComma { put(UInt8(ascii: ",")) }
     }
 
-    private mutating func literal(_ text: StaticString) {
+    /// JSON that stands in the source.
+    mutating func literal(_ text: StaticString) {
         raw(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
@@ -228,7 +238,17 @@ public struct JSONWriter: ~Copyable {
         count += bytes.count
     }
 
-    private mutating func reserve(_ extra: Int) {
+    /// Opens a number, with the comma before it.
+    mutating func startNumber() { comma() }
+
+    /// Takes what was written into the reserved room behind `count`.
+    mutating func finishNumber(from start: UnsafeMutablePointer<UInt8>, to end: UnsafeMutablePointer<UInt8>) {
+        memmove(buffer + count, start, end - start)
+        count += end - start
+        needsComma = true
+    }
+
+    mutating func reserve(_ extra: Int) {
         guard count + extra > capacity else { return }
         let larger = max(2 * capacity, count + extra)
         let moved = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)

@@ -21,6 +21,15 @@ public enum JSONRPC {
             writer.reply(to: nil, error: error)
             return true
         }
+        return self.answer(parsed, into: &writer, onError: onError, answer)
+    }
+
+    /// Answers a body that has been parsed; else as above.
+    public static func answer(
+        _ parsed: JSONRPCBody, into writer: inout JSONWriter, onError: (JSONRPCError) -> Void = { _ in },
+        _ answer: (JSONRPCRequest, inout JSONWriter) throws(JSONRPCError) -> Void
+    ) -> Bool {
+        writer.reset()
         switch parsed {
         case .single(let request):
             return reply(to: request, into: &writer, onError, answer)
@@ -74,20 +83,12 @@ extension JSONWriter {
     public mutating func reply(to id: JSONValue?, error: JSONRPCError) {
         envelope(id)
         key("error")
-        beginObject()
-        key("code")
-        value(error.code)
-        key("message")
-        value(error.message)
-        endObject()
+        value(error)
         endObject()
     }
 
     private mutating func envelope(_ id: JSONValue?) {
-        beginObject()
-        key("jsonrpc")
-        value("2.0")
-        key("id")
+        begin(#"{"jsonrpc":"2.0","id":"#)
         if let id { value(id) } else { null() }
     }
 }

@@ -113,6 +113,38 @@ public struct JSONRPCParameters {
         return index
     }
 
+    /// Appends the ids of an array, in order; an absent array has none. Their texts borrow from the parser's document.
+    public func append(_ name: StaticString, limit: Int, policy: IdPolicy, hashing: KeyHash, to keys: inout [Key]) throws(JSONRPCError) {
+        guard let elements = try array(name, limit: limit)?.elements else { return }
+        var index = 0
+        for element in elements {
+            guard let key = JSONRPCParameters.key(element, policy: policy, hashing: hashing) else {
+                throw .invalidParams("params.\(name)[\(index)]: \(JSONRPCParameters.idRule)")
+            }
+            keys.append(key)
+            index &+= 1
+        }
+    }
+
+    /// Appends the ids of an array of pairs, `[[first, second], …]`; an absent array has none.
+    public func append(
+        pairs name: StaticString, limit: Int, policy: IdPolicy, hashing: KeyHash, to first: inout [Key], _ second: inout [Key]
+    ) throws(JSONRPCError) {
+        guard let elements = try array(name, limit: limit)?.elements else { return }
+        var index = 0
+        for pair in elements {
+            guard pair.count == 2, var parts = pair.elements, let one = parts.next(), let two = parts.next() else {
+                throw .invalidParams("params.\(name)[\(index)]: a pair of ids is expected")
+            }
+            guard let one = JSONRPCParameters.key(one, policy: policy, hashing: hashing),
+                let two = JSONRPCParameters.key(two, policy: policy, hashing: hashing)
+            else { throw .invalidParams("params.\(name)[\(index)]: \(JSONRPCParameters.idRule)") }
+            first.append(one)
+            second.append(two)
+            index &+= 1
+        }
+    }
+
     private static let idRule = "an id is a string of 1 to 1024 bytes or an integer (past 64 bits signed: as a string)"
 
     /// The key of an id; its text borrows from the parser's document. Nil for what is no id.

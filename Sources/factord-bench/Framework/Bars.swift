@@ -52,6 +52,14 @@ extension Bar {
         }
     }
 
+    /// Pipelined requests of one item: 1 where it is the lesser of what is asked for.
+    private static func pipelinedRate(_ all: [Measurement]) -> [(name: String, value: Double)] {
+        all.filter { $0.benchmark.hasPrefix("pipelined/") && $0.benchmark.hasSuffix("/1 item") && $0.metric.name == "requests" }.compactMap { measurement in
+            guard let echo = measurement.baselines.first(where: { $0.name == "bare echo" }) else { return nil }
+            return (measurement.benchmark, max(measurement.value.median / 100_000, echo.ratio.median / 0.5))
+        }
+    }
+
     /// Wall rate of columnar events: 1 where it is the least of what is asked for beside the engine and beside bare libzmq.
     private static func columnarRate(_ all: [Measurement]) -> [(name: String, value: Double)] {
         all.filter { $0.benchmark == "ingest/columnar" && $0.metric.name == "rate" }.compactMap { measurement in
@@ -79,6 +87,11 @@ extension Bar {
             .value(3, "JSON arrays, events/s of one decoding core", 1e6, "decode/JSON array", "rate"),
             .value(4, "event to visible score at 50,000 events/s, p50 in µs", 300, isAtLeast: false, "freshness/50,000 events per s", "p50"),
             .value(4, "the same, p99 in µs", 1000, isAtLeast: false, "freshness/50,000 events per s", "p99"),
+            .ratio(7, "score round trip: p50, of the bare echo", 1.5, isAtLeast: false, "score/", "p50", to: "bare echo"),
+            .ratio(7, "score round trip: p99, of the bare echo", 3, isAtLeast: false, "score/", "p99", to: "bare echo"),
+            Bar(number: 7, text: "pipelined: requests/s with one item, of the lesser of 100,000 and half the bare echo", bound: 1, isAtLeast: true, figures: pipelinedRate),
+            .value(7, "pipelined: scores/s with 100 items, tcp", 2e6, "pipelined/tcp/100 items", "scores"),
+            .value(7, "pipelined: scores/s with 100 items, ipc", 2e6, "pipelined/ipc/100 items", "scores"),
             .value(5, "resident growth per row, of factors, weight and optimiser state", 1.25, isAtLeast: false, "memory/rows", "of factors and state"),
             .value(5, "resident bytes, of the budget", 1.05, isAtLeast: false, "memory/budget", "resident/budget"),
             .value(5, "share of the top 1 % of ids held after 10⁹ draws", 0.999, "memory/budget", "top 1 % of ids held"),

@@ -1,4 +1,5 @@
 import CYardstick
+import LinuxSystem
 
 /// Bare libzmq objects, closed when they go. Failures carry libzmq's own words.
 private func failure(_ doing: String) -> BenchmarkError { BenchmarkError("\(doing): \(String(cString: yard_error()))") }
@@ -74,8 +75,52 @@ final class Asker {
         replyBytes = size
         return Double(time) / 1000
     }
+    /// Asks many times with up to `window` requests under way; answers seconds.
+    func pipeline(_ request: [UInt8], count: Int, window: Int = 256) throws -> Double {
+        var size = 0
+        let start = MonotonicClock.nanoseconds
+        guard yard_client_pipeline(client, request, request.count, count, window, &buffer, buffer.count, &size) == 0 else { throw failure("ask \(endpoint)") }
+        replyBytes = size
+        return Double(MonotonicClock.nanoseconds - start) / 1e9
+    }
+    /// Asks and never reads.
+    func flood(_ request: [UInt8], count: Int) throws {
+        guard yard_client_flood(client, request, request.count, count) == 0 else { throw failure("ask \(endpoint)") }
+    }
     private(set) var replyBytes = 0
     var reply: String { String(decoding: buffer.prefix(min(replyBytes, buffer.count)), as: UTF8.self) }
+}
+
+/// Plain connections on which nothing is said.
+final class SilentConnections {
+    private var descriptors: [Int32]
+    var count: Int { descriptors.count }
+    /// - Parameter port: of this machine.
+    init(port: Int, count: Int) {
+        descriptors = [Int32](repeating: -1, count: count)
+        let made = yard_connect_many(Int32(port), count, &descriptors)
+        descriptors.removeLast(count - made)
+    }
+    deinit { yard_close_many(descriptors, descriptors.count) }
+}
+
+/// A client of HTTP that makes a connection for each request.
+struct HTTPAsker {
+    let port: Int
+    private let request: [UInt8]
+    init(port: Int, method: String, _ body: String) {
+        self.port = port
+        request = Array("POST /v1/\(method) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)".utf8)
+    }
+
+    /// Microseconds from connect to the end of the answer.
+    func ask() throws -> Double {
+        var buffer = [UInt8](repeating: 0, count: 1 << 14), size = 0
+        let time = yard_http_ask(Int32(port), request, request.count, &buffer, buffer.count, &size)
+        let answer = String(decoding: buffer.prefix(size), as: UTF8.self)
+        guard time >= 0, answer.hasPrefix("HTTP/1.1 200") else { throw BenchmarkError("HTTP on port \(port) answers \(answer.prefix(200))") }
+        return Double(time) / 1000
+    }
 }
 
 final class Load {

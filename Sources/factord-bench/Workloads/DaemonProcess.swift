@@ -51,10 +51,12 @@ final class DaemonProcess {
     ///   - queue: messages that the daemon's socket holds at most; nil for its default.
     ///   - snapshot: keys of state.snapshot.
     ///   - deadline: seconds that a call may take.
+    ///   - descriptors: how many it may open at most; nil for as many as this process may.
     ///   - changes: settings that win over all others, as KEY=VALUE.
     init(
         _ plan: Plan, learns: Bool = true, journal: Bool = true, queue: Int? = nil,
-        snapshot: String = "interval: 0s, on_shutdown: false", deadline: Double = 20, changes: [String] = []
+        snapshot: String = "interval: 0s, on_shutdown: false", deadline: Double = 20, changes: [String] = [],
+        descriptors: Int? = nil
     ) throws {
         if let endpoints = plan.daemon {
             self.endpoints = endpoints
@@ -73,10 +75,13 @@ final class DaemonProcess {
             streams: [{name: bench, endpoint: "\(events)", pattern: pull\(queue.map { ", high_water_mark: \($0)" } ?? "")}]
             requests: {endpoints: ["\(requests)", "\(socket)"]}
             state: {directory: "\(directory)", snapshot: {\(snapshot)}, journal: {enabled: \(journal)}}
+            http: {endpoint: "unix:\(directory)/http.sock"}
             log: {level: error}
 
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
-        let process = try spawn([siblingPath("factord"), "--config", directory + "/factord.yaml"] + changes.flatMap { ["--set", $0] })
+        var command = [try siblingPath("factord"), "--config", directory + "/factord.yaml"] + changes.flatMap { ["--set", $0] }
+        if let descriptors { command = ["/bin/sh", "-c", "ulimit -n \(descriptors); exec \"$@\"", "sh"] + command }
+        let process = try spawn(command)
         started = process
         endpoints = try DaemonEndpoints("\(events),\(requests),\(socket),\(process)")
         client = try RequestClient(endpoint: requests, deadlineSeconds: 20)
@@ -91,7 +96,7 @@ final class DaemonProcess {
             waitpid(started, &status, 0)
         }
         if let directory {
-            for name in ["factord.yaml", "requests.sock", "admin.sock"] { unlink("\(directory)/\(name)") }
+            for name in ["factord.yaml", "requests.sock", "admin.sock", "http.sock"] { unlink("\(directory)/\(name)") }
             if let remover = try? spawn(["/bin/rm", "-rf", "--", directory]) {
                 var status: Int32 = 0
                 waitpid(remover, &status, 0)

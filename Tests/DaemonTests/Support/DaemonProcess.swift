@@ -33,10 +33,12 @@ final class DaemonProcess {
     var events: String { "ipc://\(folder)/events" }
     var requests: String { "ipc://\(folder)/requests" }
     var admin: String { "ipc://\(folder)/admin" }
+    /// A path.
+    var http: String { folder + "/http" }
 
     /// The command line. What a test sets comes last and wins.
     var arguments: [String] {
-        let own = ["streams.0.endpoint=\(events)", "requests.endpoints=\(requests)", "admin.endpoint=\(admin)", "threads.trainers=1"]
+        let own = ["streams.0.endpoint=\(events)", "requests.endpoints=\(requests)", "admin.endpoint=\(admin)", "http.endpoint=unix:\(http)", "threads.trainers=1"]
         return ["--state", state] + (own + settings).flatMap { ["--set", $0] }
     }
 

@@ -1,0 +1,62 @@
+import LinuxSystem
+import Logging
+import Synchronization
+
+/// The HTTP side: metrics, health, and the read-only methods. One thread that answers one request at a time, beside the reply
+/// socket's and with methods of its own, so that neither ever waits for the other.
+///
+/// It opens before the state is recovered, and says that it is being recovered until `start`.
+final class HTTPServer: Service {
+    let name = "http"
+    /// What is answered from, once there is something.
+    struct Served {
+        let methods: any RequestMethods
+        let stats: StatsReport
+    }
+
+    private let settings: Configuration.HTTP
+    private let maxBody: Int
+    private let log: Logger
+    /// Set before `start`; called on the thread.
+    private let makeServed = Lock<(@Sendable () -> Served)?>(nil)
+    private let isStarted = Atomic<Bool>(false)
+    private let isStopping = Atomic<Bool>(false)
+    private let thread = Lock<SystemThread?>(nil)
+    private let wake: EventDescriptor
+    let counters = HTTPCounters()
+
+    init(_ settings: Configuration.HTTP, maxBody: Int, log: Logger) throws(SystemError) {
+        self.settings = settings
+        self.maxBody = maxBody
+        self.log = log
+        wake = try EventDescriptor()
+    }
+
+    /// Binds and begins to answer. Without an endpoint it does nothing.
+    func open() throws {
+        guard let address = settings.address else { return }
+        let loop = Handover(try HTTPLoop(listener: StreamListener(address), wake: wake, settings: settings, maxBody: maxBody, counters: counters))
+        let started = try SystemThread(name: name) { [self] in
+            do throws(SystemError) {
+                try loop.value.run(until: isStopping) { isStarted.load(ordering: .acquiring) ? makeServed.withLock { $0 }?() : nil }
+            } catch {
+                log.critical("HTTP is no longer answered; restart the daemon", metadata: ["error": "\(error)"])
+            }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    /// What to answer from after `start`.
+    func serve(_ make: @escaping @Sendable () -> Served) { makeServed.withLock { $0 = make } }
+
+    func start() {
+        isStarted.store(true, ordering: .releasing)
+        wake.signal()
+    }
+
+    func stop() {
+        isStopping.store(true, ordering: .releasing)
+        wake.signal()
+        thread.withLock { $0 }?.join()
+    }
+}
