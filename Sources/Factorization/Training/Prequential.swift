@@ -131,8 +131,8 @@ final class Prequential: @unchecked Sendable {
     private let loss: ModelSettings.Loss
     private let kernels: Kernels
     private var tally = Tally()
-    /// Where each event's loss goes besides, and as whose. Trainer only.
-    private var comparison: Comparison?
+    /// Where each event's loss goes besides, and as whose. Trainer only; looked at for each event, so without a check at run time.
+    @exclusivity(unchecked) private var comparison: Comparison?
     private var side = 0
     /// `sums` as last published, eight doubles' bits, then the alarm's count and last position.
     private let shown: UnsafeMutablePointer<Atomic<UInt64>>
