@@ -21,6 +21,7 @@ extension QueryMethods {
             writer.endArray()
             write(alike: explanation.nearest, "near", "item", engine.items, &writer)
             if item.ordinal == Placement.none { writer.member("unknown_item", true) }
+            writeModel(number, &writer)
             writeEnd(position, fallback: scoreFallback(asker), late, &writer)
         }
     }

@@ -71,8 +71,8 @@ extension QueryMethods {
 
     /// Writes an explored list, and notes it. Inside `scorer.reading`.
     func explore(
-        _ request: ExploreRequest, _ query: RecommendQuery, model number: Int, asProbability: Bool, position: UInt64, late: Bool,
-        _ parameters: JSONRPCParameters, into writer: inout JSONWriter
+        _ request: ExploreRequest, _ query: RecommendQuery, model number: Int, asProbability: Bool, position: UInt64, fallback: String?,
+        late: Bool, _ parameters: JSONRPCParameters, into writer: inout JSONWriter
     ) throws(JSONRPCError) {
         guard query.count <= Scorer.longestExploration else {
             throw .invalidParams("params.n: \(query.count) items, an explored list has at most \(Scorer.longestExploration)")
@@ -84,7 +84,7 @@ extension QueryMethods {
         write(request, slate, into: &writer)
         if !slate.isSeenComplete { writer.member("seen_complete", false) }
         writeModel(number, &writer)
-        writeEnd(position, fallback: slate.isFallback ? "popularity" : nil, late, &writer)
+        writeEnd(position, fallback: fallback, late, &writer)
         if let log = explorer.log { note(request, slate, model: number, position: position, parameters, log) }
     }
 

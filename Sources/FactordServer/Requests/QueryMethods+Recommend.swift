@@ -16,16 +16,18 @@ extension QueryMethods {
             // Where not even popularity may stand in, there is nothing to answer.
             let isNobody = asker.user == Placement.none && asker.fallback == nil
             if isNobody { query.count = 0 }
+            let fallback = isNobody ? "none" : asker.fallback?.rawValue
             if let exploration {
                 return try explore(
-                    exploration, query, model: number, asProbability: asProbability, position: position, late: late, parameters, into: &writer)
+                    exploration, query, model: number, asProbability: asProbability, position: position, fallback: fallback, late: late,
+                    parameters, into: &writer)
             }
             let answer = scorer.recommend(model: number, query)
             writer.beginObject()
             write(answer.items, asProbability: asProbability && !answer.isFallback, model: number, into: &writer)
             if !answer.isSeenComplete { writer.member("seen_complete", false) }
             writeModel(number, &writer)
-            writeEnd(position, fallback: isNobody ? "none" : asker.fallback?.rawValue, late, &writer)
+            writeEnd(position, fallback: fallback, late, &writer)
         }
     }
 

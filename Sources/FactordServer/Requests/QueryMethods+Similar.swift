@@ -28,6 +28,7 @@ extension QueryMethods {
             }
             writer.beginObject()
             write(alike: found, ofItem ? "items" : "users", ofItem ? "item" : "user", ofItem ? engine.items : engine.users, &writer)
+            writeModel(number, &writer)
             writeEnd(position, fallback: fallback, late, &writer)
         }
     }

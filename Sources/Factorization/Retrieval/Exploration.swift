@@ -103,8 +103,9 @@ extension Scorer {
 
     /// Scores as `recommend` has them.
     private func scores(_ number: Int, _ query: RecommendQuery, _ items: [UInt32]) -> [Float] {
-        let own = query.user == Placement.none
-            ? items.map { engine.items.frequency($0) } : score(model: number, user: query.user, items: items, features: query.features)
+        let own = query.user == Placement.none && query.visitor == nil
+            ? items.map { engine.items.frequency($0) }
+            : score(model: number, user: query.user, items: items, features: query.features, visitor: query.visitor)
         return reading {
             _ = rules.start(query, catalogue: engine.items.count)
             defer { rules.finish() }
@@ -169,7 +170,9 @@ extension Scorer {
         _ slate: inout ExploredSlate
     ) {
         let model = engine.models[number]
-        let ofUser = 1 / (Double(fk_read_state(model.users.state(query.user)).updates) + 1)
+        // A visitor's row was fitted to as many items.
+        let steps = query.user == Placement.none ? query.visitor?.items.count ?? 0 : Int(fk_read_state(model.users.state(query.user)).updates)
+        let ofUser = 1 / (Double(steps) + 1)
         func deviation(_ item: UInt32) -> Float {
             Float(scale * (1 / (Double(fk_read_state(model.items.state(item)).updates) + 1) + ofUser).squareRoot())
         }
@@ -203,6 +206,7 @@ extension Scorer {
 
     /// The places in the shortlist of the highest draws, the highest first.
     private static func draw(_ count: Int, _ means: [Double], _ deviations: [Double], _ draws: inout ExplorationDraws) -> [Int] {
+        guard count > 0 else { return [] }
         var best: [(value: Double, index: Int)] = []
         best.reserveCapacity(count + 1)
         for index in means.indices {
