@@ -38,7 +38,7 @@ struct ModelTests {
         #expect(before.map { $0["name"]?.string } == ["a", "b", "c"])
         #expect(before.map { $0["prequential"]?.array?.first?["metric"]?.string } == ["log_loss", "log_loss", "pair_loss"])
         #expect(Set(before.compactMap { $0["prequential"]?.array?.first?["value"]?.number }).count == 3)
-        for model in before { #expect(model["proof"] == before[0]["proof"] && model["events"]?.integer ?? 0 > 4900, "\(model.json.prefix(300))") }
+        for model in before { #expect(model["proof"] == before[0]["proof"] && model["events"]?.integer ?? 0 > 2000, "\(model.json.prefix(300))") }
         let client = try daemon.client()
         var scores: Set<String> = []
         for name in ["a", "b", "c"] {

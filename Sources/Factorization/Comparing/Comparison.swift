@@ -28,7 +28,7 @@ public struct ComparisonSettings: Sendable, Equatable {
 ///
 /// | | loss of an event | without a comparison |
 /// |---|---|---|
-/// | `auc` | share of its negatives that score above it, a tie half | ½ |
+/// | `auc` | share of its negatives that score above it, a tie half; with warp the first negative alone | ½ |
 /// | `loss`, logistic | log loss, mean over the event and its negatives, capped at 4, by 4 | |
 /// | `loss`, squared | ((ŝ − y)/range)², capped at 1; ŝ within the labels seen before, range their spread | ½ |
 /// | `loss`, bpr | mean of ln(1 + exp(negative − event)), capped at 4, by 4 | (ln 2)/4 |
@@ -92,9 +92,11 @@ final class Comparison {
         for index in 0..<count where !scores[index].isFinite { return .nan }
         if settings.measure == .auc {
             guard count > 1 else { return chance(side) }
+            // warp tries later negatives only where the first is no violation: the first alone is a fair sample.
+            let end = losses[side] == .warp ? 2 : count
             var lost = 0.0
-            for index in 1..<count { lost += scores[index] > score ? 1 : scores[index] == score ? 0.5 : 0 }
-            return lost / Double(count - 1)
+            for index in 1..<end { lost += scores[index] > score ? 1 : scores[index] == score ? 0.5 : 0 }
+            return lost / Double(end - 1)
         }
         switch losses[side] {
         case .squared: return squared(side, score, label)

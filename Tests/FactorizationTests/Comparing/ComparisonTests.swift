@@ -31,7 +31,8 @@ import Testing
             let sums = engine.trainers.reduce(0.0) {
                 $0 + $1.learners[0].prequential.published.loss - $1.learners[1].prequential.published.loss
             }
-            #expect(test.events == 1500)
+            // While the catalogue holds one item, a pairwise loss has nothing to say.
+            #expect(test.events == UInt64(engine.prequential(0).events) && test.events > 1400)
             #expect(test.squares > 0)
             #expect(abs(test.sum - sums / cap) < 1e-6 * 1500, "\(test.sum) \(sums / cap)")
         }
@@ -49,13 +50,11 @@ import Testing
     }
 
     @Test func aucIsTheShareOfNegativesThatScoreAbove() {
-        let engine = Engine(settings: Self.settings([Self.model("a", loss: .bpr), Self.model("b", .fm)], measure: .auc))
+        let engine = Engine(settings: Self.settings([Self.model("a", loss: .bpr, negatives: 1), Self.model("b", .fm, negatives: 1)], measure: .auc))
         engine.learn(randomEvents(800, users: 30, items: 5000, context: 0, values: 1...1, seed: 5))
         let (a, b) = (engine.trainers[0].learners[0].prequential.published, engine.trainers[0].learners[1].prequential.published)
-        // Each event's share, not each negative's: equal where all events have as many.
-        if a.comparisons == 3 * a.events && b.comparisons == 3 * b.events {
-            #expect(abs(engine.comparison!.sum - (b.wins - a.wins) / 3) < 1e-6)
-        }
+        #expect(a.comparisons == b.comparisons && a.comparisons > 700)
+        #expect(abs(engine.comparison!.sum - (b.wins - a.wins)) < 1e-6)
         #expect(engine.comparison!.events == 800 && engine.comparison!.sum != 0)
     }
 

@@ -39,11 +39,11 @@ import Testing
         }
     }
 
-    private func engine() -> Engine {
+    private func engine(items: Int = 12) -> Engine {
         var settings = ModelCase(kind: .mf, loss: .squared, optimizer: .adagrad).settings(rank: 4)
         settings.deviation = 0.6
         let engine = Engine(settings: EngineSettings(models: [settings], queueCapacity: 256))
-        engine.learn(randomEvents(300, users: 8, items: 12, seed: 3))
+        engine.learn(randomEvents(300, users: 8, items: items, seed: 3))
         return engine
     }
 
@@ -90,7 +90,7 @@ import Testing
     }
 
     @Test func chanceKeepsToTheRulesAndScoresAreTheModels() {
-        let engine = engine(), scorer = Scorer(engine: engine)
+        let engine = engine(items: 60), scorer = Scorer(engine: engine)
         let hide = BatchBuilder(engine)
         hide.append(.hideItem, item: 4)
         engine.learnNow(hide.batch)
