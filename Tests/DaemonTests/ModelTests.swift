@@ -137,7 +137,8 @@ struct ModelTests {
             try daemon.wait(for: 20_000)
             if isPromoted {
                 let isSeen = try eventually { try daemon.stats()["answering"]?.string == "b" }
-                #expect(isSeen, "\(try daemon.stats()["promotion"]?.json ?? "")")
+                let evidence = try daemon.stats()["promotion"]?.json
+                #expect(isSeen, "\(evidence ?? "")")
                 #expect(daemon.log.contains("a model was promoted"))
             } else {
                 // The daemon looks once a second.

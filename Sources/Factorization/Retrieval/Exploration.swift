@@ -103,8 +103,9 @@ extension Scorer {
 
     /// Scores as `recommend` has them.
     private func scores(_ number: Int, _ query: RecommendQuery, _ items: [UInt32]) -> [Float] {
-        let own = query.user == Placement.none
-            ? items.map { engine.items.frequency($0) } : score(model: number, user: query.user, items: items, features: query.features)
+        let own = query.user == Placement.none && query.visitor == nil
+            ? items.map { engine.items.frequency($0) } : score(
+                model: number, user: query.user, items: items, features: query.features, visitor: query.visitor)
         return reading {
             _ = rules.start(query, catalogue: engine.items.count)
             defer { rules.finish() }
