@@ -17,14 +17,14 @@ struct Asker {
 extension QueryMethods {
     /// Who asks: `user`, and in its place, where it is absent or not known, what `requests.fallback` says of `history` (items
     /// taken), `attributes` and `context`. Inside `scorer.reading`.
-    /// - Parameter history: the parameters that may name the items, the first that is there.
-    func asker(_ parameters: JSONRPCParameters, history: [StaticString] = ["history"]) throws(JSONRPCError) -> Asker {
-        let list = history.first { parameters.value($0) != nil }
-        let items = try list.map { name throws(JSONRPCError) in try taken(name, parameters) } ?? []
+    /// - Parameter alias: another name by which `history` may go.
+    func asker(_ parameters: JSONRPCParameters, alias: StaticString = "history") throws(JSONRPCError) -> Asker {
+        let list: StaticString = parameters.value("history") != nil ? "history" : alias
+        let hasList = parameters.value(list) != nil, items = hasList ? try taken(list, parameters) : []
         var attributes: [(ordinal: UInt32, weight: Float)] = []
         if let given = parameters.value("attributes") { attributes = try features(given, "attributes", engine.userAttributes) }
         let isNamed = parameters.value("user") != nil
-        guard isNamed || list != nil || parameters.value("attributes") != nil else {
+        guard isNamed || hasList || parameters.value("attributes") != nil else {
             throw .invalidParams("params.user: missing (or history or attributes in its place)")
         }
         let user = isNamed ? try user(parameters) : Placement.none

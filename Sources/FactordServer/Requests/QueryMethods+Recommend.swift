@@ -11,7 +11,7 @@ extension QueryMethods {
         let position = engine.appliedPosition
         let exploration = try exploreRequest(parameters)
         try scorer.reading { () throws(JSONRPCError) in
-            let asker = try asker(parameters, history: ["history", "items"])
+            let asker = try asker(parameters, alias: "items")
             var query = try recommendQuery(parameters, asker)
             // Where not even popularity may stand in, there is nothing to answer.
             let isNobody = asker.user == Placement.none && asker.fallback == nil

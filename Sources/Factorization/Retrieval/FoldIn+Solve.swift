@@ -75,7 +75,7 @@ extension FoldIn {
         }
         sum.update(repeating: 0, count: stride)
         for (number, unit) in units.enumerated() {
-            if number > 0 && unit.label > 0 && !model.settings.loss.isPairwise { close() }
+            if number > 0 && unit.event != units[number - 1].event { close() }
             kernels.add(sum, slot(number), slopeOfLoss(unit.base, unit).first, stride)
         }
         close()

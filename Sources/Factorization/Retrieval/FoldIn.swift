@@ -48,8 +48,9 @@ final class FoldIn {
     var events: Float = 0
     var strength: Float = 0
 
-    /// b_m, y_m, c_m.
+    /// b_m, y_m, c_m, and the item taken that it belongs to.
     struct Unit {
+        var event: Int
         var base: Float
         var label: Float
         var weight: Float
@@ -128,7 +129,7 @@ final class FoldIn {
     private func add(_ item: Visitor.Item, word: UInt64, draws count: Int, avoiding taken: Set<UInt32>) {
         let isPairwise = model.settings.loss.isPairwise, negatives = model.settings.negatives
         let base = place(item.ordinal, at: isPairwise ? vectors.positive : slot(units.count))
-        if !isPairwise { units.append(Unit(base: base, label: item.label, weight: item.weight)) }
+        if !isPairwise { units.append(Unit(event: Int(events), base: base, label: item.label, weight: item.weight)) }
         guard model.settings.unobserved == .sampled, negatives > 0, item.label > 0, items.count > 0 else { return }
         let weight = item.weight * Float(negatives) / Float(max(count, 1))
         for number in 0..<count {
@@ -136,12 +137,12 @@ final class FoldIn {
             if taken.contains(drawn) || items.isHole(drawn) { continue }
             let own = slot(units.count), other = place(drawn, at: own)
             guard isPairwise else {
-                units.append(Unit(base: other, label: 0, weight: weight))
+                units.append(Unit(event: Int(events), base: other, label: 0, weight: weight))
                 continue
             }
             // The difference of the two scores is to be positive.
             for f in 0..<stride { own[f] = vectors.positive[f] - own[f] }
-            units.append(Unit(base: base - other, label: 1, weight: weight))
+            units.append(Unit(event: Int(events), base: base - other, label: 1, weight: weight))
         }
     }
 

@@ -25,7 +25,10 @@ extension Engine {
             guard entries <= RecentItems.newest else { throw .damaged(section: reader.section) }
             for _ in 0..<entries { saved.newest.append((try item(&reader), try reader.get())) }
         }
-        guard hasWindow && hasNewest else { return shared.recent.forgetPositions() }
+        guard hasWindow == hasNewest else {
+            throw StateError.missing(section: hasWindow ? Engine.newestSection : Engine.recentSection)
+        }
+        guard hasWindow else { return shared.recent.forgetPositions() }
         shared.recent.restore(saved)
     }
 

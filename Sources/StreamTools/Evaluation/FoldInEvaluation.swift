@@ -15,10 +15,10 @@ public struct FoldInEvaluation: Sendable {
     public struct Result: Sendable {
         public var trained: LeaveOneOut.Quality
         public var folded: LeaveOneOut.Quality
-        /// Seconds of one answer by the list, fold-in and the scores of a case together: mean, and 99 of 100 are below.
-        public var meanSeconds: Double
+        /// Seconds of one answer by the list, fold-in and the scores of a case together: half of them are below, and 99 of 100.
+        public var medianSeconds: Double
         public var highSeconds: Double
-        /// The same for the trained user.
+        /// The median for the trained user.
         public var trainedSeconds: Double
     }
 
@@ -47,18 +47,18 @@ public struct FoldInEvaluation: Sendable {
             seconds.append(Double(MonotonicClock.nanoseconds - start) / 1e9)
             return scores
         }
-        func mean() -> Double { seconds.reduce(0, +) / Double(max(seconds.count, 1)) }
+        func quantile(_ percent: Int) -> Double {
+            seconds.isEmpty ? 0 : seconds.sorted()[min(seconds.count * percent / 100, seconds.count - 1)]
+        }
         let trained = test.quality { user, items in ask(items, user: engine.users.find(Key(integer: user, hashing: hashing)), visitor: nil) }
-        let trainedSeconds = mean()
+        let trainedSeconds = quantile(50)
         seconds = []
         let folded = test.quality { user, items in
             let told = told(of: user, choice, count: count, seed: seed).map { engine.items.find(Key(integer: $0, hashing: hashing)) }
             return ask(items, user: Placement.none, visitor: Visitor(items: told.filter { $0 != Placement.none }.map { Visitor.Item(ordinal: $0) }))
         }
-        let sorted = seconds.sorted()
         return Result(
-            trained: trained, folded: folded, meanSeconds: mean(),
-            highSeconds: sorted.isEmpty ? 0 : sorted[min(sorted.count * 99 / 100, sorted.count - 1)], trainedSeconds: trainedSeconds)
+            trained: trained, folded: folded, medianSeconds: quantile(50), highSeconds: quantile(99), trainedSeconds: trainedSeconds)
     }
 
     private func told(of user: Int64, _ choice: Choice, count: Int, seed: UInt64) -> [Int64] {

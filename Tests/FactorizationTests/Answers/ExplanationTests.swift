@@ -104,7 +104,7 @@ import Testing
             #expect(row.ordinal == item && row.isHidden && row.shard == Placement.shard(item) && row.attributes.count == 3)
             #expect(row.rows.map(\.name) == ["own", "history"] && row.rows[0].factors == reference.v.map { Float($0) })
             #expect(row.rows[0].accumulators == reference.accumulators.map { Float($0) } && row.rows[0].weight == Float(reference.w))
-            #expect(row.rows[0].updates > 0 && row.popularity == engine.items.frequency(item) && row.admitted == 3)
+            #expect(row.rows[0].updates > 0 && row.popularity == engine.items.frequency(item) && row.admitted == 4)
             let user = scorer.inspect(.user, engine.user(1))
             #expect(user.history?.held == 8 && user.history?.seen == Int(engine.shared.userItems.blocks(of: engine.user(1)).seen!.items.count))
             let size = scorer.inspect(model: 0)

@@ -16,6 +16,8 @@ private struct FitObjective {
     /// One item in another's place, for pairs.
     private var positives: [Int: UInt32] = [:]
     private var diagonal = (factors: 0.0, weight: 0.0)
+    /// Each unit's score at zero, and what each coordinate adds to it: a score is linear in a row, which `score` confirms.
+    private var lines: [(base: Double, slopes: [Double])] = []
     var settings: ModelSettings { engine.models[0].settings }
 
     init(
@@ -41,7 +43,21 @@ private struct FitObjective {
                 units.append((place, drawn, isPairwise ? 1 : 0, item.weight * Double(settings.negatives) / Double(draws)))
             }
         }
+        let zero = [Double](repeating: 0, count: width)
+        for unit in units {
+            let base = difference(unit, zero)
+            lines.append((base, zero.indices.map { f in
+                var x = zero
+                x[f] = 1
+                return difference(unit, x) - base
+            }))
+        }
         diagonal = penalties()
+    }
+
+    /// How far the linear form of a unit is from the definition at x, at most.
+    func nonlinearity(_ x: [Double]) -> Double {
+        zip(units, lines).reduce(0) { max($0, abs(difference($1.0, x) - $1.1.base - dot($1.1.slopes, x))) }
     }
 
     /// l2 and what the rates leave unsaid.
@@ -51,12 +67,10 @@ private struct FitObjective {
         var (rate, weightRate) = (Double(settings.rates.user), Double(settings.rates.weight))
         let steps = isSampled ? units.reduce(0) { $0 + ($1.label > 0 && !settings.loss.isPairwise ? 1 : $1.weight) } : Double(items.count)
         if settings.optimizer != .sgd && isSampled {
-            let groups = settings.loss.isPairwise ? [Array(units.indices)] : items.indices.map { place in units.indices.filter { units[$0].place == place } }
             var factors = 0.0, weight = 0.0
-            for group in groups {
-                let slopes = (0..<width).map { f in
-                    slope(zero, f) { x in group.reduce(0) { $0 + loss(units[$1], x) } }
-                }
+            for place in items.indices {
+                let group = units.indices.filter { units[$0].place == place }
+                let slopes = (0..<width).map { f in slope(zero, f) { x in group.reduce(0) { $0 + loss($1, x) } } }
                 factors += dot(Array(slopes.dropLast()), Array(slopes.dropLast()))
                 weight += slopes[width - 1] * slopes[width - 1]
             }
@@ -101,15 +115,20 @@ private struct FitObjective {
         return linear + definedInteractions(settings, features, (0..<model.layout.parameters.count).map { ReferenceRow(model.parameters!, $0, rank: settings.rank).v })
     }
 
-    private func loss(_ unit: (place: Int, item: UInt32, label: Double, weight: Double), _ x: [Double]) -> Double {
-        var s = score(unit.item, unit.place, x)
-        if settings.loss.isPairwise { s = score(positives[unit.place]!, unit.place, x) - s }
+    /// The score that a unit's loss is of: a pair's is that of the positive less that of the other.
+    private func difference(_ unit: (place: Int, item: UInt32, label: Double, weight: Double), _ x: [Double]) -> Double {
+        let s = score(unit.item, unit.place, x)
+        return settings.loss.isPairwise ? score(positives[unit.place]!, unit.place, x) - s : s
+    }
+
+    private func loss(_ number: Int, _ x: [Double]) -> Double {
+        let unit = units[number], s = lines[number].base + dot(lines[number].slopes, x)
         if settings.loss == .squared || settings.unobserved == .regularized { return unit.weight * (s - unit.label) * (s - unit.label) / 2 }
         return unit.weight * (log(1 + exp(s)) - unit.label * s)
     }
 
     func value(_ x: [Double]) -> Double {
-        var sum = units.reduce(0) { $0 + loss($1, x) }
+        var sum = units.indices.reduce(0) { $0 + loss($1, x) }
         sum += 0.5 * diagonal.factors * dot(Array(x.dropLast()), Array(x.dropLast())) + 0.5 * diagonal.weight * x[width - 1] * x[width - 1]
         guard let grams = engine.models[0].grams else { return sum }
         // ½ γ/n qᵀ G q of each item's query, `mf`: row, history, attributes and context summed.
@@ -175,6 +194,7 @@ private struct FitObjective {
                 items: taken.map { Visitor.Item(ordinal: $0.item, weight: Float($0.weight)) }, attributes: attributes.map { ($0.ordinal, $0.weight) })
             #expect(fit.fit(visitor, context, now: 0))
             let got = (0..<model.layout.sideRank).map { Double(fit.row.factors[$0]) } + [Double(fit.row.state.pointee.weight)]
+            #expect(objective.nonlinearity(got) < 1e-6)
             let want = objective.minimum(), least = objective.value(want), zero = objective.value(want.map { _ in 0 })
             #expect(zero - least > 1e-3, "there must be something to gain")
             #expect(objective.value(got) <= least + 1e-3 * (zero - least), "\(optimizer): \(objective.value(got)), brute force \(least), at zero \(zero)")

@@ -9,8 +9,8 @@ struct EvaluateFoldIn: ParsableCommand {
         discussion: """
             Learns a file once, as `ranking` does, and ranks each held-out item twice: by the user's trained row, and as the
             daemon answers somebody without one who names `items` of that user's (`history` of a request): the last ones, and
-            as many drawn at random. `share` is what the list is worth, NDCG@10 by NDCG@10; the times are those of one answer,
-            fold-in and the case's scores together.
+            as many drawn at random. `share` is what the list is worth, NDCG@10 by NDCG@10; the times (median, 99 of 100) are
+            those of one answer, fold-in and the case's scores together.
 
             Example: factorctl evaluate fold-in stream.tsv --test test.tsv --config factord.yaml --items 10
             """)
@@ -63,7 +63,7 @@ struct EvaluateFoldIn: ParsableCommand {
         ResultTable.Figure(key: "model", title: "model"), .init(key: "told", title: "told"),
         .init(key: "hr10", title: "HR@10", form: .decimals(4)), .init(key: "ndcg10", title: "NDCG@10", form: .decimals(4)),
         .init(key: "trained_hr10", title: "trained", form: .decimals(4)), .init(key: "trained_ndcg10", title: "", form: .decimals(4)),
-        .init(key: "share", title: "share", form: .percent), .init(key: "mean_ms", title: "ms", form: .decimals(3)),
+        .init(key: "share", title: "share", form: .percent), .init(key: "median_ms", title: "ms", form: .decimals(3)),
         .init(key: "p99_ms", title: "p99", form: .decimals(3)), .init(key: "trained_ms", title: "trained ms", form: .decimals(3)),
     ]
 
@@ -71,7 +71,7 @@ struct EvaluateFoldIn: ParsableCommand {
         table.add([
             .string(model), .string(told), .number(result.folded.hitRate), .number(result.folded.gain), .number(result.trained.hitRate),
             .number(result.trained.gain), .number(result.folded.gain / max(result.trained.gain, .leastNonzeroMagnitude)),
-            .number(result.meanSeconds * 1e3), .number(result.highSeconds * 1e3), .number(result.trainedSeconds * 1e3),
+            .number(result.medianSeconds * 1e3), .number(result.highSeconds * 1e3), .number(result.trainedSeconds * 1e3),
         ])
     }
 }
