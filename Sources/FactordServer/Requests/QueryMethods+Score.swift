@@ -39,9 +39,7 @@ extension QueryMethods {
             waiting.hasScores = true
         } else {
             writer.key("scores")
-            writer.beginArray()
-            for score in scratch.scores { writer.value(score) }
-            writer.endArray()
+            writer.array(scratch.scores)
         }
         writeUnknown("unknown_items", scratch.itemOrdinals, &writer)
         if isPairs { writeUnknown("unknown_users", scratch.userOrdinals, &writer) }
