@@ -22,13 +22,18 @@ func ask(_ place: URL, _ method: String, _ parameters: Data) async throws -> Dat
 
 @main
 struct Ask {
-    static func main() async throws {
+    static func main() async {
         let arguments = CommandLine.arguments
         guard arguments.count >= 3, let place = URL(string: arguments[1]) else {
             FileHandle.standardError.write(Data("usage: ask URL METHOD [PARAMETERS]\n".utf8))
             exit(64)
         }
-        let answer = try await ask(place, arguments[2], Data((arguments.count > 3 ? arguments[3] : "{}").utf8))
-        print(String(decoding: answer, as: UTF8.self))
+        do {
+            let answer = try await ask(place, arguments[2], Data((arguments.count > 3 ? arguments[3] : "{}").utf8))
+            print(String(decoding: answer, as: UTF8.self))
+        } catch {
+            FileHandle.standardError.write(Data("\(error)\n".utf8))
+            exit(1)
+        }
     }
 }

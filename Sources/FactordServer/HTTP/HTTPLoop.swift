@@ -106,7 +106,7 @@ final class HTTPLoop {
 
     private func refuse(_ connection: HTTPConnection, _ refusal: HTTPRefusal, _ now: Int64) {
         counters.count(refusal.status)
-        connection.answer(.text(refusal.detail, status: refusal.status), isLast: true, now: now)
+        connection.answer(.refusal(refusal), isLast: true, now: now)
     }
 
     private func expire(_ connection: HTTPConnection, _ now: Int64) {

@@ -30,7 +30,13 @@ struct HTTPResponse {
         return HTTPResponse(status: status, body: Array(writer.bytes), fields: status == 503 ? "Retry-After: 1\r\n" : "")
     }
 
-    static func refusal(_ refusal: HTTPRefusal) -> HTTPResponse { text(refusal.detail, status: refusal.status) }
+    /// What was no request, or too large a one, in the same form.
+    static func refusal(_ refusal: HTTPRefusal) -> HTTPResponse {
+        let invalid = JSONRPCError.invalidRequest(refusal.detail)
+        var response = error(refusal.status == 413 ? JSONRPCError(code: -32001, message: refusal.detail) : invalid)
+        response.status = refusal.status
+        return response
+    }
 
     /// The status that goes with a code of JSON-RPC.
     static func status(of code: Int) -> Int {

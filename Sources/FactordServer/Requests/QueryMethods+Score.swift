@@ -2,13 +2,13 @@ import Factorization
 import WireFormats
 
 /// What a `score` request names, as ids and as ordinals; and its scores. Kept from request to request, so that one costs no
-/// memory. Belongs to the methods.
-struct ScoreScratch {
+/// memory. Belongs to the methods. A class, for its parts are changed together and each by itself.
+final class ScoreScratch {
     var users: [Key] = [], items: [Key] = []
     var userOrdinals: [UInt32] = [], itemOrdinals: [UInt32] = []
     var scores: [Float] = []
 
-    mutating func removeAll() {
+    func removeAll() {
         users.removeAll(keepingCapacity: true)
         items.removeAll(keepingCapacity: true)
         scores.removeAll(keepingCapacity: true)
@@ -39,9 +39,7 @@ extension QueryMethods {
             waiting.hasScores = true
         } else {
             writer.key("scores")
-            writer.beginArray()
-            for score in scratch.scores { writer.value(score) }
-            writer.endArray()
+            writer.array(scratch.scores)
         }
         writeUnknown("unknown_items", scratch.itemOrdinals, &writer)
         if isPairs { writeUnknown("unknown_users", scratch.userOrdinals, &writer) }

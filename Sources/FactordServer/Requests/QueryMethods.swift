@@ -12,7 +12,7 @@ final class QueryMethods: RequestMethods {
     /// What stands in for an unknown user, in order.
     let fallbacks: [RequestFallback]
     /// Of the `score` request in hand.
-    var scratch = ScoreScratch()
+    let scratch = ScoreScratch()
     /// Reads contexts; its batch holds the features of the request in hand.
     let contextReader: EventDecoder
     let contextBatch = EventBatch(recordCapacity: 1, featureCapacity: 1024, textCapacity: 1 << 17, messageCapacity: 1)

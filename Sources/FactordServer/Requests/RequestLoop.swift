@@ -75,7 +75,12 @@ final class RequestLoop {
                 if poller.isReadable(wakeEntry) { gate.reached.drain() }
             }
             let isLast = isStopping.load(ordering: .acquiring)
-            try read()
+            if count == 0 {
+                // Answered before the next is looked for, so that who asks alone does not wait for the look.
+                try read(atMost: 1)
+                try answerRead(all: isLast)
+            }
+            try read(atMost: RequestLoop.ringSize)
             try answerRead(all: isLast)
             try finishDone()
             if isLast { try finishQueued() }
@@ -95,8 +100,8 @@ final class RequestLoop {
     }
 
     /// Reads what waits, as far as there is room.
-    private func read() throws(ZeroMQError) {
-        while count < RequestLoop.ringSize, held < RequestLoop.heldLimit {
+    private func read(atMost limit: Int) throws(ZeroMQError) {
+        while count < limit, held < RequestLoop.heldLimit {
             let place = (first + count) & (RequestLoop.ringSize - 1)
             guard try socket.receive(into: ring[place], wait: false) != .nothing else { return }
             times[place] = MonotonicClock.nanoseconds

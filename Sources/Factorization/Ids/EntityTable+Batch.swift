@@ -6,17 +6,21 @@ extension EntityTable {
     /// of one look-up is waited for while others are done. Inside `ReaderEpochs.reading`.
     public func find(_ keys: [Key], into ordinals: inout [UInt32]) {
         ordinals.removeAll(keepingCapacity: true)
-        guard keys.count >= EntityTable.rowsAhead else {
-            for key in keys { ordinals.append(find(key)) }
-            return
-        }
+        if keys.count == 1 { return ordinals.append(find(keys[0])) }
+        ordinals.append(contentsOf: repeatElement(Placement.none, count: keys.count))
         keys.withUnsafeBufferPointer { keys in
-            for index in 0..<min(EntityTable.indexAhead, keys.count) { prefetch(keys[index]) }
-            for index in 0..<EntityTable.rowsAhead { prefetchRow(keys[index]) }
-            for index in 0..<keys.count {
-                if index &+ EntityTable.indexAhead < keys.count { prefetch(keys[index &+ EntityTable.indexAhead]) }
-                if index &+ EntityTable.rowsAhead < keys.count { prefetchRow(keys[index &+ EntityTable.rowsAhead]) }
-                ordinals.append(find(keys[index]))
+            ordinals.withUnsafeMutableBufferPointer { ordinals in
+                let count = keys.count
+                for index in 0..<min(EntityTable.indexAhead, count) { prefetch(keys[index]) }
+                for index in 0..<count &+ EntityTable.rowsAhead {
+                    if index < count {
+                        let next = index &+ EntityTable.indexAhead
+                        if next < count { prefetch(keys[next]) }
+                        ordinals[index] = candidate(keys[index])
+                    }
+                    let done = index &- EntityTable.rowsAhead
+                    if done >= 0 { ordinals[done] = confirmed(ordinals[done], keys[done]) }
+                }
             }
         }
     }

@@ -117,6 +117,20 @@ public final class EntityTable: @unchecked Sendable {
         if ordinal != Placement.none { fk_prefetch(rows.address(ordinal)) }
     }
 
+    /// The ordinal that a key has by its tag alone, its row asked for: to be `confirmed` when the row has come.
+    @inline(__always)
+    func candidate(_ key: Key) -> UInt32 {
+        let ordinal = index.find(hash: key.hash) { _ in true }
+        if ordinal != Placement.none { fk_prefetch(rows.address(ordinal)) }
+        return ordinal
+    }
+
+    /// What `find` answers, where `candidate` has looked before.
+    @inline(__always)
+    func confirmed(_ candidate: UInt32, _ key: Key) -> UInt32 {
+        candidate == Placement.none || matches(candidate, key) ? candidate : find(key)
+    }
+
     /// Gives a new id the next ordinal. Readers find it once `publish` was called for it: rows of models are made ready in
     /// between. Nil when all ordinals are given out.
     func admit(_ key: Key) -> UInt32? {
