@@ -13,6 +13,8 @@ let strict: [SwiftSetting] = [
 /// Targets that have no business with pointers: an unsafe construct there needs an `unsafe` marker to compile.
 let memorySafe: [SwiftSetting] = strict + [.strictMemorySafety()]
 
+let yardstickMachine = Context.environment["YARDSTICK_MARCH"] ?? "native"
+
 let package = Package(
     name: "factord",
     products: [
@@ -30,10 +32,11 @@ let package = Package(
         // Foreign code, each behind one Swift module.
         .target(name: "CKernels"),
         .target(name: "CLinux"),
-        // The yardstick of factord-bench: plain C and bare libzmq, built for the machine it is built on.
+        // The yardstick of factord-bench: plain C and bare libzmq, built for the machine it is built on, or for another one
+        // that is to measure: YARDSTICK_MARCH=znver4 swift build ...
         .target(
             name: "CYardstick",
-            cSettings: [.unsafeFlags(["-O3", "-march=native", "-ffast-math"])],
+            cSettings: [.unsafeFlags(["-O3", "-march=\(yardstickMachine)", "-ffast-math"])],
             linkerSettings: [.linkedLibrary("zmq")]),
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CZlib"),

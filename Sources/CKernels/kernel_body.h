@@ -274,8 +274,11 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
 #include "kernel_group.h"
 #include "kernel_rows.h"
 #include "kernel_train.h"
+#include "kernel_four.h"
+#include "kernel_lanes.h"
 #include "kernel_single.h"
 #include "kernel_count.h"
+#include "kernel_witness.h"
 
 const fk_kernels FK_NAME(kernels) = {
     .name = FK_VARIANT_NAME,
@@ -287,6 +290,7 @@ const fk_kernels FK_NAME(kernels) = {
     .train = FK_NAME(train),
     .count = FK_NAME(count),
     .softplus = FK_NAME(softplus),
+    .witness = FK_NAME(witness),
     .step = FK_NAME(step),
     .score_rows = FK_NAME(score_rows),
     .score_bfloats = FK_NAME(score_bfloats),

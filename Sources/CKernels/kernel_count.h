@@ -4,6 +4,7 @@ typedef double FK_NAME(sums_of) __attribute__((vector_size(32), aligned(8), may_
 
 FK_INLINE size_t FK_NAME(count_events)(fk_tally *tally, const double keep, const fk_batch *batch, const size_t event,
                                        const size_t count, size_t *first_item, const float *softplus, const int logistic) {
+#pragma clang fp reassociate(off)
     const uint32_t *const counts = batch->counts + event;
     const float *const scores = batch->scores, *const labels = batch->labels;
     FK_NAME(sums_of) all = *(FK_NAME(sums_of) *)tally->all, recent = *(FK_NAME(sums_of) *)tally->recent;
@@ -49,8 +50,49 @@ FK_INLINE size_t FK_NAME(count_events)(fk_tally *tally, const double keep, const
     return index;
 }
 
+/* Events of one item each under squared loss, where labels lie within those seen so far: the losses side by side, then their
+ * sums one after the other, lest what is summed depend on how events fall into calls. Answers how many: none where one is out of
+ * the ordinary. */
+FK_INLINE size_t FK_NAME(count_single)(fk_tally *tally, const double keep, const float *restrict scores,
+                                       const float *restrict labels, const size_t wanted) {
+#pragma clang fp reassociate(off)
+    enum { most = 256 };
+    double losses[most];
+    const uint32_t left = tally->batch_limit - tally->batch_count;
+    const size_t count = wanted < left ? (wanted < most ? wanted : most) : (left < most ? left : most);
+    const float lowest = tally->lowest, highest = tally->highest;
+    int unusual = 0;
+    for (size_t i = 0; i < count; ++i) {
+        const float score = scores[i], label = labels[i], below = score > highest ? highest : score;
+        const double error = (double)(below < lowest ? lowest : below) - (double)label;
+        losses[i] = error * error;
+        unusual |= !(label >= lowest) | !(label <= highest) | !(FK_ABS(score) <= 3e38f);
+    }
+    if (unusual) return 0;
+    FK_NAME(sums_of) recent = *(FK_NAME(sums_of) *)tally->recent;
+    double all = tally->all[1], batch_sum = tally->batch_sum;
+    for (size_t i = 0; i < count; ++i) {
+        const double loss = losses[i];
+        const FK_NAME(sums_of) values = {1, loss, 0, 0};
+        all += loss;
+        batch_sum += loss;
+        recent = recent * keep + values;
+    }
+    *(FK_NAME(sums_of) *)tally->recent = recent;
+    tally->all[0] += (double)count;
+    tally->all[1] = all;
+    tally->batch_sum = batch_sum;
+    tally->batch_count += (uint32_t)count;
+    return count;
+}
+
 static size_t FK_NAME(count)(fk_tally *tally, double keep, const fk_batch *batch, size_t event, size_t count, size_t *item,
                              const float *softplus) {
+    if (!softplus && batch->item_count == batch->event_count) {
+        const size_t counted = FK_NAME(count_single)(tally, keep, batch->scores + event, batch->labels + event, count);
+        *item += counted;
+        if (counted) return counted;
+    }
     return softplus ? FK_NAME(count_events)(tally, keep, batch, event, count, item, softplus, 1)
                     : FK_NAME(count_events)(tally, keep, batch, event, count, item, softplus, 0);
 }

@@ -10,18 +10,22 @@
  * steps are those of the items one after the other, up to rounding. p . p follows by the formula of a step's norm.
  */
 
-/* The sums of four vectors. */
+/* The sums of four vectors, each by the same tree. */
+FK_INLINE fk_four FK_NAME(sums_of_eights)(const fk_eight *four) {
+#pragma clang fp reassociate(off)
+    const fk_eight a = four[0], b = four[1], c = four[2], d = four[3];
+    const fk_eight ac = __builtin_shufflevector(a, c, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(a, c, 4, 5, 6, 7, 12, 13, 14, 15);
+    const fk_eight bd = __builtin_shufflevector(b, d, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(b, d, 4, 5, 6, 7, 12, 13, 14, 15);
+    const fk_eight all = __builtin_shufflevector(ac, bd, 0, 1, 8, 9, 4, 5, 12, 13) + __builtin_shufflevector(ac, bd, 2, 3, 10, 11, 6, 7, 14, 15);
+    return __builtin_shufflevector(all, all, 0, 2, 4, 6) + __builtin_shufflevector(all, all, 1, 3, 5, 7);
+}
+
 FK_INLINE fk_four FK_NAME(sums)(const fk_sixteen *four) {
-    const fk_sixteen a = four[0], b = four[1], c = four[2], d = four[3];
+#pragma clang fp reassociate(off)
 #define FK_HALF(x) (__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15))
-#define FK_QUARTER(x) (__builtin_shufflevector(x, x, 0, 1, 2, 3) + __builtin_shufflevector(x, x, 4, 5, 6, 7))
-    const fk_eight ea = FK_HALF(a), eb = FK_HALF(b), ec = FK_HALF(c), ed = FK_HALF(d);
-    const fk_four fa = FK_QUARTER(ea), fb = FK_QUARTER(eb), fc = FK_QUARTER(ec), fd = FK_QUARTER(ed);
+    const fk_eight halves[4] = {FK_HALF(four[0]), FK_HALF(four[1]), FK_HALF(four[2]), FK_HALF(four[3])};
 #undef FK_HALF
-#undef FK_QUARTER
-    const fk_four ab = __builtin_shufflevector(fa, fb, 0, 4, 1, 5) + __builtin_shufflevector(fa, fb, 2, 6, 3, 7);
-    const fk_four cd = __builtin_shufflevector(fc, fd, 0, 4, 1, 5) + __builtin_shufflevector(fc, fd, 2, 6, 3, 7);
-    return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    return FK_NAME(sums_of_eights)(halves);
 }
 
 /* Most items of a group: its products fit the registers of AVX-512. */

@@ -21,6 +21,21 @@ static inline __attribute__((always_inline)) float fk_exp_parts(float x, float *
     return high * f4 + low;
 }
 
+/* Four numbers that go through one function together. */
+typedef float fk_four __attribute__((vector_size(16)));
+
+/* `fk_logistic_near` of four numbers. */
+static inline __attribute__((always_inline)) fk_four fk_logistic_four(fk_four x) {
+    typedef uint32_t words __attribute__((vector_size(16)));
+    const fk_four shifted = x * -1.44269504088896341f + 12582912.0f;
+    const fk_four f = x * -1.44269504088896341f - (shifted - 12582912.0f);
+    const fk_four f2 = f * f, f4 = f2 * f2;
+    const fk_four low = (0.240226507f + 0.0555041087f * f) * f2 + (1.0f + 0.693147181f * f);
+    const fk_four high = 0.000154035304f * f2 + (0.00961812911f + 0.00133335581f * f);
+    const fk_four scale = (fk_four)(((words)shifted << 23) + 0x3F800000u);
+    return 1.0f / ((high * f4 + low) * scale + 1.0f);
+}
+
 static inline __attribute__((always_inline)) float fk_exp_near(float x) {
     float scale;
     const float y = fk_exp_parts(x, &scale);
@@ -41,8 +56,6 @@ static inline __attribute__((always_inline)) float fk_exp(float x) {
     return fk_exp_near(x);
 }
 
-/* Four numbers that go through one square root and one division together. */
-typedef float fk_four __attribute__((vector_size(16)));
 /* Pieces of a row. */
 typedef float fk_loose_four __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float fk_eight __attribute__((vector_size(32), aligned(4), may_alias));

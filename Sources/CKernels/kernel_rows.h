@@ -5,6 +5,19 @@ FK_INLINE void FK_NAME(rows_of)(const fk_rows *rows, const uint32_t *restrict or
     const uintptr_t *restrict directory = rows->directory;
     const uint32_t slab_bytes = (uint32_t)rows->slab_bytes, row_bytes = (uint32_t)rows->row_bytes;
     const uintptr_t state_offset = rows->state_offset;
+    uint32_t all = 0;
+    for (size_t i = 0; i < count; ++i) all |= ordinals[i];
+    if (all >> (fk_shard_bits + fk_slab_bits) == 0) {
+        /* One round of slabs: nothing is to be gathered. */
+        const uintptr_t first = directory[0];
+        for (size_t i = 0; i < count; ++i) {
+            const uint32_t ordinal = ordinals[i], row = ordinal >> fk_shard_bits;
+            const uintptr_t slab = first + (uint64_t)(ordinal & ((1u << fk_shard_bits) - 1)) * slab_bytes;
+            factors[i] = (float *)(slab + (uint64_t)row * row_bytes);
+            states[i] = (fk_row_state *)(slab + state_offset + (uintptr_t)row * sizeof(fk_row_state));
+        }
+        return;
+    }
     for (size_t i = 0; i < count; ++i) {
         const uint32_t ordinal = ordinals[i], row = (ordinal >> fk_shard_bits) & ((1u << fk_slab_bits) - 1);
         const uintptr_t slab = directory[ordinal >> (fk_shard_bits + fk_slab_bits)] +

@@ -216,14 +216,14 @@ FK_TRAIN(128, 128)
 FK_TRAIN(any, w & ~(size_t)7)
 #undef FK_TRAIN
 
-FK_RACY static void FK_NAME(train_several)(fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t count,
-                                           size_t width) {
+FK_RACY static void FK_NAME(train_several)(fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t from, size_t item,
+                                           size_t count, size_t width) {
     switch (width) {
-    case 8: FK_NAME(train_8)(run, settings, batch, 0, 0, count, width); return;
-    case 16: FK_NAME(train_16)(run, settings, batch, 0, 0, count, width); return;
-    case 32: FK_NAME(train_32)(run, settings, batch, 0, 0, count, width); return;
-    case 64: FK_NAME(train_64)(run, settings, batch, 0, 0, count, width); return;
-    case 128: FK_NAME(train_128)(run, settings, batch, 0, 0, count, width); return;
-    default: FK_NAME(train_any)(run, settings, batch, 0, 0, count, width);
+    case 8: FK_NAME(train_8)(run, settings, batch, from, item, count, width); return;
+    case 16: FK_NAME(train_16)(run, settings, batch, from, item, count, width); return;
+    case 32: FK_NAME(train_32)(run, settings, batch, from, item, count, width); return;
+    case 64: FK_NAME(train_64)(run, settings, batch, from, item, count, width); return;
+    case 128: FK_NAME(train_128)(run, settings, batch, from, item, count, width); return;
+    default: FK_NAME(train_any)(run, settings, batch, from, item, count, width);
     }
 }

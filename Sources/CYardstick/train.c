@@ -139,16 +139,17 @@ typedef struct {
     yard_model *model;
     const yard_event *events;
     size_t count, ahead;
+    int passes;
     double squares;
 } part;
 
 static void *run_part(void *argument) {
     part *p = argument;
-    p->squares = yard_train(p->model, p->events, p->count, p->ahead);
+    for (int pass = 0; pass < p->passes; ++pass) p->squares = yard_train(p->model, p->events, p->count, p->ahead);
     return NULL;
 }
 
-double yard_train_threads(yard_model *model, const yard_event *events, size_t count, size_t ahead, int threads,
+double yard_train_threads(yard_model *model, const yard_event *events, size_t count, size_t ahead, int threads, int passes,
                           int private_items) {
     enum { most = 64 };
     if (threads > most) threads = most;
@@ -167,7 +168,7 @@ double yard_train_threads(yard_model *model, const yard_event *events, size_t co
             memcpy(models[t].item_states, model->item_states, model->item_count * sizeof(yard_state));
         }
         size_t from = count * (size_t)t / (size_t)threads, to = count * (size_t)(t + 1) / (size_t)threads;
-        parts[t] = (part){private_items ? &models[t] : model, events + from, to - from, ahead, 0};
+        parts[t] = (part){private_items ? &models[t] : model, events + from, to - from, ahead, passes, 0};
         if (pthread_create(&handles[t], NULL, run_part, &parts[t])) break;
         started += 1;
     }

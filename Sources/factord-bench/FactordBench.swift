@@ -21,6 +21,9 @@ struct FactordBench: ParsableCommand {
     @Option(help: "Ranks, divided by commas; 8,16,32,64,128 where none are given.")
     var rank: String?
 
+    @Option(help: "Also scaling, at these numbers of threads, divided by commas (also with --filter scaling; then 1,2,4,… up to the processors).")
+    var threads: String?
+
     @Flag(help: "Smaller workloads, five rounds, ranks 16, 32 and 64 where none are given.")
     var quick = false
 
@@ -59,15 +62,25 @@ struct FactordBench: ParsableCommand {
         guard isGood, ranks.count == rank?.split(separator: ",").count ?? ranks.count else {
             throw ValidationError("--rank \(rank ?? ""): write multiples of 8 from 8 to 512, divided by commas")
         }
+        let most = Placement.shardCount
+        guard threadNumbers.allSatisfy({ (1...most).contains($0) }), threadNumbers.count == threads?.split(separator: ",").count ?? threadNumbers.count
+        else { throw ValidationError("--threads \(threads ?? ""): write numbers from 1 to \(most), divided by commas") }
     }
 
     private var ranks: [Int] {
         rank?.split(separator: ",").compactMap { Int($0) } ?? (quick ? [16, 32, 64] : [8, 16, 32, 64, 128])
     }
 
+    private var threadNumbers: [Int] {
+        if let threads { return threads.split(separator: ",").compactMap { Int($0) } }
+        guard filter.contains(where: { $0.hasPrefix("scaling") }) else { return [] }
+        let processors = Int(sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+        return (0...6).map { 1 << $0 }.filter { $0 == 1 || $0 <= processors }
+    }
+
     func run() throws {
         let plan = Plan(
-            ranks: ranks, isQuick: quick, isLarge: large, snapshotMebibytes: snapshot ?? (quick ? 256 : 2048),
+            ranks: ranks, threads: threadNumbers, isQuick: quick, isLarge: large, snapshotMebibytes: snapshot ?? (quick ? 256 : 2048),
             daemon: try daemon.map { try DaemonEndpoints($0) }, events: events, soakSeconds: soak ?? (large ? 600 : quick ? 20 : 60))
         let facts = MachineFacts.all + fact.map { fact in
             let colon = fact.firstIndex(of: ":") ?? fact.endIndex
@@ -101,8 +114,8 @@ struct FactordBench: ParsableCommand {
     private func allBenchmarks(_ plan: Plan) -> [Benchmark] {
         let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + pipelinedBenchmarks(plan) + freshnessBenchmarks(plan) + [soakBenchmark(plan)]
         if plan.daemon != nil { return outside }
-        return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
-            + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan)
+        return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + scalingBenchmarks(plan)
+            + retrievalBenchmarks(plan) + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan)
             + snapshotBenchmarks(plan) + hostileBenchmarks(plan) + outside
     }
 }

@@ -42,7 +42,7 @@ import Testing
         let daemon = try DaemonProcess(isStarted: false)
         for (arguments, word) in [
             (["--daemon", "tcp://127.0.0.1:1"], "EVENTS,REQUESTS"), (["--filter", "nothing like that"], "nothing like that"),
-            (["--rounds", "2"], "at least 5"), (["--events", "0"], "--events 0"), (["--soak", "0"], "--soak 0"),
+            (["--rounds", "2"], "at least 5"), (["--threads", "4,x"], "--threads 4,x"), (["--threads", "65"], "from 1 to 64"), (["--events", "0"], "--events 0"), (["--soak", "0"], "--soak 0"),
         ] {
             let program = try RunningProgram("factord-bench", arguments, logs: daemon.folder)
             #expect(try program.wait() != .exited(0), "\(arguments)")

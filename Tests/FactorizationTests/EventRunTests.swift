@@ -175,6 +175,26 @@ import Testing
         }
     }
 
+    /// What is learned, to the last bit, does not depend on how events fall into calls, nor on which of them go side by side.
+    @Test(arguments: Kernels.Variant.allCases, [fk_optimizer_sgd, fk_optimizer_adagrad_row])
+    func callsLeaveNoTrace(variant: Kernels.Variant, optimizer: Int) {
+        guard let kernels = Kernels(variant) else { return }
+        for (width, loss) in [(8, fk_loss_squared), (16, fk_loss_logistic), (32, fk_loss_squared), (40, fk_loss_squared), (128, fk_loss_logistic)] {
+            for normCap in [1e6, 1.05] as [Float] {
+                let settings = settings(width, Int(optimizer), Int(loss), normCap: normCap)
+                for most in [1, 5, 12] {
+                    let events = (0..<12).flatMap { self.events(seed: width + $0, most: most) }
+                    let found = [1, 2, 3, 5, 64, 360].map { size in
+                        let users = Rows(7, width, seed: 1, spread: 1.6), items = Rows(11, width, seed: 2, spread: 1.6)
+                        let (scores, bias) = learnTogether(kernels, users, items, events, settings, callsOf: size)
+                        return (scores + [bias] + users.values + items.values).map(\.bitPattern)
+                    }
+                    for other in found.dropFirst() { #expect(other == found[0], "width \(width), loss \(loss), \(most) items, cap \(normCap)") }
+                }
+            }
+        }
+    }
+
     @Test func aBadItemIsRejectedAndTouchesNoOther() {
         let users = Rows(1, 16, seed: 1, spread: 1), items = Rows(3, 16, seed: 2, spread: 1)
         items.row(1)[3] = .infinity

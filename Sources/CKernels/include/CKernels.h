@@ -150,6 +150,10 @@ typedef struct {
     size_t (*count)(fk_tally *tally, double keep, const fk_batch *batch, size_t event, size_t count, size_t *item,
                     const float *softplus);
 
+    /// Adds what the interactions among `count` records of a ring, from number `first` on, contribute to the sums that prove
+    /// what was applied, by block of users and of items: `Witness` in Swift, which says what they are.
+    void (*witness)(uint64_t *users, uint64_t *items, const fk_record *records, size_t mask, size_t first, size_t count);
+
     /// out[i] = ln(1 + exp(x[i])).
     void (*softplus)(const float *x, size_t count, float *out);
 

@@ -35,6 +35,9 @@ enum { fk_label_constant = 0, fk_label_value = 1, fk_label_value_or_constant = 2
 /// An ordinal's lowest bits are its shard, the next its row in a slab: `Placement` in Swift.
 enum { fk_shard_bits = 6, fk_slab_bits = 12 };
 
+/// Rows of a block of one shard: `RowBlock` in Swift.
+enum { fk_block_bits = 10 };
+
 /// Where the rows of a table lie: `Slabs` and `FactorTable` in Swift.
 typedef struct {
     const uintptr_t *directory;  ///< a word for each round of slabs, released by the sequencer

@@ -110,6 +110,21 @@ final class TrainerQueue: @unchecked Sendable {
         writing &+= 1
     }
 
+    /// How many records without features fit now.
+    @inline(__always)
+    var room: Int {
+        if writing &- knownHead == capacity { knownHead = head.load(ordering: .acquiring) }
+        return capacity &- (writing &- knownHead)
+    }
+
+    /// Adds several records without features, for which there is room.
+    @inline(__always)
+    func append(count: Int, _ record: (Int) -> TrainingRecord) {
+        let records = records, mask = capacity &- 1, writing = writing
+        for index in 0..<count { (records + (writing &+ index) & mask).initialize(to: record(index)) }
+        self.writing = writing &+ count
+    }
+
     /// Shows the consumer all that was appended; `position` is the last position given out to anyone.
     func publish(position: UInt64) {
         tail.store(writing, ordering: .releasing)

@@ -19,6 +19,8 @@ public struct Kernels: @unchecked Sendable {
     let count: @convention(c) (
         UnsafeMutablePointer<fk_tally>?, Double, UnsafePointer<fk_batch>?, Int, Int, UnsafeMutablePointer<Int>?,
         UnsafePointer<Float>?) -> Int
+    let witness: @convention(c) (
+        UnsafeMutablePointer<UInt64>?, UnsafeMutablePointer<UInt64>?, UnsafePointer<fk_record>?, Int, Int, Int) -> Void
     let softplus: @convention(c) (UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?) -> Void
     let step: @convention(c) (
         UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<fk_row_state>?, fk_linear,
@@ -50,6 +52,7 @@ public struct Kernels: @unchecked Sendable {
         lookUp = table.pointee.look_up
         train = table.pointee.train
         count = table.pointee.count
+        witness = table.pointee.witness
         softplus = table.pointee.softplus
         step = table.pointee.step
         scoreRows = table.pointee.score_rows

@@ -22,17 +22,17 @@ extension Engine {
         let trainer = trainers[number], queue = trainer.queue
         let catalogue = UInt32(items.count)
         var position = trainer.appliedPosition
-        var index = 0
-        while index < interactions.count {
-            while index < interactions.count, queue.hasSpace(features: 0) {
-                let interaction = interactions[index]
-                position += 1
-                queue.append(
-                    TrainingRecord(
-                        position: position, user: interaction.user, item: interaction.item, catalogue: catalogue,
-                        value: interaction.value, weight: 1, type: 0, featureCount: 0, kind: .interaction, hasValue: true))
-                index += 1
+        var rest = interactions[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(queue.room), first = position &+ 1
+            rest = rest.dropFirst(part.count)
+            queue.append(count: part.count) { index in
+                let interaction = part[part.startIndex &+ index]
+                return TrainingRecord(
+                    position: first &+ UInt64(index), user: interaction.user, item: interaction.item, catalogue: catalogue,
+                    value: interaction.value, weight: 1, type: 0, featureCount: 0, kind: .interaction, hasValue: true)
             }
+            position += UInt64(part.count)
             queue.publish(position: position)
             _ = trainer.drain()
         }

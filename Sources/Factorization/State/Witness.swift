@@ -44,22 +44,13 @@ final class Witness: @unchecked Sendable {
         mix64((position &- 1) &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(ordinal))
     }
 
-    /// Counts the interactions among `count` records.
+    /// Counts the interactions among `count` records: adds `mix` of each to the sums of its blocks.
     @inline(__always)
-    func count(_ ring: TrainerQueue.View, from first: Int, count: Int) {
-        for index in 0..<count {
-            let record = ring.record(first &+ index)
-            guard record.pointee.kind == .interaction else { continue }
-            let user = record.pointee.user, item = record.pointee.item, position = record.pointee.position
-            Witness.add(Witness.mix(position, user), to: users + RowBlock.of(user))
-            Witness.add(Witness.mix(position, item), to: items + RowBlock.of(item))
-        }
-    }
-
-    /// Only the trainer adds, so no read-modify-write is needed.
-    @inline(__always)
-    private static func add(_ value: UInt64, to sum: UnsafeMutablePointer<Atomic<UInt64>>) {
-        sum.pointee.store(sum.pointee.load(ordering: .relaxed) &+ value, ordering: .relaxed)
+    func count(_ ring: TrainerQueue.View, from first: Int, count: Int, _ kernels: Kernels) {
+        kernels.witness(
+            UnsafeMutableRawPointer(users).assumingMemoryBound(to: UInt64.self),
+            UnsafeMutableRawPointer(items).assumingMemoryBound(to: UInt64.self),
+            UnsafeRawPointer(ring.records).assumingMemoryBound(to: fk_record.self), ring.recordMask, first, count)
     }
 }
 

@@ -52,6 +52,7 @@ extension EventRun {
         let kind = unsafeBitCast(RecordKind.interaction, to: UInt8.self) == UInt8(fk_kind_interaction)
         let column = agree(\AliasTable.Column.threshold, \fk_column.threshold) && agree(\AliasTable.Column.other, \fk_column.other)
         let place = Placement.shardBits == UInt32(fk_shard_bits) && Placement.slabBits == UInt32(fk_slab_bits)
+            && RowBlock.rows == 1 << Int(fk_block_bits)
         return record && kind && column && place
     }
 }

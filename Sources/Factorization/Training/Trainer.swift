@@ -44,6 +44,7 @@ public final class Trainer: @unchecked Sendable {
     public let gate = TrainerGate()
     /// Sums of what this trainer has applied.
     let witness = Witness()
+    private let kernels: Kernels
     /// What restored rows hold already, while the stream is applied again. Set before any thread starts.
     var window: ReplayWindow?
     /// Two models whose losses are compared. Set before any thread starts; the trainer's thread.
@@ -56,6 +57,7 @@ public final class Trainer: @unchecked Sendable {
         self.shared = shared
         ticket = shared.epochs.register()
         learners = models.map { Learner(model: $0, held: shared.userItems.historyLength, replays: shared.replay != nil) }
+        kernels = models[0].kernels
         fades = learners.contains(where: \.fades)
         learnsRunsAlone = learners.count == 1 && learners[0].takesRuns
         learnerCount = learners.count
@@ -124,7 +126,7 @@ public final class Trainer: @unchecked Sendable {
                     done += 1
                 }
             }
-            witness.count(ring, from: first &+ (done &- chunk), count: chunk)
+            witness.count(ring, from: first &+ (done &- chunk), count: chunk, kernels)
             // Before the places are given back.
             isOnEdge = sharesPosition(first &+ done, before: first &+ waiting)
             let stops = gate.isWanted && !isOnEdge

@@ -77,6 +77,7 @@ extension Bar {
             .ratio(1, "the same, of the loop without prefetch", 2, "trainer/large/", to: "plain C, no prefetch"),
             .ratio(2, "two trainers, of the loop on two threads", 1.15, "two trainers/", to: "plain C, 2 threads"),
             .ratio(2, "two trainers, of the loop with private item rows", 0.85, "two trainers/", to: "the same, private items"),
+            .ratio(2, "two trainers: loss, of one trainer", 1.01, isAtLeast: false, "two trainers/", "loss", to: "1 trainer"),
             .ratio(
                 3, "columnar: processor time, of training in process with ids", 1.25, isAtLeast: false, "ingest/columnar", "processor time",
                 to: "engine in process"),

@@ -63,6 +63,8 @@ struct Benchmark {
 /// What the command line asks for.
 struct Plan {
     var ranks: [Int]
+    /// Numbers of threads at which scaling is measured; none where it is not.
+    var threads: [Int]
     var isQuick: Bool
     var isLarge: Bool
     /// Size of the model in the snapshot benchmarks.

@@ -54,8 +54,10 @@ func table(_ measurements: [Measurement]) -> String {
             measurement.benchmark, measurement.metric.name, measurement.subject,
             "\(short(measurement.value.median)) \(measurement.metric.unit)", range(measurement.value),
         ]
-        if measurement.baselines.isEmpty { table.add(left) }
-        for (index, baseline) in measurement.baselines.enumerated() {
+        // Not every side knows every metric.
+        let baselines = measurement.baselines.filter { $0.value.median.isFinite }
+        if baselines.isEmpty { table.add(left) }
+        for (index, baseline) in baselines.enumerated() {
             table.add(
                 (index == 0 ? left : ["", "", "", "", ""]) + [
                     baseline.name, short(baseline.value.median), ratio(baseline.ratio.median) + "×",

@@ -2,7 +2,8 @@ import CYardstick
 import Factorization
 import LinuxSystem
 
-/// Training in process: the engine with ids and sequencer, and its trainers alone, beside the plain C loop.
+/// Training in process: the engine with ids and sequencer, and its trainers alone, beside the plain C loop. More than two
+/// trainers: `scalingBenchmarks`.
 func trainingBenchmarks(_ plan: Plan) -> [Benchmark] {
     var all: [Benchmark] = []
     for large in plan.isLarge ? [false, true] : [false] {
@@ -14,16 +15,14 @@ func trainingBenchmarks(_ plan: Plan) -> [Benchmark] {
                     let model = trainingModel(rank, optimizer, negatives)
                     all.append(
                         Benchmark("trainer/" + name, "events/s") {
-                            try prepareTrainers(model, plan, large: large, threads: 1)
+                            try prepareTrainer(model, plan, large: large)
                         })
                     if optimizer == .adagrad {
                         all.append(Benchmark("engine/" + name, "events/s") { try prepareEngine(model, plan, large: large) })
                     }
                     if negatives == 0 {
                         all.append(
-                            Benchmark("two trainers/" + name, "events/s") {
-                                try prepareTrainers(model, plan, large: large, threads: 2)
-                            })
+                            Benchmark("two trainers/" + name, threadMetrics) { try prepareThreads(model, plan, large: large, threads: 2) })
                     }
                 }
             }
@@ -33,7 +32,7 @@ func trainingBenchmarks(_ plan: Plan) -> [Benchmark] {
 }
 
 /// The settings that product and yardstick share: squared loss without negatives, logistic with.
-private func trainingModel(_ rank: Int, _ optimizer: ModelSettings.Optimizer, _ negatives: Int) -> ModelSettings {
+func trainingModel(_ rank: Int, _ optimizer: ModelSettings.Optimizer, _ negatives: Int) -> ModelSettings {
     let rate: Float = optimizer == .sgd ? 0.02 : 0.1
     return ModelSettings(
         rank: rank, loss: negatives > 0 ? .logistic : .squared, optimizer: optimizer,
@@ -42,7 +41,7 @@ private func trainingModel(_ rank: Int, _ optimizer: ModelSettings.Optimizer, _ 
 }
 
 /// An engine whose tables hold all ids of a workload, numbered as there.
-private func engine(_ model: ModelSettings, _ workload: Workload, trainers: Int, historyLength: Int) -> Engine {
+func engine(_ model: ModelSettings, _ workload: Workload, trainers: Int, historyLength: Int) -> Engine {
     Engine(
         settings: EngineSettings(
             models: [model], otherEvents: TypeRule(label: model.loss == .logistic ? .constant(1) : .value, marksSeen: historyLength > 0),
@@ -72,7 +71,7 @@ private func prepareEngine(_ model: ModelSettings, _ plan: Plan, large: Bool) th
     let workload = Workload.shared(large: large, quick: plan.isQuick)
     let engine = engine(model, workload, trainers: 1, historyLength: 64)
     let batches = eventBatches(workload.events[...], hashing: engine.hashing)
-    let yardstick = try Yardstick(workload, rank: model.rank, optimizer: model.optimizer, loss: model.loss, negatives: model.negatives)
+    let yardstick = try Yardstick(workload, model)
     let count = Double(workload.events.count)
     return Prepared(sides: [
         Side(name: "engine") { [count / seconds { for batch in batches { engine.learnNow(batch) } }] },
@@ -80,49 +79,57 @@ private func prepareEngine(_ model: ModelSettings, _ plan: Plan, large: Bool) th
     ])
 }
 
-/// Trainers alone, ids resolved before, histories off: the duties of the plain loop.
-private func prepareTrainers(_ model: ModelSettings, _ plan: Plan, large: Bool, threads: Int) throws -> Prepared {
+/// A trainer alone, ids resolved before, histories off: the duties of the plain loop.
+private func prepareTrainer(_ model: ModelSettings, _ plan: Plan, large: Bool) throws -> Prepared {
     let workload = Workload.shared(large: large, quick: plan.isQuick)
-    let engine = engine(model, workload, trainers: threads, historyLength: 0)
-    for batch in eventBatches(workload.events[...], hashing: engine.hashing) { engine.learnNow(batch) }
-    precondition(engine.users.count == workload.userCount && engine.items.count == workload.itemCount)
-    var parts = [[ResolvedInteraction]](repeating: [], count: threads)
-    for event in workload.events {
-        parts[Placement.shard(event.user) % threads].append(
-            ResolvedInteraction(user: event.user, item: event.item, value: event.label))
-    }
-    let shares = parts
-    let count = Double(workload.events.count)
-    func yardstick() throws -> Yardstick {
-        try Yardstick(workload, rank: model.rank, optimizer: model.optimizer, loss: model.loss, negatives: model.negatives)
-    }
-    let subject = Side(name: threads == 1 ? "trainer" : "\(threads) trainers") {
-        [count / (try seconds {
-            let helpers = try (1..<threads).map { number in
-                try SystemThread(name: "trainer \(number)") {
-                    shares[number].withUnsafeBufferPointer { engine.apply($0, trainer: number) }
-                }
-            }
-            shares[0].withUnsafeBufferPointer { engine.apply($0, trainer: 0) }
-            for helper in helpers { helper.join() }
-        })]
-    }
-    if threads == 1 {
-        let ahead = try yardstick(), plain = try yardstick()
-        return Prepared(sides: [
-            subject,
-            Side(name: "plain C") { [count / (try seconds { _ = try ahead.train() })] },
-            Side(name: "plain C, no prefetch") { [count / (try seconds { _ = try plain.train(ahead: 0) })] },
-            try roofline(workload, model, threads: 1),
-        ])
-    }
-    let together = try yardstick(), apart = try yardstick()
+    let subject = try Trainers(model, workload, threads: 1), passes = trainingPasses(workload, threads: 1)
+    let ahead = try Yardstick(workload, model), plain = try Yardstick(workload, model), count = Double(workload.events.count * passes)
     return Prepared(sides: [
-        subject,
-        Side(name: "plain C, \(threads) threads") { [count / (try seconds { _ = try together.train(threads: threads) })] },
-        Side(name: "the same, private items") {
-            [count / (try seconds { _ = try apart.train(threads: threads, privateItems: true) })]
-        },
-        try roofline(workload, model, threads: threads),
+        Side(name: "trainer") { [count / (try seconds { try subject.learn(passes: passes) })] },
+        Side(name: "plain C") { [count / (try seconds { _ = try ahead.train(passes: passes) })] },
+        Side(name: "plain C, no prefetch") { [count / (try seconds { _ = try plain.train(ahead: 0, passes: passes) })] },
+        try roofline(workload, model, threads: 1),
     ])
+}
+
+/// Passes over a workload in a round: enough for the clock, and for threads to be started.
+func trainingPasses(_ workload: Workload, threads: Int) -> Int { max(1, threads * 1_000_000 / workload.events.count) }
+
+/// The trainers of an engine whose tables hold all ids of a workload, without the sequencer: ids are resolved, and divided
+/// among trainers, beforehand.
+final class Trainers {
+    private let engine: Engine
+    private let shares: [[ResolvedInteraction]]
+
+    init(_ model: ModelSettings, _ workload: Workload, threads: Int) throws {
+        let engine = factord_bench.engine(model, workload, trainers: threads, historyLength: 0)
+        for batch in eventBatches(workload.events[...], hashing: engine.hashing) { engine.learnNow(batch) }
+        precondition(engine.users.count == workload.userCount && engine.items.count == workload.itemCount)
+        var parts = [[ResolvedInteraction]](repeating: [], count: threads)
+        for event in workload.events {
+            parts[Placement.shard(event.user) % threads].append(
+                ResolvedInteraction(user: event.user, item: event.item, value: event.label))
+        }
+        self.engine = engine
+        shares = parts
+    }
+
+    /// Some passes, each trainer over its own events.
+    func learn(passes: Int) throws {
+        let engine = engine, shares = shares
+        let helpers = try (1..<shares.count).map { number in
+            try SystemThread(name: "trainer \(number)") {
+                shares[number].withUnsafeBufferPointer { for _ in 0..<passes { engine.apply($0, trainer: number) } }
+            }
+        }
+        shares[0].withUnsafeBufferPointer { for _ in 0..<passes { engine.apply($0, trainer: 0) } }
+        for helper in helpers { helper.join() }
+    }
+
+    /// The sum of losses so far, each event scored before it was learned.
+    var lossSum: Double {
+        let report = engine.prequential(0)
+        let mean = report.metric == "rmse" ? report.value * report.value : report.value
+        return mean * Double(report.events)
+    }
 }

@@ -36,6 +36,11 @@ final class Yardstick {
                 optimizer: CInt(optimizer == .sgd ? yard_sgd : yard_adagrad), negatives: CInt(negatives), seed: 1))
     }
 
+    /// With the optimiser, loss and negatives of a model of the product.
+    convenience init(_ workload: Workload, _ model: ModelSettings) throws {
+        try self.init(workload, rank: model.rank, optimizer: model.optimizer, loss: model.loss, negatives: model.negatives)
+    }
+
     deinit {
         yard_free(model.pointee.users)
         yard_free(model.pointee.items)
@@ -44,12 +49,15 @@ final class Yardstick {
         model.deallocate()
     }
 
-    /// One pass over the events; answers the mean squared error.
-    func train(ahead: Int = Yardstick.ahead, threads: Int = 1, privateItems: Bool = false) throws -> Double {
-        let squares = workload.events.withUnsafeBufferPointer { events in
-            threads == 1
-                ? yard_train(model, events.baseAddress, events.count, ahead)
-                : yard_train_threads(model, events.baseAddress, events.count, ahead, CInt(threads), privateItems ? 1 : 0)
+    /// Some passes over the events; answers the mean squared error of the last, each event scored before it is learned.
+    func train(ahead: Int = Yardstick.ahead, threads: Int = 1, passes: Int = 1, privateItems: Bool = false) throws -> Double {
+        var squares = 0.0
+        workload.events.withUnsafeBufferPointer { events in
+            guard threads > 1 else {
+                for _ in 0..<passes { squares = yard_train(model, events.baseAddress, events.count, ahead) }
+                return
+            }
+            squares = yard_train_threads(model, events.baseAddress, events.count, ahead, CInt(threads), CInt(passes), privateItems ? 1 : 0)
         }
         guard squares.isFinite, squares >= 0 else { throw BenchmarkError("the plain C loop did not stay finite, or a thread was refused") }
         return squares / Double(workload.events.count * (1 + Int(model.pointee.negatives)))
