@@ -43,3 +43,9 @@ int clinux_next_entry(void *directory, const char **name) {
     *name = entry->d_name;
     return 1;
 }
+
+int clinux_set_direct(int descriptor, int on) {
+    const int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return -1;
+    return fcntl(descriptor, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
+}

@@ -52,6 +52,7 @@ final class Daemon {
             engine: engine, ingest: ingest, journal: journal, store: store, configuration: configuration, deadLetters: deadLetters,
             log: log)
         keeper.writesAtStart = state.needsSnapshot
+        if state.wasLong, configuration.state.snapshot.interval.nanoseconds > 0 { keeper.request() }
         journal?.onHealed { [weak keeper] in keeper?.request() }
         let counters = configuration.streams.map { StreamCounters(name: $0.name) }
         let stats = StatsReport(engine: engine, streams: counters, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters)

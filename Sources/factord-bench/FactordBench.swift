@@ -103,7 +103,7 @@ struct FactordBench: ParsableCommand {
         if plan.daemon != nil { return outside }
         return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
             + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan)
-            + snapshotBenchmarks(plan) + outside
+            + snapshotBenchmarks(plan) + recoveryBenchmarks(plan) + outside
     }
 }
 

@@ -35,6 +35,8 @@ final class AdminMethods: RequestMethods {
             writer.value(stored.pauses.longestMilliseconds)
             writer.key("seconds")
             writer.value(stored.seconds)
+            writer.key("verify_seconds")
+            writer.value(stored.verifySeconds)
             writer.endObject()
         case "forget": try forget(request, into: &writer)
         default: throw .methodNotFound(request.methodName)

@@ -229,6 +229,7 @@ final class StatsReport: Sendable {
             writer.key("exact")
             writer.value(newest.isExact)
             field("seconds", newest.seconds, &writer)
+            field("verify_seconds", newest.verifySeconds, &writer)
             field("pauses", newest.pauses.count, &writer)
             field("pause_ms", newest.pauses.longestMilliseconds, &writer)
             field("pause_p50_ms", newest.pauses.medianMilliseconds, &writer)
