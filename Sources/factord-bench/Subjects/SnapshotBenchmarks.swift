@@ -22,9 +22,17 @@ func snapshotBenchmarks(_ plan: Plan) -> [Benchmark] {
             let daemon = try FullDaemon(plan, mebibytes: plan.snapshotMebibytes, snapshot: "interval: 0s, on_shutdown: false, mode: gates, rate: 64MiB")
             return Prepared(sides: [Side(name: "gates") { try daemon.measureUnderLoad() }], notes: ["rows": Double(daemon.users)])
         },
-        Benchmark("snapshot/unlimited/\(size)", [Metric(name: "rate", unit: "MB/s"), Metric(name: "rate until durable", unit: "MB/s"), Metric(name: "longest pause", unit: "ms", isRate: false), Metric(name: "the same for 1 GB", unit: "ms", isRate: false)]) {
-            let gates = try FullDaemon(plan, mebibytes: plan.snapshotMebibytes, snapshot: "interval: 0s, on_shutdown: false, mode: gates, rate: 0, keep: 1")
-            let exact = try FullDaemon(plan, mebibytes: plan.snapshotMebibytes, snapshot: "interval: 0s, on_shutdown: false, mode: deterministic, rate: 0, keep: 1")
+        Benchmark(
+            "snapshot/unlimited/\(size)",
+            [
+                Metric(name: "rate", unit: "MB/s"), Metric(name: "rate until durable", unit: "MB/s"),
+                Metric(name: "longest pause", unit: "ms", isRate: false), Metric(name: "the same for 1 GB", unit: "ms", isRate: false),
+            ]
+        ) {
+            func daemon(_ mode: String) throws -> FullDaemon {
+                try FullDaemon(plan, mebibytes: plan.snapshotMebibytes, snapshot: "interval: 0s, on_shutdown: false, mode: \(mode), rate: 0, keep: 1")
+            }
+            let gates = try daemon("gates"), exact = try daemon("deterministic")
             return Prepared(sides: [
                 Side(name: "gates") { try gates.measureAlone() }, Side(name: "deterministic") { try exact.measureAlone() },
                 Side(name: "dd oflag=direct conv=fsync") { try gates.measureCopy() },

@@ -71,6 +71,43 @@ struct PieceMarks {
     }
 }
 
+/// The events that everything of a model holds: those that every piece holds, of users and items that were there at P0, or at
+/// least share a band with such. Rows of others are in no piece.
+struct HeldWhole {
+    /// By trainer.
+    private var applied: [UInt64]
+    private var users = Int.max
+    private var items = Int.max
+
+    init(_ model: Model, _ number: Int, _ table: PieceTable, _ marks: PieceMarks) {
+        let own = table.entries.indices.filter {
+            let entry = table.entries[$0]
+            return Int(entry.model) == number && (entry.kind == .rows || entry.kind == .globals)
+        }
+        // Gram matrices are brought up to each event.
+        applied = model.grams == nil ? marks.bounds(own).all : [UInt64](repeating: 0, count: marks.trainers)
+        for (group, entry) in model.groups.enumerated() {
+            let blocks = table.entries.filter { $0.kind == .rows && Int($0.model) == number && Int($0.group) == group }.map(\.range.upperBound).max() ?? 0
+            let covered = Int(blocks) >> Int(Placement.shardBits) * RowBlock.band
+            switch entry.name {
+            case "users": users = covered
+            case "items": items = covered
+            default:
+                // An event does not say which rows of these it meets.
+                guard let side = RowSide.allCases.first(where: { "\($0)" == entry.side }), table.counts[side.rawValue] <= covered else {
+                    applied = applied.map { _ in 0 }
+                    return
+                }
+            }
+        }
+    }
+
+    func holds(_ record: UnsafePointer<TrainingRecord>, trainers: Int) -> Bool {
+        record.pointee.position <= applied[Placement.shard(record.pointee.user) % trainers] && Int(record.pointee.user) < users
+            && Int(record.pointee.item) < items && Int(record.pointee.catalogue) <= items
+    }
+}
+
 /// Copies of held rows, which a run steps in their place and which are then forgotten.
 final class RowCopies {
     private static let rows = 4096

@@ -26,8 +26,9 @@ extension Learner {
             held.holds = (global.bias, global.accumulator, global.updates, run.pointee.late, prequential.state)
         }
         let user = record.pointee.user, shard = Placement.shard(user), position = record.pointee.position
-        place(record, label: label, weight: weight, ring, rules, userItems: userItems, stamps: !held.users.has(user, shard: shard, position)) { batch, event, item in
-            if held.users.has(user, shard: shard, position), let factors = batch.queries[event], let state = batch.query_states[event] {
+        let isHeld = held.users.has(user, shard: shard, position)
+        place(record, label: label, weight: weight, ring, rules, userItems: userItems, stamps: !isHeld) { batch, event, item in
+            if isHeld, let factors = batch.queries[event], let state = batch.query_states[event] {
                 let copy = held.copies.add(factors, state, kernels)
                 batch.queries[event] = copy.factors
                 batch.query_states[event] = copy.state

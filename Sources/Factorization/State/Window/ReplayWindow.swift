@@ -24,8 +24,9 @@ final class ReplayWindow: @unchecked Sendable {
     private let marks: PieceMarks
     /// By model and group.
     private let held: [[HeldRows]]
-    /// By model and trainer: up to where all that a model has, and all lists, hold everything; and beyond which no list does.
-    private let whole: [[UInt64]]
+    /// By model: what it holds whole.
+    private let whole: [HeldWhole]
+    /// By trainer: beyond which no list holds anything.
     private let lastLists: [UInt64]
     /// Pieces of lists, in the order of their ordinals: users' lists, attributes of users, of items.
     private let listPieces: [[Int]]
@@ -67,9 +68,7 @@ final class ReplayWindow: @unchecked Sendable {
         self.marks = marks
         let held = rows.map { $0.map { HeldRows($0, marks) } }
         self.held = held
-        whole = models.indices.map { model in
-            marks.bounds(table.entries.indices.filter { [PieceTable.Kind.rows, .globals].contains(table.entries[$0].kind) && Int(table.entries[$0].model) == model }).all
-        }
+        whole = models.enumerated().map { number, model in HeldWhole(model, number, table, marks) }
         lastLists = marks.bounds(lists[Int(PieceTable.Kind.lists.rawValue)]).any
         let groups = models.map(RowGroups.init)
         self.groups = groups
@@ -115,8 +114,8 @@ final class ReplayWindow: @unchecked Sendable {
         held[model][group].has(ordinal, shard: shard, position)
     }
 
-    /// Whether all that a model has holds the event of a user in `shard`: there is nothing to learn.
-    func hasAll(_ model: Int, shard: Int, _ position: UInt64) -> Bool { position <= whole[model][shard % trainers] }
+    /// Whether all that a model has holds an event: there is nothing to learn.
+    func hasAll(_ model: Int, _ record: UnsafePointer<TrainingRecord>) -> Bool { whole[model].holds(record, trainers: trainers) }
 
     private func hasList(_ kind: PieceTable.Kind, _ ordinal: UInt32, _ position: UInt64) -> Bool {
         let list = listPieces[Int(kind.rawValue)]

@@ -114,7 +114,7 @@ extension Trainer {
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, firstFeature: Int, replay: UInt64?, _ window: ReplayWindow
     ) {
         let position = record.pointee.position, shard = Placement.shard(record.pointee.user)
-        for (number, learner) in learners.enumerated() where !window.hasAll(number, shard: shard, position) {
+        for (number, learner) in learners.enumerated() where !window.hasAll(number, record) {
             let model = learner.model
             if replay == nil && learner.joinsRun(record) {
                 learner.place(
