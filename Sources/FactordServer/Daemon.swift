@@ -57,6 +57,7 @@ final class Daemon {
             engine: engine, ingest: ingest, journal: journal, store: store, configuration: configuration, deadLetters: deadLetters,
             log: log)
         keeper.writesAtStart = state.needsSnapshot
+        if state.wasLong, configuration.state.snapshot.interval.nanoseconds > 0 { keeper.request() }
         journal?.onHealed { [weak keeper] in keeper?.request() }
         let counters = configuration.streams.map { StreamCounters(name: $0.name) }
         let promoter = try Promoter(configuration.promotion, engine: engine, ingest: ingest, journal: journal, log: log)

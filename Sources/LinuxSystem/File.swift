@@ -13,6 +13,8 @@ public struct File: ~Copyable, Sendable {
         case read
         /// A new file, for writing and reading; fails with EEXIST where the name is taken.
         case createExclusive
+        /// The same, past the page cache where the file system has that: see `File.isDirect`.
+        case createDirect
         /// For writing at the end and reading; created where missing. A symbolic link is refused.
         case append
     }
@@ -21,17 +23,22 @@ public struct File: ~Copyable, Sendable {
     public let path: String
     /// -1 after `close`.
     private var descriptor: Int32
+    /// Whether writes go past the page cache: then address, place in the file and length are multiples of `directAlignment`.
+    public private(set) var isDirect = false
+    /// What every disk of today takes.
+    public static let directAlignment = 4096
 
     /// Opens `path`; a file that this creates gets `permissions` (less the process's umask).
     public init(_ path: String, _ mode: Mode, permissions: UInt32 = 0o600) throws(SystemError) {
         let flags: Int32
         switch mode {
         case .read: flags = O_RDONLY
-        case .createExclusive: flags = O_RDWR | O_CREAT | O_EXCL
+        case .createExclusive, .createDirect: flags = O_RDWR | O_CREAT | O_EXCL
         case .append: flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW
         }
         descriptor = try systemCall("open", path) { Glibc.open(path, flags | O_CLOEXEC, permissions) }
         self.path = path
+        if mode == .createDirect { isDirect = clinux_set_direct(descriptor, 1) == 0 }
     }
 
     deinit {
@@ -50,6 +57,12 @@ public struct File: ~Copyable, Sendable {
     public func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) -> Int {
         guard bytes.count > 0 else { return 0 }
         return try systemCall("write", path) { Glibc.write(descriptor, bytes.baseAddress, bytes.count) }
+    }
+
+    /// Has later writes go through the page cache again.
+    public mutating func endDirect() {
+        if isDirect { _ = clinux_set_direct(descriptor, 0) }
+        isDirect = false
     }
 
     /// Writes all bytes, going on after short writes.

@@ -116,7 +116,7 @@ struct FactordBench: ParsableCommand {
         if plan.daemon != nil { return outside }
         return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + scalingBenchmarks(plan)
             + retrievalBenchmarks(plan) + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan)
-            + snapshotBenchmarks(plan) + hostileBenchmarks(plan) + outside
+            + snapshotBenchmarks(plan) + recoveryBenchmarks(plan) + hostileBenchmarks(plan) + outside
     }
 }
 

@@ -16,6 +16,9 @@
 /// CRC-32C (Castagnoli, reflected polynomial 0x82F63B78) of `count` bytes, going on from `crc` (0 for a new sum).
 uint32_t fk_crc32c(uint32_t crc, const void *bytes, size_t count);
 
+/// The CRC-32C of bytes whose sum is `first` followed by `count` bytes whose sum is `second`.
+uint32_t fk_crc32c_join(uint32_t first, uint32_t second, uint64_t count);
+
 /// What a row holds beside its factors: one 16-byte unit, so that a step touches one line for all of it.
 typedef struct {
     float weight;              ///< linear weight w

@@ -35,6 +35,9 @@ int clinux_rename_exclusive(const char *from, const char *to);
 /// Asks the kernel to begin writing dirty pages of a range, without waiting for them. Returns 0, or -1 with errno set.
 int clinux_start_writeback(int descriptor, int64_t offset, int64_t length);
 
+/// Has reads and writes of an open file go past the page cache, or through it again. Returns 0, or -1 with errno set.
+int clinux_set_direct(int descriptor, int on);
+
 /// Steps an open `DIR *`: 1 and the entry's name (valid until the next step), 0 at the end, -1 with errno set.
 int clinux_next_entry(void *directory, const char **name);
 

@@ -12,6 +12,9 @@ struct RecoveredState {
     var journal: Journal?
     /// Whether a snapshot must stand before anything is taken: settings have changed, or the journal is of no use for this state.
     var needsSnapshot: Bool
+    /// Whether so much of the journal was replayed that the next start should find a newer snapshot: a process that is killed again
+    /// and again before its timer would else take ever longer to start.
+    var wasLong: Bool
 }
 
 /// Takes up the newest good snapshot, and then what the journal holds beyond it, each under the settings under which it was
@@ -34,6 +37,8 @@ final class Recovery {
     /// The last journal record in the snapshot.
     private var snapshotNumber: UInt64 = 0
     private var snapshotPosition: UInt64 = 0
+    private var replayNanoseconds: Int64 = 0
+    private static let longReplay: Int64 = 1_000_000_000
 
     static let sourcesSection = "sources", journalSection = "journal"
 
@@ -77,7 +82,9 @@ final class Recovery {
             needsSnapshot = true
         }
         passOver(to: floor)
-        return RecoveredState(engine: engine, sources: sources, journal: journal, needsSnapshot: needsSnapshot)
+        return RecoveredState(
+            engine: engine, sources: sources, journal: journal, needsSnapshot: needsSnapshot,
+            wasLong: replayNanoseconds > Recovery.longReplay)
     }
 
     /// No position names two events: those that the crashed process may have given out and told are not given out again.
@@ -188,12 +195,13 @@ final class Recovery {
             }
         }
         replayer?.finish(&sources)
+        replayNanoseconds = MonotonicClock.nanoseconds - start
         guard records > 0 else { return }
         log.notice(
             "journal replayed",
             metadata: [
                 "records": "\(records)", "position": "\(engine.appliedPosition)",
-                "milliseconds": "\((MonotonicClock.nanoseconds - start) / 1_000_000)",
+                "milliseconds": "\(replayNanoseconds / 1_000_000)",
             ])
     }
 

@@ -29,6 +29,7 @@ final class AdminMethods: RequestMethods {
             writer.member("pauses", stored.pauses.count)
             writer.member("pause_ms", stored.pauses.longestMilliseconds)
             writer.member("seconds", stored.seconds)
+            writer.member("verify_seconds", stored.verifySeconds)
             writer.endObject()
         case "forget": try forget(request, into: &writer)
         case "promote": try promote(request, into: &writer)

@@ -16,6 +16,8 @@ final class SnapshotKeeper: Service {
         /// The pauses in which learning stood still, and how long it all took.
         var pauses: PauseReport
         var seconds: Double
+        /// Of these, for reading it back before it got its name.
+        var verifySeconds: Double
         /// Whether it holds exactly one position, and needs no journal.
         var isExact: Bool
         /// `MonotonicClock` at the end.

@@ -47,7 +47,7 @@ public final class EntityTable: @unchecked Sendable {
     private let undo: UnsafeMutablePointer<IdUndo>?
     private let noted: UnsafeMutablePointer<IdUndo.Reach>
     /// The side's number in the undo log.
-    private let side: UInt32
+    private let side: Int
     /// Texts to be given back once no capture reads them.
     private var keptTexts: [UnsafeRawBufferPointer] = []
 
@@ -59,7 +59,7 @@ public final class EntityTable: @unchecked Sendable {
         index = IdIndex(epochs: epochs)
         self.decay = decay
         self.undo = undo
-        self.side = UInt32(side.rawValue)
+        self.side = side.rawValue
         noted = .allocate(capacity: 1)
         noted.initialize(to: IdUndo.Reach())
     }
@@ -148,6 +148,7 @@ public final class EntityTable: @unchecked Sendable {
     func reuse(_ ordinal: UInt32, for key: Key) {
         let row = row(ordinal)
         note(ordinal)
+        if noted.pointee.contains(ordinal) { undo?.pointee.note(payload: row.pointee.payload, of: ordinal, side) }
         if row.pointee.meta.load(ordering: .relaxed) & EntityTable.textFlag != 0 { free(EntityTable.text(row.pointee.payload)) }
         fill(ordinal, key)
         holes.subtract(1, ordering: .relaxed)
@@ -271,10 +272,7 @@ public final class EntityTable: @unchecked Sendable {
     @inline(never)
     private func noteRow(_ ordinal: UInt32) {
         let row = row(ordinal)
-        undo?.pointee.note(
-            IdUndo.Entry(
-                payload: row.pointee.payload, frequency: row.pointee.frequency.stored.bitPattern,
-                meta: row.pointee.meta.load(ordering: .relaxed), ordinal: ordinal, side: side))
+        undo?.pointee.note(side, ordinal, UInt64(row.pointee.frequency.stored.bitPattern) | UInt64(row.pointee.meta.load(ordering: .relaxed)) << 32)
     }
 
     /// From here on, changes of ordinals from `start` to `end` are noted. Sequencer only, or while it stands.
@@ -299,17 +297,35 @@ public final class EntityTable: @unchecked Sendable {
             frequency = raw.load(fromByteOffset: 8, as: Float.self).magnitude
             meta = raw.load(fromByteOffset: 12, as: UInt32.self)
         }
-        init(_ entry: IdUndo.Entry) {
-            payload = entry.payload
-            frequency = Float(bitPattern: entry.frequency)
-            meta = entry.meta
+
+        /// Puts a change back where `init(_:)` of a raw row reads it.
+        static func undo(_ entry: IdUndo.Entry, _ raw: UnsafeMutableRawPointer) {
+            raw.storeBytes(of: entry.old, toByteOffset: entry.isPayload ? 0 : 8, as: UInt64.self)
         }
 
-        /// Puts it where `init(_:)` of a raw row reads it.
-        func write(_ raw: UnsafeMutableRawPointer) {
-            raw.storeBytes(of: payload, as: UInt64.self)
-            raw.storeBytes(of: frequency, toByteOffset: 8, as: Float.self)
-            raw.storeBytes(of: meta, toByteOffset: 12, as: UInt32.self)
+        /// Bytes of its form in a section at most.
+        static let longest = 12 + Key.longestText
+
+        /// Writes its form in a section (`StateImage`), for which there is room; answers the bytes.
+        @inline(__always)
+        func encode(_ place: UnsafeMutableRawPointer) -> Int {
+            guard !isHole else {
+                place.storeBytes(of: 0, as: UInt8.self)
+                return 1
+            }
+            let head = UInt64(isText ? 2 : 1) | UInt64(namespace) << 8 | UInt64(isHidden ? 1 : 0) << 24 | UInt64(stamp) << 32
+            let count = UInt64(frequency.bitPattern)
+            place.storeBytes(of: (head | count << 48).littleEndian, as: UInt64.self)
+            guard isText else {
+                place.storeBytes(of: (count >> 16 | payload << 16).littleEndian, toByteOffset: 8, as: UInt64.self)
+                place.storeBytes(of: UInt16(payload >> 48).littleEndian, toByteOffset: 16, as: UInt16.self)
+                return 18
+            }
+            let text = text
+            place.storeBytes(of: UInt16(count >> 16).littleEndian, toByteOffset: 8, as: UInt16.self)
+            place.storeBytes(of: UInt16(text.count).littleEndian, toByteOffset: 10, as: UInt16.self)
+            (place + 12).copyMemory(from: text.baseAddress!, byteCount: text.count)
+            return 12 + text.count
         }
     }
 

@@ -78,14 +78,13 @@ final class Sightings {
 
     // MARK: Snapshot
 
-    /// The log's mark of an entry that is a word of the sketch.
-    static let undoSide: UInt32 = .max
+    /// The sketch's area in the log of changes, behind those of ids.
+    static let undoArea = RowSide.allCases.count
 
     private func note(_ place: UnsafeMutablePointer<UInt64>) {
         let word = place - words
         guard noted.contains(word) else { return }
-        undo?.pointee.note(
-            IdUndo.Entry(payload: place.pointee, frequency: UInt32(word >> 32), meta: 0, ordinal: UInt32(truncatingIfNeeded: word), side: Sightings.undoSide))
+        undo?.pointee.note(Sightings.undoArea, UInt32(truncatingIfNeeded: word), place.pointee, pieceBits: IdUndo.wordBits)
     }
 
     /// From here on, changes of the bytes in `range` are noted. While the sequencer stands.
@@ -95,11 +94,8 @@ final class Sightings {
     }
 
     /// Puts back what a copy of the bytes from `start` on has of changes noted.
-    static func undo(_ entries: UnsafeBufferPointer<IdUndo.Entry>, in copy: UnsafeMutableRawBufferPointer, from start: Int) {
-        for entry in entries.reversed() where entry.side == undoSide {
-            let offset = (Int(entry.frequency) << 32 | Int(entry.ordinal)) * 8 - start
-            if offset >= 0 && offset + 8 <= copy.count { copy.storeBytes(of: entry.payload, toByteOffset: offset, as: UInt64.self) }
-        }
+    static func undo(_ changes: IdUndo.Chain, in copy: UnsafeMutableRawBufferPointer, from start: Int) -> IdUndo.Spent {
+        changes.forEach { copy.storeBytes(of: $0.old, toByteOffset: Int($0.number) * 8 - start, as: UInt64.self) }
     }
 
     var contents: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: words, count: bytes) }

@@ -20,9 +20,13 @@ extension Learner {
     }
 
     /// Adds an event to the run; learns from it once the run is long enough or `finishRun` asks.
+    /// - Parameters:
+    ///   - stamps: whether the user's row bears a stamp of it.
+    ///   - found: called with the batch, the event's number and that of its first item, when their rows are looked up.
+    @inline(__always)
     func place(
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, _ ring: TrainerQueue.View,
-        _ rules: UnsafePointer<fk_rule>, userItems: UserItems
+        _ rules: UnsafePointer<fk_rule>, userItems: UserItems, stamps: Bool = true, found: (fk_batch, Int, Int) -> Void = { _, _, _ in }
     ) {
         let user = record.pointee.user, event = run.pointee.count, item = run.pointee.itemCount
         var source = source(ring, rules), read = item, write = item
@@ -32,8 +36,9 @@ extension Learner {
             run.pointee.settle(event: event, read: &read, write: &write) { !userItems.hasSeen($0, user: user) }
             run.pointee.settled(items: write)
         }
-        if stampsUsers { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(record.pointee.position)) }
+        if stampsUsers && stamps { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(record.pointee.position)) }
         run.pointee.lookUp(kernels, &source, event: event, item: item)
+        found(run.pointee.batch, event, item)
         if run.pointee.isFull { learnRun(keepsTail: true) }
     }
 

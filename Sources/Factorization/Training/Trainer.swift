@@ -17,7 +17,7 @@ public final class Trainer: @unchecked Sendable {
     private let learnerCount: Int
     private let userItems: Unmanaged<UserItems>
     let rules: UnsafePointer<TypeRule>
-    private let plainRules: UnsafePointer<fk_rule>
+    let plainRules: UnsafePointer<fk_rule>
     let ring: TrainerQueue.View
     /// The tables that the learners draw negatives from; nil while all draw uniformly.
     private var negativeTables: NegativeTables?

@@ -8,6 +8,9 @@ public import LinuxSystem
 public protocol FileSystem: Sendable {
     /// Creates a new file (mode 0600) for writing; EEXIST where the name is taken.
     func createFile(_ path: String) throws(SystemError) -> any OpenFile
+    /// The same for a large file that is written front to back in pieces of `OpenFile.alignment`: past the page cache where that
+    /// can be had, so that it costs little processor time and pushes nothing else out of memory.
+    func createLargeFile(_ path: String) throws(SystemError) -> any OpenFile
     /// Opens an existing file for reading.
     func openFile(_ path: String) throws(SystemError) -> any OpenFile
     /// Opens a file (created with mode 0600 where missing) for writing at its end, and for reading.
@@ -33,6 +36,8 @@ public protocol HeldLock: AnyObject, Sendable {}
 public protocol OpenFile: AnyObject {
     /// The path it was opened under, for error messages.
     var path: String { get }
+    /// Writes have to be a multiple of so many bytes, from an address that is one too: 1 for any.
+    var alignment: Int { get }
     /// Writes at the end; returns the bytes taken, at least one and possibly fewer than given.
     func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) -> Int
     /// Reads at `offset`; returns the bytes read, 0 at the end.
@@ -55,7 +60,13 @@ public protocol OpenFile: AnyObject {
     func close() throws(SystemError)
 }
 
+extension FileSystem {
+    public func createLargeFile(_ path: String) throws(SystemError) -> any OpenFile { try createFile(path) }
+}
+
 extension OpenFile {
+    public var alignment: Int { 1 }
+
     /// Writes all bytes, going on after short writes.
     public func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
         var rest = bytes

@@ -13,6 +13,10 @@ public struct LinuxFileSystem: FileSystem {
         LinuxOpenFile(try File(path, .createExclusive), path: path)
     }
 
+    public func createLargeFile(_ path: String) throws(SystemError) -> any OpenFile {
+        LinuxOpenFile(try File(path, .createDirect), path: path)
+    }
+
     public func openFile(_ path: String) throws(SystemError) -> any OpenFile {
         LinuxOpenFile(try File(path, .read), path: path)
     }
@@ -58,9 +62,20 @@ private final class LinuxOpenFile: OpenFile {
     private var closed: SystemError { SystemError(call: "use after close", subject: path, code: EBADF) }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) -> Int {
-        guard let count = try file?.write(bytes) else { throw closed }
-        return count
+        do throws(SystemError) {
+            guard let count = try file?.write(bytes) else { throw closed }
+            // After a part of a piece the rest does not lie as direct writes want it.
+            if count % File.directAlignment != 0 { file?.endDirect() }
+            return count
+        } catch where error.code == EINVAL && file?.isDirect == true {
+            // A disk with larger sectors, or a file system that only says so now.
+            file?.endDirect()
+            guard let count = try file?.write(bytes) else { throw closed }
+            return count
+        }
     }
+
+    var alignment: Int { file?.isDirect == true ? File.directAlignment : 1 }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemError) -> Int {
         guard let count = try file?.read(into: buffer, at: offset) else { throw closed }

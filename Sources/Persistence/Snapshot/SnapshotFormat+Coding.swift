@@ -5,6 +5,9 @@ func crc32c(_ bytes: UnsafeRawBufferPointer, from sum: UInt32 = 0) -> UInt32 {
     fk_crc32c(sum, bytes.baseAddress, bytes.count)
 }
 
+/// CRC-32C of bytes with the sum `first`, followed by `count` bytes with the sum `second`.
+func crc32c(_ first: UInt32, followedBy second: UInt32, of count: Int) -> UInt32 { fk_crc32c_join(first, second, UInt64(count)) }
+
 func crc32c(_ bytes: ArraySlice<UInt8>) -> UInt32 {
     bytes.withUnsafeBytes { crc32c($0) }
 }

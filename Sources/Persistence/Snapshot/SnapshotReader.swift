@@ -15,6 +15,8 @@ public final class SnapshotReader {
     /// The file's size in bytes.
     public let size: UInt64
 
+    /// Where each section stands among them.
+    private let numbers: [String: Int]
     private let file: any OpenFile
     private let trailer: SnapshotTrailer
     private let block: UnsafeMutableRawBufferPointer
@@ -37,13 +39,14 @@ public final class SnapshotReader {
         trailer = try SnapshotTrailer(trailerBytes, file: path, size: size)
         let index = try Self.index(of: file, trailer)
         sections = try SnapshotFormat.decodeIndex(index, file: path, offset: trailer.indexOffset)
+        numbers = Dictionary(uniqueKeysWithValues: zip(sections.map(\.name), sections.indices))
         block = .allocate(byteCount: SnapshotFormat.blockSize, alignment: 4096)
     }
 
     deinit { block.deallocate() }
 
     /// The section of that name, nil where there is none.
-    public func section(_ name: String) -> SnapshotSection? { sections.first { $0.name == name } }
+    public func section(_ name: String) -> SnapshotSection? { numbers[name].map { sections[$0] } }
 
     /// Checks every byte of the file: header and index again, each block, and the checksum of the whole.
     /// - Parameter rate: a limit on the speed of reading; nil for none.
@@ -58,7 +61,7 @@ public final class SnapshotReader {
         for section in sections.indices {
             for index in sections[section].blockChecksums.indices {
                 let block = try verifiedBlock(section, index)
-                sum = crc32c(block, from: sum)
+                sum = crc32c(sum, followedBy: sections[section].blockChecksums[index], of: block.count)
                 pace?.wrote(block.count)
             }
         }
@@ -102,7 +105,7 @@ public final class SnapshotReader {
     }
 
     private func number(of name: String) throws(PersistenceError) -> Int {
-        guard let number = sections.firstIndex(where: { $0.name == name }) else {
+        guard let number = numbers[name] else {
             throw .sectionMissing(file: path, section: name)
         }
         return number

@@ -8,6 +8,8 @@ public struct StoredSnapshot: Sendable {
     public let path: String
     /// Its size in bytes.
     public let size: UInt64
+    /// Nanoseconds that reading it back took.
+    public let verifyNanoseconds: Int64
     /// Older snapshots that were removed, because enough good ones are kept.
     public let removed: [SnapshotName]
     /// Why not every old snapshot could be removed; the new one is good all the same.
@@ -33,11 +35,14 @@ extension SnapshotStore {
         body: (SnapshotWriter) throws(PersistenceError) -> Void
     ) throws(PersistenceError) -> StoredSnapshot {
         let temporary = path(SnapshotName.temporary(position: header.position))
-        let file = try fileSystem.createTemporary(temporary)
+        let file = try fileSystem.createTemporary(temporary, isLarge: true)
         let size: UInt64
         let name: SnapshotName
+        let verifyNanoseconds: Int64
+        var writing: SnapshotWriter?
         do throws(PersistenceError) {
             let writer = try SnapshotWriter(file: file, header: header, expectedSize: expectedSize, rate: rate)
+            writing = writer
             try body(writer)
             try writer.finish()
             size = writer.size
@@ -46,10 +51,13 @@ extension SnapshotStore {
                 file.dropCache()
                 try file.close()
             }
+            let start = MonotonicClock.nanoseconds
             try verify(temporary, header: header, size: size, rate)
+            verifyNanoseconds = MonotonicClock.nanoseconds - start
             try beforeRename()
             name = try rename(temporary, position: header.position)
         } catch {
+            writing?.abandon()
             try? file.close()
             try? fileSystem.remove(temporary)
             throw error
@@ -63,7 +71,7 @@ extension SnapshotStore {
         }
         let pruned = prune(newest: name)
         return StoredSnapshot(
-            name: name, path: path(of: name), size: size, removed: pruned.removed, removalFailure: pruned.failure)
+            name: name, path: path(of: name), size: size, verifyNanoseconds: verifyNanoseconds, removed: pruned.removed, removalFailure: pruned.failure)
     }
 
     private func verify(

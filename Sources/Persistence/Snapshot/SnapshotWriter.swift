@@ -2,46 +2,41 @@ internal import LinuxSystem
 
 /// Writes one snapshot file, front to back: `begin`, `append`…, `end` for each section, then the store finishes it.
 ///
-/// Memory: one block (1 MiB) and the index, whatever the sections' size. Bytes are copied into the block before they
-/// are checksummed, so a checksum never describes memory that changed before it was written.
+/// Memory: two buffers of 4 MiB (`SnapshotOutput`) and the index, whatever the sections' size. Bytes are copied before they
+/// are checksummed, so a checksum never describes memory that changed before it was written. Each is summed once: the sum of
+/// the file is joined of those of its blocks.
 /// Threads: one. Errors: after the first one the file is worthless; every later call throws the same error again.
 public final class SnapshotWriter {
     /// The path of the file, still a temporary name.
-    public var path: String { file.path }
+    public var path: String { output.file.path }
     /// Bytes written or buffered so far.
     public private(set) var size: UInt64 = 0
-    /// Whether the rate holds for what is written now; what somebody waits for can go without.
-    public var isPaced = true
+    /// How many times as fast as the rate says what is written now may go; nil for as fast as it can: what somebody waits for.
+    public var haste: Int? = 1
 
-    private let file: any OpenFile
-    private let block: UnsafeMutableRawBufferPointer
+    private let output: SnapshotOutput
     private var pace: WritePace?
+    /// The block that is being filled: bytes so far, and their sum.
     private var filled = 0
+    private var blockChecksum: UInt32 = 0
     private var fileChecksum: UInt32 = 0
     private var sections: [SnapshotSection] = []
     private var names: Set<String> = []
     private var sectionIsOpen = false
-    private var writebackStart: UInt64 = 0
     private var failure: PersistenceError?
-
-    /// After how many bytes the kernel is told to begin writing, so that the final sync is short.
-    private static let writebackStep: UInt64 = 16 << 20
 
     /// Starts a snapshot in a new, empty file by writing the header. `expectedSize` (bytes, 0 where unknown) is
     /// reserved at once, so that a full disk shows before the work; a wrong guess costs nothing else.
     init(
         file: any OpenFile, header: SnapshotHeader, expectedSize: UInt64 = 0, rate: SnapshotWriteRate? = nil
     ) throws(PersistenceError) {
-        self.file = file
+        output = SnapshotOutput(file)
         pace = rate.map { WritePace($0) }
-        block = .allocate(byteCount: SnapshotFormat.blockSize, alignment: 4096)
         if expectedSize > 0 { try system { () throws(SystemError) in try file.allocate(expectedSize) } }
         let headerBytes = SnapshotFormat.encode(header)
         try write(headerBytes)
         fileChecksum = crc32c(headerBytes[..<(SnapshotFormat.headerSize - 4)])
     }
-
-    deinit { block.deallocate() }
 
     /// Starts a section. Its name (1 to `SnapshotSection.nameLimit` bytes of UTF-8) must be new in this snapshot, and no section be open.
     public func begin(_ name: String) throws(PersistenceError) {
@@ -59,12 +54,12 @@ public final class SnapshotWriter {
         precondition(sectionIsOpen, "append outside a section")
         var rest = bytes
         while rest.count > 0 {
-            let count = min(rest.count, SnapshotFormat.blockSize - filled)
-            UnsafeMutableRawBufferPointer(rebasing: block[filled..<filled + count])
-                .copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
-            filled += count
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            if filled == SnapshotFormat.blockSize { try flushBlock() }
+            let most = min(rest.count, SnapshotFormat.blockSize - filled)
+            let copy = try take(UnsafeRawBufferPointer(rebasing: rest[..<most]))
+            blockChecksum = crc32c(copy, from: blockChecksum)
+            filled += copy.count
+            rest = UnsafeRawBufferPointer(rebasing: rest[copy.count...])
+            if filled == SnapshotFormat.blockSize { endBlock() }
         }
     }
 
@@ -72,7 +67,7 @@ public final class SnapshotWriter {
     public func end() throws(PersistenceError) {
         if let failure { throw failure }
         precondition(sectionIsOpen, "end without begin")
-        if filled > 0 { try flushBlock() }
+        if filled > 0 { endBlock() }
         sectionIsOpen = false
     }
 
@@ -88,35 +83,40 @@ public final class SnapshotWriter {
             fileChecksum: fileChecksum)
         try write(trailer.encoded())
         try guarded { () throws(SystemError) in
-            if try file.size() != size { try file.truncate(to: size) }
+            try output.finish()
+            if try output.file.size() != size { try output.file.truncate(to: size) }
         }
     }
 
-    private func flushBlock() throws(PersistenceError) {
-        let bytes = UnsafeRawBufferPointer(rebasing: block[..<filled])
-        sections[sections.count - 1].blockChecksums.append(crc32c(bytes))
+    /// Waits until nothing is written any more, before the file goes.
+    func abandon() { output.abandon() }
+
+    private func endBlock() {
+        sections[sections.count - 1].blockChecksums.append(blockChecksum)
         sections[sections.count - 1].length += UInt64(filled)
+        fileChecksum = crc32c(fileChecksum, followedBy: blockChecksum, of: filled)
+        if let haste { pace?.wrote(filled / haste) }
         filled = 0
-        try write(bytes)
-        if isPaced { pace?.wrote(bytes.count) }
-        if size - writebackStart >= Self.writebackStep {
-            try guarded { () throws(SystemError) in
-                try file.startWriteback(offset: writebackStart, length: size - writebackStart)
-            }
-            writebackStart = size
-        }
+        blockChecksum = 0
     }
 
     private func write(_ bytes: [UInt8]) throws(PersistenceError) {
-        try bytes.withUnsafeBufferPointer { buffer throws(PersistenceError) in
-            try write(UnsafeRawBufferPointer(buffer))
+        try bytes.withUnsafeBufferPointer { (all) throws(PersistenceError) in
+            var rest = UnsafeRawBufferPointer(all)
+            while rest.count > 0 {
+                let copy = try take(rest)
+                fileChecksum = crc32c(copy, from: fileChecksum)
+                rest = UnsafeRawBufferPointer(rebasing: rest[copy.count...])
+            }
         }
     }
 
-    private func write(_ bytes: UnsafeRawBufferPointer) throws(PersistenceError) {
-        try guarded { () throws(SystemError) in try file.writeAll(bytes) }
-        fileChecksum = crc32c(bytes, from: fileChecksum)
-        size += UInt64(bytes.count)
+    /// Copies as much as fits in one piece.
+    private func take(_ bytes: UnsafeRawBufferPointer) throws(PersistenceError) -> UnsafeRawBufferPointer {
+        var copy = bytes
+        try guarded { () throws(SystemError) in copy = try output.copy(bytes) }
+        size += UInt64(copy.count)
+        return copy
     }
 
     /// Remembers the first failure, so that a caller who swallows it cannot finish the file.

@@ -12,17 +12,27 @@ func snapshotBenchmarks(_ plan: Plan) -> [Benchmark] {
             "snapshot/under load/\(size)",
             [
                 Metric(name: "events, whole", unit: "%"), Metric(name: "events, worst 100 ms", unit: "%"),
+                Metric(name: "worst 100 ms before", unit: "%"), Metric(name: "windows below half", unit: "%", isRate: false),
+                Metric(name: "the same before", unit: "%", isRate: false),
                 Metric(name: "pause p50", unit: "ms", isRate: false), Metric(name: "pause p99.9", unit: "ms", isRate: false),
                 Metric(name: "pause max", unit: "ms", isRate: false), Metric(name: "extra memory", unit: "MiB", isRate: false),
                 Metric(name: "score p99, times idle", unit: "×", isRate: false), Metric(name: "seconds", unit: "s", isRate: false),
             ], isOnce: true
         ) {
-            let daemon = try FullDaemon(plan, snapshot: "interval: 0s, on_shutdown: false, mode: gates, rate: 64MiB")
+            let daemon = try FullDaemon(plan, mebibytes: plan.snapshotMebibytes, snapshot: "interval: 0s, on_shutdown: false, mode: gates, rate: 64MiB")
             return Prepared(sides: [Side(name: "gates") { try daemon.measureUnderLoad() }], notes: ["rows": Double(daemon.users)])
         },
-        Benchmark("snapshot/unlimited/\(size)", [Metric(name: "rate", unit: "MB/s"), Metric(name: "longest pause", unit: "ms", isRate: false)]) {
-            let gates = try FullDaemon(plan, snapshot: "interval: 0s, on_shutdown: false, mode: gates, rate: 0, keep: 1")
-            let exact = try FullDaemon(plan, snapshot: "interval: 0s, on_shutdown: false, mode: deterministic, rate: 0, keep: 1")
+        Benchmark(
+            "snapshot/unlimited/\(size)",
+            [
+                Metric(name: "rate", unit: "MB/s"), Metric(name: "rate until durable", unit: "MB/s"),
+                Metric(name: "longest pause", unit: "ms", isRate: false), Metric(name: "the same for 1 GB", unit: "ms", isRate: false),
+            ]
+        ) {
+            func daemon(_ mode: String) throws -> FullDaemon {
+                try FullDaemon(plan, mebibytes: plan.snapshotMebibytes, snapshot: "interval: 0s, on_shutdown: false, mode: \(mode), rate: 0, keep: 1")
+            }
+            let gates = try daemon("gates"), exact = try daemon("deterministic")
             return Prepared(sides: [
                 Side(name: "gates") { try gates.measureAlone() }, Side(name: "deterministic") { try exact.measureAlone() },
                 Side(name: "dd oflag=direct conv=fsync") { try gates.measureCopy() },
@@ -32,17 +42,17 @@ func snapshotBenchmarks(_ plan: Plan) -> [Benchmark] {
 }
 
 /// A daemon whose users take so many bytes of rows.
-private final class FullDaemon {
+final class FullDaemon {
     let daemon: DaemonProcess
     let users: Int
-    private let events: [yard_event]
+    let events: [yard_event]
     private let mebibytes: Int
     private static let items: UInt32 = 10_000
     /// Factors of rank 32 and a row's state.
     private static let rowBytes = 144
 
-    init(_ plan: Plan, snapshot: String) throws {
-        mebibytes = plan.snapshotMebibytes
+    init(_ plan: Plan, mebibytes: Int, snapshot: String) throws {
+        self.mebibytes = mebibytes
         users = mebibytes << 20 / FullDaemon.rowBytes
         // Without lists, which would grow under load and be taken for memory of the snapshot.
         daemon = try DaemonProcess(plan, snapshot: snapshot, deadline: 600, changes: ["history.held=0", "history.seen_limit=0"])
@@ -64,7 +74,8 @@ private final class FullDaemon {
         }
     }
 
-    /// Percent of the events a second of before, over the snapshot and in its worst window; pauses; memory; answers.
+    /// Percent of the events a second of before, over the snapshot and in its worst window, which is of interest beside the worst
+    /// without a snapshot; pauses; memory; answers.
     func measureUnderLoad() throws -> [Double] {
         let messages = Messages(.columnar, events[...], valued: false)
         let asker = try Asker(daemon.endpoints.requests[0].endpoint)
@@ -72,7 +83,7 @@ private final class FullDaemon {
         let load = try Load(daemon.endpoints.events, messages, timesPerSecond: 1000)
         return try withExtendedLifetime(load) {
             MonotonicClock.sleep(microseconds: 2_000_000)
-            let end = MonotonicClock.nanoseconds + 3_000_000_000
+            let end = MonotonicClock.nanoseconds + 10_000_000_000
             let before = try watch(asker) { MonotonicClock.nanoseconds >= end }
             let order = SnapshotOrder(daemon.admin)
             let thread = try SystemThread(name: "snapshot") { order.run() }
@@ -82,14 +93,20 @@ private final class FullDaemon {
             guard let report = try daemon.stats()["snapshot"] else { throw BenchmarkError("stats tell nothing of snapshots") }
             func number(_ key: String) -> Double { report[key]?.number ?? .nan }
             return [
-                100 * during.rate / before.rate, 100 * during.worst / before.rate, number("pause_p50_ms"), number("pause_p999_ms"),
+                100 * during.rate / before.rate, 100 * during.worst(before), 100 * before.worst(before), 100 * during.shareBelowHalf(before),
+                100 * before.shareBelowHalf(before), number("pause_p50_ms"), number("pause_p999_ms"),
                 number("pause_ms"), Double(max(during.memory - before.memory, 0)) / 0x1p20, during.p99 / before.p99, number("seconds"),
             ]
         }
     }
 
     private struct Watched {
-        var rate = 0.0, worst = Double.infinity, p99 = 0.0, memory = 0
+        var rate = 0.0, p99 = 0.0, memory = 0
+        /// Events a second in each 100 ms.
+        var windows: [Double] = []
+
+        func worst(_ base: Watched) -> Double { (windows.min() ?? .nan) / base.rate }
+        func shareBelowHalf(_ base: Watched) -> Double { Double(windows.count { $0 < base.rate / 2 }) / Double(max(windows.count, 1)) }
     }
 
     /// Looks at position and memory every 100 ms, and asks in between, until it is over.
@@ -101,7 +118,7 @@ private final class FullDaemon {
         while !isOver() {
             if MonotonicClock.nanoseconds - windowStart >= 100_000_000 {
                 let position = try daemon.position(), end = MonotonicClock.nanoseconds
-                result.worst = min(result.worst, Double(position - windowPosition) * 1e9 / Double(end - windowStart))
+                result.windows.append(Double(position - windowPosition) * 1e9 / Double(end - windowStart))
                 (windowStart, windowPosition) = (end, position)
                 result.memory = max(result.memory, daemon.endpoints.process.flatMap { ResidentMemory.bytes(of: "\($0)") } ?? 0)
             }
@@ -114,13 +131,16 @@ private final class FullDaemon {
         return result
     }
 
-    /// Megabytes a second of a snapshot while nothing else is going on, and the longest pause.
+    /// Megabytes a second of a snapshot while nothing else is going on, with and without reading it back; and the longest pause for
+    /// a gigabyte.
     func measureAlone() throws -> [Double] {
         let written = try daemon.admin?.call("snapshot")
-        guard let bytes = written?["bytes"]?.number, let seconds = written?["seconds"]?.number, let pause = written?["pause_ms"]?.number else {
+        guard let bytes = written?["bytes"]?.number, let seconds = written?["seconds"]?.number, let pause = written?["pause_ms"]?.number,
+            let reading = written?["verify_seconds"]?.number
+        else {
             throw BenchmarkError("the daemon says nothing of its snapshot")
         }
-        return [bytes / seconds / 1e6, pause]
+        return [bytes / seconds / 1e6, bytes / (seconds - reading) / 1e6, pause, pause * 1e9 / bytes]
     }
 
     /// Megabytes a second of `dd` of as many bytes beside the snapshots, past the page cache.
@@ -128,12 +148,13 @@ private final class FullDaemon {
         let file = "\(daemon.directory ?? "/tmp")/copy", blocks = max(1, mebibytes / 4), start = MonotonicClock.nanoseconds
         defer { unlink(file) }
         try run(["/bin/dd", "if=/dev/zero", "of=\(file)", "bs=4M", "count=\(blocks)", "oflag=direct", "conv=fsync", "status=none"])
-        return [Double(blocks << 22) * 1e3 / Double(MonotonicClock.nanoseconds - start), 0]
+        let rate = Double(blocks << 22) * 1e3 / Double(MonotonicClock.nanoseconds - start)
+        return [rate, rate, 0, 0]
     }
 }
 
 /// Has a daemon write a snapshot, on a thread of its own.
-private final class SnapshotOrder: @unchecked Sendable {
+final class SnapshotOrder: @unchecked Sendable {
     // Sendable by hand: the client is used by `run` alone, and `failure` is read after its thread has ended.
     private let client: RequestClient?
     private let done = Atomic<Bool>(false)

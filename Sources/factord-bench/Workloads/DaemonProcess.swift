@@ -25,11 +25,14 @@ struct DaemonEndpoints {
 
 /// A daemon: one that runs already, or one started for the benchmark, which is stopped and cleared away at the end.
 final class DaemonProcess {
-    let endpoints: DaemonEndpoints
-    private let client: RequestClient
+    private(set) var endpoints: DaemonEndpoints
+    private var client: RequestClient
     /// Of a daemon that was started.
     private(set) var admin: RequestClient?
     private var started: pid_t?
+    /// What started it.
+    private var arguments: [String] = []
+    private var deadline = 20.0
     private(set) var directory: String?
 
     /// The model and what surrounds it in a daemon that is started: nothing is left to defaults, so that an engine in process
@@ -81,7 +84,9 @@ final class DaemonProcess {
             """ + DaemonProcess.settings + (learns ? "" : "events: {\"*\": {weight: 0, seen: false}}\n"), to: directory + "/factord.yaml")
         var command = [try siblingPath("factord"), "--config", directory + "/factord.yaml"] + changes.flatMap { ["--set", $0] }
         if let descriptors { command = ["/bin/sh", "-c", "ulimit -n \(descriptors); exec \"$@\"", "sh"] + command }
-        let process = try spawn(command)
+        arguments = command
+        self.deadline = deadline
+        let process = try spawn(arguments)
         started = process
         endpoints = try DaemonEndpoints("\(events),\(requests),\(socket),\(process)")
         client = try RequestClient(endpoint: requests, deadlineSeconds: 20)
@@ -102,6 +107,24 @@ final class DaemonProcess {
                 waitpid(remover, &status, 0)
             }
         }
+    }
+
+    /// Kills a daemon that was started, as a crash would, and starts it again on what it left. Answers the seconds until it
+    /// answers requests.
+    func restartAfterCrash() throws -> Double {
+        guard let process = started, let directory else { throw BenchmarkError("a daemon that others started is not killed") }
+        kill(process, SIGKILL)
+        var status: Int32 = 0
+        waitpid(process, &status, 0)
+        let begin = MonotonicClock.nanoseconds, next = try spawn(arguments)
+        started = next
+        endpoints.process = next
+        client = try RequestClient(endpoint: endpoints.requests[0].endpoint, deadlineSeconds: deadline)
+        _ = try client.call("ping")
+        let end = MonotonicClock.nanoseconds
+        client.deadlineSeconds = 20
+        admin = try RequestClient(endpoint: "ipc://\(directory)/admin.sock", deadlineSeconds: deadline)
+        return Double(end - begin) / 1e9
     }
 
     /// An engine with the settings of a started daemon.

@@ -13,9 +13,13 @@ public final class CaptureBuffer {
     /// Bytes that fit; grows where one user's lists, or one block of very long rows, are larger.
     public private(set) var capacity: Int
     /// Bytes of the piece.
-    private(set) var used = 0
+    public private(set) var used = 0
     /// What lies in it; nil before the first copy.
     var piece: Piece?
+    /// What is to be undone in a copy of ids.
+    var changes = IdUndo.Chain.none
+    /// Whether the memory is this buffer's, and not a part of a pool.
+    private(set) var isOwner = true
 
     /// Makes a buffer whose pages are all there.
     public init(bytes: Int = CaptureBuffer.pieceBytes) {
@@ -23,7 +27,14 @@ public final class CaptureBuffer {
         memory = CaptureBuffer.map(bytes)
     }
 
-    deinit { fk_unmap(memory, capacity) }
+    /// Takes memory that somebody else keeps, for as long as the piece fits.
+    public init(_ part: UnsafeMutableRawBufferPointer) {
+        memory = part.baseAddress!
+        capacity = part.count
+        isOwner = false
+    }
+
+    deinit { if isOwner { fk_unmap(memory, capacity) } }
 
     private static func map(_ bytes: Int) -> UnsafeMutableRawPointer {
         guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
@@ -33,9 +44,13 @@ public final class CaptureBuffer {
 
     func begin(_ piece: Piece) {
         self.piece = piece
+        changes = .none
         used = 0
     }
 
+    func clear() { used = 0 }
+
+    var start: UnsafeMutableRawPointer { memory }
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: used) }
 
     /// Space for `count` more bytes.
@@ -45,13 +60,23 @@ public final class CaptureBuffer {
         return memory + used
     }
 
+    /// Where the next bytes go, with room for so many; `advance` says how many there were.
+    @inline(__always)
+    func room(_ count: Int) -> UnsafeMutableRawPointer {
+        if used + count > capacity { grow(to: used + count) }
+        return memory + used
+    }
+    @inline(__always)
+    func advance(_ count: Int) { used += count }
+
     /// Makes room before a pause, so that it needs none.
     public func reserve(_ count: Int) { if count > capacity { grow(to: count) } }
 
     private func grow(to needed: Int) {
         let bytes = (needed + needed / 4 + 4095) & ~4095, larger = CaptureBuffer.map(bytes)
         larger.copyMemory(from: memory, byteCount: used)
-        fk_unmap(memory, capacity)
+        if isOwner { fk_unmap(memory, capacity) }
+        isOwner = true
         memory = larger
         capacity = bytes
     }

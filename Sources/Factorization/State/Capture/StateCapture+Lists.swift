@@ -2,8 +2,9 @@ import Synchronization
 
 /// What users did, who has which attributes, and the replay reservoir: pieces that end where they are full.
 extension StateCapture {
-    /// Users, or entities, whose lists are copied in one pause at most: to find them costs more than to copy them.
-    private static let entitiesPerPiece = 8192
+    /// Users, or entities, whose lists are copied in one pause at most, where they have none; with lists an eighth as many, for to
+    /// find them costs more than to copy them.
+    private static let entitiesPerPiece = 65_536, costOfList = 8
     /// Bytes after which a piece of lists ends.
     static let listBytes = 2 << 20
 
@@ -12,16 +13,24 @@ extension StateCapture {
     func copyLists(_ users: Range<Int>, _ buffer: CaptureBuffer) -> Int {
         let lists = engine.shared.userItems
         let most = min(users.upperBound, users.lowerBound + StateCapture.entitiesPerPiece)
-        var user = users.lowerBound
-        while user < most && buffer.bytes.count < StateCapture.listBytes {
+        var user = users.lowerBound, cost = 0
+        while user < most && cost < StateCapture.entitiesPerPiece && buffer.used < StateCapture.listBytes {
             if user + 8 < most { lists.prefetch(UInt32(user + 8)) }
             if user + 4 < most { lists.prefetchLists(of: UInt32(user + 4)) }
             let row = lists.row(UInt32(user))
-            let seen = row.pointee.seen.load(ordering: .acquiring)
-            copy(WordBlock(bits: row.pointee.history.load(ordering: .acquiring)), buffer) { min(2 + $0.count, 2 + $0.capacity) }
+            let history = row.pointee.history.load(ordering: .acquiring), seen = row.pointee.seen.load(ordering: .acquiring)
+            user += 1
+            cost += 1
+            guard history != 0 || seen > 1 else {
+                let place = buffer.space(12)
+                place.storeBytes(of: seen == 0 ? 1 << 32 : 0, as: UInt64.self)
+                place.storeBytes(of: 0, toByteOffset: 8, as: UInt32.self)
+                continue
+            }
+            cost += StateCapture.costOfList
+            copy(WordBlock(bits: history), buffer) { min(2 + $0.count, 2 + $0.capacity) }
             buffer.put(UInt32(seen & 1 == 0 ? 1 : 0))
             copy(WordBlock(bits: seen), buffer) { 2 + $0.capacity }
-            user += 1
         }
         buffer.piece = .lists(users.lowerBound..<user)
         return user
@@ -36,18 +45,21 @@ extension StateCapture {
         _ users: Range<Int>, _ buffer: CaptureBuffer, _ body: (String, UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         var words = WordCursor(buffer.bytes)
-        var histories = ByteWriter(), seens = ByteWriter()
+        let histories = scratch, seens = secondScratch
+        histories.clear()
+        seens.clear()
         for _ in users {
             let capacity = words.next()
-            histories.put(capacity)
+            histories.put(capacity.littleEndian)
             if capacity > 0 {
                 let count = words.next()
-                histories.put(count)
-                histories.put(words.bytes(Int(count)))
+                histories.put(count.littleEndian)
+                let items = words.bytes(Int(count))
+                if count > 0 { histories.put(items.baseAddress!, items.count) }
             }
             seens.put(UInt8(words.next()))
             let slots = words.next()
-            seens.put(slots)
+            seens.put(slots.littleEndian)
             guard slots > 0 else { continue }
             let count = words.next()
             // A set's own order depends on the order of insertion.
@@ -56,20 +68,28 @@ extension StateCapture {
                 return slot == 0 ? nil : slot - 1
             }
             items.sort()
-            seens.put(count)
-            for item in items { seens.put(item) }
+            seens.put(count.littleEndian)
+            for item in items { seens.put(item.littleEndian) }
         }
-        try emit("history/\(users.lowerBound)", histories.bytes, body)
-        try emit("seen/\(users.lowerBound)", seens.bytes, body)
+        try body("history/\(users.lowerBound)", histories.bytes)
+        try body("seen/\(users.lowerBound)", seens.bytes)
     }
 
     /// Per entity: the number of its attributes (u32), then ordinal u32 and x f32 of each. Answers where the piece ends.
     func copyAttributes(_ side: Int, _ range: Range<Int>, _ buffer: CaptureBuffer) -> Int {
         let attributes = engine.shared.attributes, lists = side == 0 ? attributes.users : attributes.items
-        let most = min(range.upperBound, range.lowerBound + 4 * StateCapture.entitiesPerPiece)
-        var entity = range.lowerBound
-        while entity < most && buffer.bytes.count < StateCapture.listBytes {
+        guard !lists.isEmpty else {
+            let end = min(range.upperBound, range.lowerBound + StateCapture.listBytes / 4), bytes = 4 * (end - range.lowerBound)
+            buffer.space(bytes).initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+            buffer.piece = .attributes(side: side, range.lowerBound..<end)
+            return end
+        }
+        let most = min(range.upperBound, range.lowerBound + StateCapture.entitiesPerPiece)
+        var entity = range.lowerBound, cost = 0
+        while entity < most && cost < StateCapture.entitiesPerPiece && buffer.used < StateCapture.listBytes {
+            cost += 1
             if let list = lists[UInt32(entity)] {
+                cost += StateCapture.costOfList / 4
                 buffer.put(UInt32(list.count))
                 buffer.put(list.address + 8, list.count * MemoryLayout<ResolvedFeature>.stride)
             } else {

@@ -115,6 +115,7 @@ extension Model {
         }
     }
 
+    /// Bytes of a copy of a block at most.
     func blockBytes(_ group: Int) -> Int { 8 + stores(of: group).reduce(0) { $0 + $1.store.rowBytes * RowBlock.rows } }
 
     /// Blocks that are copied in one pause.

@@ -41,7 +41,7 @@ public final class StateCapture {
         table.trainers = engine.trainers.count
         plan = StateCapture.plan(engine, head)
         let shared = engine.shared
-        changes = shared.undo.pointee.open()
+        shared.undo.pointee.open(head.counts + [head.keeper.sightingsBytes / 8])
         for (side, table) in engine.sides.enumerated() { table.table.noteChanges(from: 0, to: head.counts[side]) }
         if let sightings = engine.sequencer.keeper.sightings { sightings.noteChanges(of: 0..<sightings.bytes, in: shared.undo) }
     }
@@ -52,7 +52,9 @@ public final class StateCapture {
         var plan = [Piece.head]
         for side in engine.sides.indices {
             let bands = (head.counts[side] + RowBlock.band - 1) / RowBlock.band
-            for first in stride(from: 0, to: bands, by: 4) { plan.append(.ids(side: side, bands: first..<min(first + 4, bands))) }
+            for first in stride(from: 0, to: bands, by: bandsPerPiece) {
+                plan.append(.ids(side: side, bands: first..<min(first + bandsPerPiece, bands)))
+            }
         }
         let sketch = head.keeper.sightingsBytes
         for start in stride(from: 0, to: sketch, by: CaptureBuffer.pieceBytes) {
@@ -77,8 +79,14 @@ public final class StateCapture {
     /// Whether counts were rescaled before all ids were copied: this capture is of no use, and another has to begin. Rare: once in
     /// 64 half-lives of popularity.
     public private(set) var isSpoilt = false
-    /// Changes of ids, oldest first; those noted before a copy do not change after it.
-    let changes: UnsafePointer<IdUndo.Entry>
+    /// Whether the log of changes fills up, so that copying has to be quicker.
+    public private(set) var isPressed = false
+    /// What was undone in the copy before.
+    var spent = IdUndo.Spent()
+    /// For sections whose form is not that of the copy.
+    let scratch = CaptureBuffer(bytes: 1 << 20), secondScratch = CaptureBuffer(bytes: 1 << 19)
+    /// Bands of ids that are copied in one pause.
+    static let bandsPerPiece = (1 << Int(IdUndo.pieceBits)) / RowBlock.band
 
     /// Who has to stand for the next piece; nil when all is copied.
     public var next: Pause? {
@@ -91,7 +99,7 @@ public final class StateCapture {
     /// Bytes that the next piece may need: for `CaptureBuffer.reserve`, before the pause.
     public var expected: Int {
         guard planned < plan.count, case .rows(let model, let group, let blocks) = plan[planned] else { return CaptureBuffer.pieceBytes }
-        return blocks.count * engine.models[model].blockBytes(group)
+        return blocks.count * engine.models[model].blockBytes(group) + 8
     }
 
     /// Bytes that all sections will have, about: for room on the disk.
@@ -103,23 +111,28 @@ public final class StateCapture {
         return ids + lists + rows + (engine.shared.replay?.bytes ?? 0) + (head.keeper.sightingsBytes) + 32 * plan.count
     }
 
-    /// How many pieces a capture of an engine will have, about. Any thread.
-    public static func expectedPieces(_ engine: Engine) -> Int {
-        let plan = engine.models.reduce(64) { sum, model in
-            sum + 1 + model.groups.indices.reduce(0) {
-                $0 + RowBlock.count(of: engine.rowCount(model.groups[$1].side)) / model.blocksPerPiece($1) + 1
+    /// Bytes that all copies of an engine's state will have, about. Any thread.
+    public static func expectedBytes(_ engine: Engine) -> Int {
+        let rows = engine.models.reduce(0) { sum, model in
+            sum + model.groups.indices.reduce(model.globalBytes) {
+                $0 + RowBlock.count(of: engine.rowCount(model.groups[$1].side)) * model.blockBytes($1)
             }
         }
-        let ids = engine.sides.reduce(0) { $0 + $1.table.count / RowBlock.band / 4 + 1 }
-        let lists = engine.users.count / 4096 + engine.items.count / 32_768 + engine.shared.userItems.held / listBytes + 3
-        return plan + ids + lists + (engine.sequencer.keeper.sightings?.bytes ?? 0) / CaptureBuffer.pieceBytes
+        let ids = engine.sides.reduce(0) { $0 + $1.table.count * EntityTable.rowBytes }, shared = engine.shared
+        let lists = shared.userItems.held + 16 * engine.users.count + shared.attributes.users.bytes + shared.attributes.items.bytes
+        return rows + ids + lists + (shared.replay?.bytes ?? 0) + (engine.sequencer.keeper.sightings?.bytes ?? 0)
     }
 
     /// Copies the next piece. Those whom `next` names stand, and with them the sequencer.
-    public func copy(into buffer: CaptureBuffer) {
+    /// - Parameter rowsLater: leaves the copying of rows to `copyRows`, while everybody stands.
+    public func copy(into buffer: CaptureBuffer, rowsLater: Bool = false) {
         let piece = plan[planned]
         buffer.begin(piece)
         planned += 1
+        if who(piece) != .nobody {
+            engine.shared.undo.pointee.recycle(spent)
+            spent = IdUndo.Spent()
+        }
         switch piece {
         case .head: break
         case .ids(let side, let bands): copyIds(side, bands, buffer)
@@ -130,12 +143,13 @@ public final class StateCapture {
             goOn(copyLists(all, buffer), in: all) { .lists($0) }
         case .attributes(let side, let range): goOn(copyAttributes(side, range, buffer), in: range) { .attributes(side: side, $0) }
         case .replay(let shard): copyReplay(shard, buffer)
-        case .rows(let model, let group, let blocks): copyRows(model, group, blocks, buffer)
+        case .rows: if !rowsLater { copyRows(into: buffer) }
         case .globals(let model): copyGlobals(model, buffer)
         }
         // The first piece is copied while the sequencer works.
         guard who(piece) != .nobody else { return }
         isSpoilt = engine.shared.undo.pointee.isSpoilt
+        isPressed = engine.shared.undo.pointee.isFilling
         if next != .sequencer { engine.shared.undo.pointee.relax() }
         guard who(piece) == .everybody else { return }
         highest = max(highest, engine.sequencer.lastPosition)
@@ -145,6 +159,11 @@ public final class StateCapture {
         if case .rows(let model, let group, _) = piece { count = engine.rowCount(engine.models[model].groups[group].side) }
         table.add(
             buffer.piece ?? piece, at: engine.sequencer.lastPosition, engine.trainers.map(\.appliedPosition), count: count)
+    }
+
+    /// Copies the rows of a piece that `copy` left out; nothing for another piece. Several threads may, each for a buffer of its own.
+    public func copyRows(into buffer: CaptureBuffer) {
+        if case .rows(let model, let group, let blocks) = buffer.piece { copyRows(model, group, blocks, buffer) }
     }
 
     private func who(_ piece: Piece) -> Pause {

@@ -21,8 +21,13 @@ final class ReplayWindow: @unchecked Sendable {
     /// Trainers when the state was captured.
     private let trainers: Int
     private let pieces: [PieceTable.Entry]
-    /// The piece of each block, by model and group; -1 for none.
-    private let rowPieces: [[[Int32]]]
+    private let marks: PieceMarks
+    /// By model and group.
+    private let held: [[HeldRows]]
+    /// By model: what it holds whole.
+    private let whole: [HeldWhole]
+    /// By trainer: beyond which no list holds anything.
+    private let lastLists: [UInt64]
     /// Pieces of lists, in the order of their ordinals: users' lists, attributes of users, of items.
     private let listPieces: [[Int]]
     /// The piece of each shard of the reservoir, and of each model's globals.
@@ -37,6 +42,8 @@ final class ReplayWindow: @unchecked Sendable {
     /// The groups of each model, and the stores of each group: asked for with every row.
     let groups: [RowGroups]
     let stores: [[[SlabStore]]]
+    /// For learners of runs, by model.
+    let runs: [HeldRun]
     /// The models' sums. Set by the engine.
     var bases: [WitnessBase] = []
     /// What is to be done when the window ends. Set by the engine.
@@ -57,12 +64,24 @@ final class ReplayWindow: @unchecked Sendable {
             case .rows: rows[Int(entry.model)][Int(entry.group)] += entry.range.map { _ in Int32(number) }
             }
         }
-        groups = models.map(RowGroups.init)
+        let marks = PieceMarks(table.entries, trainers: trainers)
+        self.marks = marks
+        let held = rows.map { $0.map { HeldRows($0, marks) } }
+        self.held = held
+        whole = models.enumerated().map { number, model in HeldWhole(model, number, table, marks) }
+        lastLists = marks.bounds(lists[Int(PieceTable.Kind.lists.rawValue)]).any
+        let groups = models.map(RowGroups.init)
+        self.groups = groups
+        runs = models.indices.map { HeldRun(models[$0], users: held[$0][groups[$0].users], items: held[$0][groups[$0].items]) }
         stores = models.map { model in model.groups.indices.map { model.stores(of: $0).map(\.store) } }
-        rowPieces = rows
         listPieces = lists
         replayPieces = replay
         globalPieces = globals
+    }
+
+    deinit {
+        for model in held { for group in model { group.deallocate() } }
+        marks.deallocate()
     }
 
     /// Whether the stream has not passed the window yet.
@@ -90,21 +109,13 @@ final class ReplayWindow: @unchecked Sendable {
 
     // MARK: What a piece holds
 
-    private func holds(_ piece: Int, shard: Int, _ position: UInt64) -> Bool {
-        let applied = pieces[piece].applied
-        return position <= applied[shard % applied.count]
-    }
-
-    private func rowPiece(_ model: Int, _ group: Int, _ ordinal: UInt32) -> Int? {
-        let blocks = rowPieces[model][group], block = RowBlock.of(ordinal)
-        guard block < blocks.count, pieces[Int(blocks[block])].count > UInt64(ordinal) else { return nil }
-        return Int(blocks[block])
-    }
-
     /// Whether a row has its part of the event at `position`, whose user (or entity) lies in `shard`.
     func hasRow(_ model: Int, _ group: Int, _ ordinal: UInt32, shard: Int, _ position: UInt64) -> Bool {
-        rowPiece(model, group, ordinal).map { holds($0, shard: shard, position) } ?? false
+        held[model][group].has(ordinal, shard: shard, position)
     }
+
+    /// Whether all that a model has holds an event: there is nothing to learn.
+    func hasAll(_ model: Int, _ record: UnsafePointer<TrainingRecord>) -> Bool { whole[model].holds(record, trainers: trainers) }
 
     private func hasList(_ kind: PieceTable.Kind, _ ordinal: UInt32, _ position: UInt64) -> Bool {
         let list = listPieces[Int(kind.rawValue)]
@@ -114,20 +125,22 @@ final class ReplayWindow: @unchecked Sendable {
             if pieces[list[middle]].range.upperBound <= ordinal { low = middle + 1 } else { high = middle }
         }
         guard low < list.count else { return false }
-        return holds(list[low], shard: Placement.shard(ordinal), position)
+        return marks.holds(list[low], shard: Placement.shard(ordinal), position)
     }
 
     /// Whether a user's history and seen set have the event.
-    func hasLists(_ user: UInt32, _ position: UInt64) -> Bool { hasList(.lists, user, position) }
+    func hasLists(_ user: UInt32, _ position: UInt64) -> Bool {
+        position <= lastLists[Placement.shard(user) % trainers] && hasList(.lists, user, position)
+    }
     /// Whether an entity's attribute list has the upsert.
     func hasAttributes(ofUser: Bool, _ entity: UInt32, _ position: UInt64) -> Bool {
         hasList(ofUser ? .userAttributes : .itemAttributes, entity, position)
     }
     /// Whether a shard of the reservoir has the event.
-    func hasReplay(_ shard: Int, _ position: UInt64) -> Bool { replayPieces[shard].map { holds($0, shard: shard, position) } ?? false }
+    func hasReplay(_ shard: Int, _ position: UInt64) -> Bool { replayPieces[shard].map { marks.holds($0, shard: shard, position) } ?? false }
     /// Whether a model's globals have the event of a user in `shard`.
     func hasGlobals(_ model: Int, shard: Int, _ position: UInt64) -> Bool {
-        globalPieces[model].map { holds($0, shard: shard, position) } ?? false
+        globalPieces[model].map { marks.holds($0, shard: shard, position) } ?? false
     }
 
     // MARK: The sequencer
@@ -139,7 +152,7 @@ final class ReplayWindow: @unchecked Sendable {
             saver.begin()
             for (number, model) in models.enumerated() {
                 for (group, entry) in model.groups.enumerated() where entry.side == "\(side)" {
-                    guard let piece = rowPiece(number, group, ordinal), position < pieces[piece].sequenced else { continue }
+                    guard let piece = held[number][group].piece(of: ordinal), position < pieces[piece].sequenced else { continue }
                     saver.save(stores[number][group], ordinal, model.kernels)
                 }
             }

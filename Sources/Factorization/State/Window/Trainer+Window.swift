@@ -34,6 +34,7 @@ extension Trainer {
                     apply(record, firstFeature: firstFeature &+ features, in: window)
                     features += Int(record.pointee.featureCount)
                 }
+                finishRuns(window)
             }
             if count > 0 {
                 applied.store(ring.record(first &+ count &- 1).pointee.position, ordering: .releasing)
@@ -50,6 +51,8 @@ extension Trainer {
     private func apply(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int, in window: ReplayWindow) {
         let position = record.pointee.position, user = record.pointee.user, item = record.pointee.item
         if fades { sweep(position) }
+        // Other records find everything learned that comes before them.
+        if record.pointee.kind != .interaction { finishRuns(window) }
         switch record.pointee.kind {
         case .interaction: interact(record, firstFeature: firstFeature, window)
         case .userAttributes: if !window.hasAttributes(ofUser: true, user, position) { applyRare(record, firstFeature: firstFeature) }
@@ -115,8 +118,15 @@ extension Trainer {
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, firstFeature: Int, replay: UInt64?, _ window: ReplayWindow
     ) {
         let position = record.pointee.position, shard = Placement.shard(record.pointee.user)
-        for (number, learner) in learners.enumerated() {
+        for (number, learner) in learners.enumerated() where !window.hasAll(number, record) {
             let model = learner.model
+            if replay == nil && learner.joinsRun(record) {
+                learner.place(
+                    record, label: label, weight: weight, ring, plainRules, userItems: shared.userItems, beside: window.runs[number],
+                    holdsGlobals: window.hasGlobals(number, shard: shard, position))
+                continue
+            }
+            if learner.takesRuns { learner.finish(window.runs[number]) }
             window.saver.begin()
             learner.forEachRow(of: record, window.groups[number], ring, firstFeature: firstFeature, userItems: shared.userItems, replay: replay) { group, ordinal in
                 if window.hasRow(number, group, ordinal, shard: shard, position) {
@@ -135,6 +145,10 @@ extension Trainer {
             model.restoreGlobalState(bias: globals.0.bias, accumulator: globals.0.accumulator, updates: globals.0.updates)
             learner.prequential.restore(globals.1)
         }
+    }
+
+    private func finishRuns(_ window: ReplayWindow) {
+        for (number, learner) in learners.enumerated() where learner.takesRuns { learner.finish(window.runs[number]) }
     }
 
     private func evict(user: UInt32, _ position: UInt64, _ window: ReplayWindow) {
