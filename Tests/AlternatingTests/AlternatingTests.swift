@@ -190,6 +190,32 @@ struct AlternatingTests {
         for (x, y) in zip(model.items.row(item), eliminate(a, b)) { #expect((x - y).magnitude < 1e-9) }
     }
 
+    /// Loss and objective of the same passes by plain normal equations in numpy, one `solve` a row, from the same first factors.
+    /// Implicit: with every pair written out.
+    @Test("The losses that plain normal equations reach", arguments: [
+        (1, [46.643251767394084, 53.2342352420764, 60.83127744083597, 68.37416161745912, 337.6274844494882]),
+        (5, [23.310609910918537, 32.302952417953854, 38.31445225220091, 46.34300270314428, 241.94649777662855]),
+        (30, [20.697102100005853, 29.997617542112227, 31.54987084825651, 38.159985065578496, 240.2686662605029]),
+    ])
+    func reference(passes: Int, expected: [Double]) throws {
+        let cells = (0..<1200).map { ($0 / 30, $0 % 30) }.filter { mix64(UInt64($0.0 * 1000 + $0.1)) % 100 < 40 }
+        let data = Observations(
+            sizes: [40, 30], features: [cells.map(\.0), cells.map(\.1)],
+            labels: cells.map { Double(($0.0 * 7 + $0.1 * 11 + $0.0 * $0.1) % 13) / 6 - 1 })
+        let settings = AlternatingSettings(rank: 3, factorRidge: 0.3, weightRidge: 0.2, matrixRidge: 0.4)
+        var machine = AlternatingMachine(sizes: [40, 30], settings: settings)
+        var bilinear = AlternatingBilinear(users: 40, items: 30, settings: settings)
+        var implicit = AlternatingImplicit(
+            users: 40, items: 30, settings: AlternatingImplicit.Settings(rank: 3, unobservedWeight: 0.3, ridge: 0.05))
+        for _ in 0..<passes {
+            try machine.pass(data)
+            try bilinear.pass(data)
+            try implicit.pass(data)
+        }
+        let found = [machine.loss(data), machine.objective(data), bilinear.loss(data), bilinear.objective(data), implicit.objective(data)]
+        for (value, wanted) in zip(found, expected) { #expect((value / wanted - 1).magnitude < 1e-8) }
+    }
+
     @Test("Equal seeds give equal factors, others others")
     func seeds() throws {
         let data = data(seed: 5)

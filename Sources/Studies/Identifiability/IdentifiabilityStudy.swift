@@ -81,7 +81,7 @@ struct IdentifiabilityStudy {
     }
 
     /// From this many times the dimension on, the formula for noise is held to its bound.
-    static let settled = 6
+    static let settled = 4
 
     // MARK: The saturated design
 
@@ -146,8 +146,9 @@ struct IdentifiabilityStudy {
                 }
                 let error = max(errors.median, 1e-9), size = Double(count) / Double(item.rank * item.sizes.reduce(0, +))
                 cells.append(.number(error))
-                points.append((ratio, error))
-                scaled.append((size, error))
+                // Where scores are not known, how wrong they are says nothing.
+                points.append((ratio, min(error, 10)))
+                scaled.append((size, min(error, 10)))
                 if ratio >= 4 { threshold.from4 = max(threshold.from4, error) }
                 if ratio < 1 { threshold.below = min(threshold.below, error) }
                 if error <= 1e-2 && !isFound {

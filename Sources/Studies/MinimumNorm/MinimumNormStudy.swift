@@ -133,7 +133,7 @@ struct MinimumNormStudy {
         var source = RandomSource(seed: settings.seed &+ 5)
         var v = source.gaussian(rows: size, columns: size, deviation: deviation / Double(size).squareRoot() * 2)
         let spread = try matrix.symmetricEigenvalues()
-        let rate = 0.1 / (spread.last! - spread.first!)
+        let rate = 0.4 / (spread.last! - spread.first!)
         for _ in 0..<steps {
             var error = v.timesTransposed(v) - matrix
             for index in 0..<size { error[index, index] = 0 }

@@ -19,7 +19,7 @@ public struct NuclearNorm: Sendable {
 
     /// - Parameters:
     ///   - ridge: λ relative to the mean singular value's size ‖R‖/√rank.
-    public init(_ matrix: Matrix, ridge: Double = 0.02, passes: Int = 600, seed: UInt64 = 1) throws(LinearAlgebraError) {
+    public init(_ matrix: Matrix, ridge: Double = 0.01, passes: Int = 600, seed: UInt64 = 1) throws(LinearAlgebraError) {
         let rank = min(matrix.rows, matrix.columns), size = (matrix.squaredNorm / Double(rank)).squareRoot(), lambda = ridge * size
         var source = RandomSource(seed: seed)
         // Rows of both sides as long as a balanced factorisation has them.

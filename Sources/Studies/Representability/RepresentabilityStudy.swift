@@ -14,25 +14,33 @@ public struct CompletedFactors: Sendable {
     public let factors: Matrix
     /// Largest |⟨v_i, v_j⟩ − M_ij| off the diagonal.
     public let error: Double
+    /// Dimensions without which every entry is still within 1e-6.
+    public let rankToMillionth: Int
     /// Σ v².
     public var squaredNorm: Double { factors.squaredNorm }
     public var rank: Int { factors.columns }
 
     /// - Parameter matrix: symmetric with zero diagonal.
     public init(_ matrix: Matrix, _ completion: Completion, seed: UInt64 = 1, sweeps: Int = 4000) throws(LinearAlgebraError) {
+        let eigenvalues: [Double]
         switch completion {
         case .dominance:
             // Weak dominance is enough; the trace more keeps Cholesky clear of rounding.
             let sums = (0..<matrix.rows).map { row in matrix.row(row).reduce(0) { $0 + $1.magnitude } * (1 + 1e-12) }
-            factors = try matrix.addingToDiagonal(sums).cholesky()
+            let completed = matrix.addingToDiagonal(sums)
+            eigenvalues = try completed.symmetricEigenvalues()
+            factors = try completed.cholesky()
         case .shift:
             let (values, vectors) = try matrix.symmetricEigen()
-            factors = CompletedFactors.factors(values.map { $0 - values[0] }, vectors, below: 1e-11)
+            eigenvalues = values.map { $0 - values[0] }
+            factors = CompletedFactors.factors(eigenvalues, vectors, below: 1e-11)
         case .minimumTrace:
             let solution = try MinimumTrace(matrix, tolerance: 1e-13, sweeps: sweeps, seed: seed)
             let (values, vectors) = try matrix.addingToDiagonal(solution.diagonal).symmetricEigen()
+            eigenvalues = values
             factors = CompletedFactors.factors(values, vectors, below: 1e-10)
         }
+        rankToMillionth = eigenvalues.count { $0 > 1e-6 }
         error = CompletedFactors.error(factors, matrix)
     }
 
@@ -89,8 +97,9 @@ struct RepresentabilityStudy {
         report.answer = [
             """
             Yes: every symmetric matrix off the diagonal is reproduced to rounding once k is large enough, and k = n − 1 always suffices: add \
-            −λ_min(M) to the diagonal, which makes it semidefinite and singular. The least trace does it with fewer dimensions, about \
-            n − √(2n), which is where the count of free numbers (the Ledermann bound) lies; below that bound a generic M cannot be reached.
+            −λ_min(M) to the diagonal, which makes it semidefinite and singular. The least trace does it with a few dimensions less. At \
+            n = \(fitted) direct fits reach a generic M from k = \(ranks.first) on; below the Ledermann bound, \
+            \(Quantity.fixed(RepresentabilityStudy.ledermann(fitted), 1)), there are fewer free numbers than entries, and nothing does.
             """,
             """
             Diagonal dominance is the wasteful way: it needs k = n and the largest ‖V‖². A strictly dominant VVᵀ is nonsingular, so no V of rank \
@@ -104,7 +113,9 @@ struct RepresentabilityStudy {
     private func completions(_ report: inout StudyReport) throws(LinearAlgebraError) -> Double {
         var table = StudyTable(
             "Random indefinite M (standard normal off the diagonal), completed and factored",
-            ["n", "completion", "k", "Ledermann", "largest error off the diagonal", "‖V‖²", "÷ least"])
+            [
+                "n", "completion", "k", "k to 1e-6", "Ledermann", "largest error off the diagonal", "‖V‖²", "÷ least",
+            ])
         var norms = Completion.allCases.map { LinePlot.Line($0.rawValue, []) }, worst = 0.0
         for size in sizes {
             var source = RandomSource(seed: settings.seed &+ UInt64(size))
@@ -115,8 +126,10 @@ struct RepresentabilityStudy {
                 worst = max(worst, factors.error)
                 norms[index].points.append((Double(size), factors.squaredNorm))
                 table.add([
-                    .whole(size), .text(Completion.allCases[index].rawValue), .whole(factors.rank), .fixed(RepresentabilityStudy.ledermann(size), 1),
-                    .number(factors.error), .number(factors.squaredNorm), .fixed(factors.squaredNorm / found[2].squaredNorm, 3),
+                    .whole(size), .text(Completion.allCases[index].rawValue), .whole(factors.rank), .whole(factors.rankToMillionth),
+                    .fixed(RepresentabilityStudy.ledermann(size), 1),
+                    .number(factors.error), .number(factors.squaredNorm),
+                    .fixed(factors.squaredNorm / found[2].squaredNorm, 3),
                 ])
             }
         }
@@ -127,7 +140,7 @@ struct RepresentabilityStudy {
         return worst
     }
 
-    private func ranks(_ report: inout StudyReport) throws(LinearAlgebraError) -> (below: Int, errorBelow: Double, errorAtMost: Double) {
+    private func ranks(_ report: inout StudyReport) throws(LinearAlgebraError) -> (below: Int, errorBelow: Double, errorAtMost: Double, first: Int) {
         let bound = RepresentabilityStudy.ledermann(fitted), below = Int(bound.rounded(.up)) - 1
         var source = RandomSource(seed: settings.seed)
         let matrix = source.symmetricGaussian(fitted)
@@ -146,7 +159,7 @@ struct RepresentabilityStudy {
                     "n = \(fitted): least error of V of rank k over entries off the diagonal", x: ("rank k", .linear),
                     y: ("relative error", .logarithmic), [line],
                     marks: [.init(x: bound, name: "Ledermann"), .init(x: Double(least), name: "minimum trace"), .init(x: Double(fitted - 1), name: "n − 1")])))
-        return (below, errors[below]!, errors[fitted - 1]!)
+        return (below, errors[below]!, errors[fitted - 1]!, errors.filter { $0.value < 1e-8 }.keys.min() ?? fitted)
     }
 
     /// Both forms of dominance for one V of rank below n, at several scales.

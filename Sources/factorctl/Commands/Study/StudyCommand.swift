@@ -52,26 +52,23 @@ struct StudyCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        try interruptible {
-            _ = try Directory.create(out, permissions: 0o755)
-            var reports: [StudyReport] = []
-            for study in study.studies {
-                try Interruption.check()
-                if self.study == .all { note("\(study.rawValue) …") }
-                let report = try study.run(StudySettings(seed: seed, isQuick: quick))
-                var files: [String] = []
-                for (index, plot) in report.plots.enumerated() {
-                    files.append("\(out)/\(report.name)-\(index + 1).svg")
-                    try TextFile.write(plot.svg(), to: files[index])
-                }
-                say(output.json ? report.json.json : report.rendered(plotFiles: files))
-                reports.append(report)
-                // As far as it goes: a later study may be stopped.
-                try TextFile.write(StudyReport.page(reports, facts: facts), to: "\(out)/report.html")
+        _ = try Directory.create(out, permissions: 0o755)
+        var reports: [StudyReport] = []
+        for study in study.studies {
+            if self.study == .all { note("\(study.rawValue) …") }
+            let report = try study.run(StudySettings(seed: seed, isQuick: quick))
+            var files: [String] = []
+            for (index, plot) in report.plots.enumerated() {
+                files.append("\(out)/\(report.name)-\(index + 1).svg")
+                try TextFile.write(plot.svg(), to: files[index])
             }
-            note("Report: \(out)/report.html")
-            if !reports.allSatisfy(\.holds) { throw ExitCode(1) }
+            say(output.json ? report.json.json : report.rendered(plotFiles: files))
+            reports.append(report)
+            // As far as it goes: a later study may be stopped.
+            try TextFile.write(StudyReport.page(reports, facts: facts), to: "\(out)/report.html")
         }
+        note("Report: \(out)/report.html")
+        if !reports.allSatisfy(\.holds) { throw ExitCode(1) }
     }
 
     private var facts: [String] {
