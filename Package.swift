@@ -79,7 +79,7 @@ let package = Package(
             name: "factorctl",
             dependencies: [
                 "FactordServer", "Factorization", "Persistence", "StreamTools", "WireFormats", "ZeroMQ", "LinuxSystem",
-                "Studies",
+                "Studies", "Alternating", "LinearAlgebra",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: memorySafe),

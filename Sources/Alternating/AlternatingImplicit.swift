@@ -38,6 +38,13 @@ public struct AlternatingImplicit: Sendable {
         self.items = first.firstFactors(group: 1, rows: items)
     }
 
+    /// Scores of items for one user; of nothing for whoever or whatever is not known.
+    public func scores(user: Int?, items others: [Int?]) -> [Double] {
+        guard let user else { return others.map { _ in 0 } }
+        let p = users.row(user)
+        return others.map { item in item.map { dot(p, items.row($0)) } ?? 0 }
+    }
+
     /// Solves all users, then all items.
     /// - Parameter data: users and items; labels do not count, weights do.
     public mutating func pass(_ data: Observations) throws(LinearAlgebraError) {

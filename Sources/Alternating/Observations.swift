@@ -39,6 +39,12 @@ public struct Observations: Sendable {
         self.starts = starts
     }
 
+    /// Interactions without labels: users and items by number.
+    public init(_ pairs: [(user: Int, item: Int)], users: Int, items: Int) {
+        self.init(
+            sizes: [users, items], features: [pairs.map(\.user), pairs.map(\.item)], labels: [Double](repeating: 1, count: pairs.count))
+    }
+
     /// The events of one feature.
     func events(_ group: Int, _ feature: Int) -> ArraySlice<Int> { order[group][starts[group][feature]..<starts[group][feature + 1]] }
 }

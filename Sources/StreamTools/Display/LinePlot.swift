@@ -96,7 +96,7 @@ public struct LinePlot: Sendable {
 
         func text(_ tick: Double) -> String {
             let value = scale == .linear ? tick : pow(10, tick)
-            if value.magnitude < 1e-12 * max(high.magnitude, low.magnitude) { return "0" }
+            if scale == .linear && value.magnitude < 1e-12 * max(high.magnitude, low.magnitude) { return "0" }
             if scale == .logarithmic && (tick <= -4 || tick >= 6) { return "1e\(Int(tick.rounded()))" }
             for decimals in 0...6 where (value * pow(10, Double(decimals))).rounded().distance(to: value * pow(10, Double(decimals))).magnitude < 1e-6 {
                 return Quantity.fixed(value, decimals)

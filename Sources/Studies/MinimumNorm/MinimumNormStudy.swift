@@ -91,7 +91,7 @@ struct MinimumNormStudy {
             let costs = try costs(matrix, solution.value)
             worst = max(worst, solution.gap)
             table.add([
-                .whole(size), .number(solution.value), .number(solution.bound), .number(solution.gap), .whole(solution.sweeps),
+                .whole(size), .fixed(solution.value, 3), .fixed(solution.bound, 3), .number(solution.gap), .whole(solution.sweeps),
                 .fixed(costs.shift, 3), .fixed(costs.dominance, 3),
             ])
         }
@@ -168,13 +168,13 @@ struct MinimumNormStudy {
         let zero = try MinimumTrace(whole, tolerance: 2e-5, seed: settings.seed)
         var table = StudyTable(
             "A block R of \(block.users) users × \(block.items) items: least ½‖V‖²", ["what is free", "found by", "½‖V‖²", "bound", "÷ ‖R‖_*"])
-        table.add(["blocks within each side", "singular values (‖R‖_*)", .number(nuclear), "", .fixed(1, 5)])
+        table.add(["blocks within each side", "singular values (‖R‖_*)", .fixed(nuclear, 3), "", .fixed(1, 5)])
         table.add([
-            "blocks within each side", "alternating ridge regressions", .number(solution.value), .number(solution.bound),
+            "blocks within each side", "alternating ridge regressions", .fixed(solution.value, 3), .fixed(solution.bound, 3),
             .fixed(solution.value / nuclear, 5),
         ])
         table.add([
-            "the diagonal; zero within each side", "minimum trace", .number(zero.value / 2), .number(zero.bound / 2), .fixed(zero.value / 2 / nuclear, 5),
+            "the diagonal; zero within each side", "minimum trace", .fixed(zero.value / 2, 3), .fixed(zero.bound / 2, 3), .fixed(zero.value / 2 / nuclear, 5),
         ])
         report.parts.append(.table(table))
         return (solution, nuclear, zero.value / 2 / nuclear, zero.gap)

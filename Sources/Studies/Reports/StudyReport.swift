@@ -61,8 +61,8 @@ public struct StudyReport: Sendable {
         var table = StudyTable("Certificates", ["what", "value", "must be", ""])
         for certificate in certificates {
             table.add([
-                .text(certificate.what), .number(certificate.value),
-                .text("\(certificate.isAtMost ? "≤" : "≥") \(Quantity.scientific(certificate.bound))"), certificate.holds ? "holds" : "DOES NOT HOLD",
+                .text(certificate.what), .text(Quantity.scientific(certificate.value, digits: 4)),
+                .text("\(certificate.isAtMost ? "≤" : "≥") \(Quantity.scientific(certificate.bound, digits: 4))"), certificate.holds ? "holds" : "DOES NOT HOLD",
             ])
         }
         return table
