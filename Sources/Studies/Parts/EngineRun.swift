@@ -12,7 +12,7 @@ final class EngineRun {
     private let scorer: Scorer
     private let data: Observations
     private var source: RandomSource
-    /// In messages' encoding, decoding, ids and steps.
+    /// Of processor time in messages' encoding, decoding, ids and steps.
     private(set) var seconds = 0.0
 
     /// - Parameters:
@@ -34,14 +34,14 @@ final class EngineRun {
 
     /// Learns every event once, in an order drawn anew.
     func pass() {
-        let order = source.sample(data.count, of: data.count), start = MonotonicClock.nanoseconds
+        let order = source.sample(data.count, of: data.count), start = ProcessorClock.threadNanoseconds
         for event in order {
             feed.append(
                 DatasetEvent(
                     user: .integer(Int64(data.features[0][event])), item: .integer(Int64(data.features[1][event])), value: Float(data.labels[event])))
         }
         feed.flush()
-        seconds += Double(MonotonicClock.nanoseconds - start) / 1e9
+        seconds += Double(ProcessorClock.threadNanoseconds - start) / 1e9
     }
 
     /// All scores, users × items.

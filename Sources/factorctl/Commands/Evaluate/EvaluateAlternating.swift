@@ -30,7 +30,7 @@ struct EvaluateAlternating: ParsableCommand {
     @Option(help: "Passes over users, then items.")
     var passes = 12
     @Option(help: "Weight of a pair as such, against 1 for an interaction.")
-    var unobserved = 0.1
+    var unobserved = 0.3
     @Option(help: "Strength of L2, by a row's share of all weights.")
     var ridge = 0.003
     @Option(help: "Where first factors come from.")
