@@ -100,7 +100,7 @@ struct AlternatingStudy {
         return """
             \(name): alternation (\(alternating.name)) reaches a held-out loss of \(Quantity.fixed(alternating.heldOut.min()!, 4)), \
             stochastic gradient (\(gradient.name)) \(Quantity.fixed(gradient.heldOut.min()!, 4)). To come within 1 % of the worse of the two, alternation takes \
-            \(a.passes) passes and \(Quantity.fixed(a.seconds, 2)) s, stochastic gradient \(g.passes) passes and \(Quantity.fixed(g.seconds, 2)) s: by pass \
+            until pass \(a.passes) and \(Quantity.fixed(a.seconds, 2)) s, stochastic gradient until pass \(g.passes) and \(Quantity.fixed(g.seconds, 2)) s: by pass \
             \(a.passes < g.passes ? "alternation" : a.passes > g.passes ? "gradient" : "neither") is ahead, by time on one thread \
             \(a.seconds < g.seconds ? "alternation" : "gradient").
             """

@@ -46,7 +46,8 @@ struct Recovery {
         _ truth: Truth, _ data: Observations, loss: AlternatingLoss, passes: Int, seed: UInt64
     ) throws(LinearAlgebraError) -> Found {
         // Strong first, for a way round bad starts; the last is there only for features that too few cells name.
-        let last = loss == .squared ? 1e-6 : 1e-3
+        // For 0/1 labels a prior weaker than the truth's own, without which rows of equal labels go to infinity.
+        let last = loss == .squared ? 1e-6 : 0.1
         func ridge(_ pass: Int) -> Double { max(last, 1.0 * power(0.6, Double(pass))) }
         var settings = AlternatingSettings(rank: truth.rank, loss: loss, deviation: 1 / Double(truth.rank).squareRoot(), seed: seed)
         func set(_ pass: Int) {
