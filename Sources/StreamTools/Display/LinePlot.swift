@@ -74,9 +74,9 @@ public struct LinePlot: Sendable {
                 high = ceil(high / step - 1e-9) * step
                 ticks = stride(from: 0, through: (high - low) / step + 0.5, by: 1).map { low + $0 * step }
             } else if high - low < 1.6 {
-                // Less than two decades: 1, 2, 5 within them.
-                let decades = Int(floor(low))...Int(ceil(high))
-                ticks = decades.flatMap { decade in [1.0, 2, 5].map { log10($0) + Double(decade) } }.filter { $0 >= low - 0.02 && $0 <= high + 0.02 }
+                // Less than two decades: steps within them.
+                let decades = Int(floor(low))...Int(ceil(high)), steps = high - low < 1 ? [1, 1.5, 2, 3, 4, 5, 6, 8] : [1.0, 2, 5]
+                ticks = decades.flatMap { decade in steps.map { log10($0) + Double(decade) } }.filter { $0 >= low - 0.02 && $0 <= high + 0.02 }
                 let margin = (high - low) * 0.05
                 (low, high) = (low - margin, high + margin)
             } else {
@@ -149,10 +149,11 @@ public struct LinePlot: Sendable {
                 """
         }
         for (index, mark) in marks.enumerated() {
-            guard let place = horizontal.place(mark.x).map(px) else { continue }
+            guard let part = horizontal.place(mark.x) else { continue }
+            let place = px(part), side = part > 0.85 ? "dx=\"-4\" text-anchor=\"end\"" : "dx=\"4\""
             svg += """
                 <line x1="\(place)" x2="\(place)" y1="\(LinePlot.top)" y2="\(bottom)" stroke="#888" stroke-dasharray="2 3"/>
-                <text x="\(place)" y="\(LinePlot.top + 12 + 14 * Double(index % 3))" dx="4" fill="#666" font-size="11">\(HTMLPage.escaped(mark.name))</text>
+                <text x="\(place)" y="\(LinePlot.top + 12 + 14 * Double(index % 3))" \(side) fill="#666" font-size="11">\(HTMLPage.escaped(mark.name))</text>
 
                 """
         }

@@ -106,7 +106,7 @@ struct MinimumNormStudy {
         var table = StudyTable(
             "n = \(descended), k = n: where gradient descent on ½ Σ_{i<j} (⟨v_i, v_j⟩ − M_ij)² + ½ λ ‖V‖² lands",
             ["λ", "first factors", "‖V‖² ÷ least", "‖error‖ ÷ ‖M‖"])
-        var lines = [LinePlot.Line("from small factors (0.01)", []), LinePlot.Line("from large factors (1)", [])], landing = Landing()
+        var lines = [LinePlot.Line("from small factors (0.01)", []), LinePlot.Line("from large factors (1)", [], style: .dashed)], landing = Landing()
         let smallest = 0.01
         for ridge in [3, 1, 0.3, 0.1, 0.03, smallest, 0] {
             for (index, deviation) in [0.01, 1.0].enumerated() {
