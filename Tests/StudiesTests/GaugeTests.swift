@@ -38,7 +38,7 @@ struct GaugeTests {
 
     @Test("Without noise, four times the dimension gives every score, and the factors up to their gauge", arguments: Truth.Kind.allCases)
     func recovery(_ kind: Truth.Kind) throws {
-        let truth = Truth(kind, sizes: kind == .fm ? [12, 10, 9] : [24, 22], rank: kind == .fm ? 2 : 1, seed: 3)
+        let truth = Truth(kind, sizes: kind == .fm ? [12, 10, 9] : [24, 22], rank: 2, seed: 3)
         let data = truth.observed(4 * truth.dimension, .scores(noise: 0), seed: 4)
         let found = try Recovery(truth, data, loss: .squared, starts: 2, seed: 5)
         #expect(found.error < 1e-3)

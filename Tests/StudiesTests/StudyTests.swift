@@ -20,7 +20,7 @@ struct StudyTests {
         #expect(page.contains("<svg") && page.contains("a &lt; b") && !page.contains("http-equiv") && !page.contains("src="))
     }
 
-    @Test("Equal seeds give equal figures", arguments: [Study.representability, .minimumNorm, .psdOrNot])
+    @Test("Equal seeds give equal figures", arguments: [Study.representability, .minimumNorm])
     func seeds(_ study: Study) throws {
         let settings = StudySettings(seed: 7, isQuick: true)
         #expect(try figures(study.run(settings)) == figures(study.run(settings)))

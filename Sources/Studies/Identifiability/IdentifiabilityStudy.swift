@@ -21,7 +21,7 @@ struct IdentifiabilityStudy {
     init(_ settings: StudySettings) {
         self.settings = settings
         if settings.isQuick {
-            cases = [Case(kind: .mf, sizes: [30, 30], rank: 1), Case(kind: .bilinear, sizes: [30, 30], rank: 2)]
+            cases = [Case(kind: .mf, sizes: [20, 20], rank: 1), Case(kind: .bilinear, sizes: [20, 20], rank: 2)]
             ratios = [0.8, 4]
             seeds = 1
         } else {
@@ -182,7 +182,7 @@ struct IdentifiabilityStudy {
     private func noise(_ report: inout StudyReport) throws(LinearAlgebraError) -> Double {
         let quick = settings.isQuick
         let noisy = quick
-            ? [Case(kind: .mf, sizes: [30, 30], rank: 1)]
+            ? [Case(kind: .mf, sizes: [24, 24], rank: 1)]
             : [Case(kind: .mf, sizes: [100, 100], rank: 2), Case(kind: .bilinear, sizes: [100, 100], rank: 2), Case(kind: .fm, sizes: [30, 25, 20], rank: 2)]
         let ratios = quick ? [6.0] : [2.5, 3, 4, 6, 8, 12, 16]
         var worst = 0.0, lines: [LinePlot.Line] = []
@@ -194,7 +194,7 @@ struct IdentifiabilityStudy {
                     var quotients: [Double] = []
                     for draw in 0..<seeds {
                         let seed = settings.seed &+ 50 &+ UInt64(draw) &* 977, truth = Truth(item.kind, sizes: item.sizes, rank: item.rank, seed: seed)
-                        let count = Int(ratio * Double(truth.dimension)), labels = Truth.Labels.scores(noise: sigma)
+                        let count = min(Int(ratio * Double(truth.dimension)), truth.scores.count), labels = Truth.Labels.scores(noise: sigma)
                         let data = truth.observed(count, labels, seed: seed &+ 7)
                         let error = try Recovery(truth, data, loss: .squared, starts: 1, seed: seed &+ 3).error
                         quotients.append(error / truth.expectedError(count, labels))
@@ -220,7 +220,7 @@ struct IdentifiabilityStudy {
 
     /// Answers error ÷ formula at the most events, for large and for small log-odds.
     private func clicks(_ report: inout StudyReport) throws(LinearAlgebraError) -> (large: Double, small: Double) {
-        let side = settings.isQuick ? 30 : 120, ratios = settings.isQuick ? [6.0] : [6, 10, 15, 20, 25, 30]
+        let side = settings.isQuick ? 20 : 120, ratios = settings.isQuick ? [6.0] : [6, 10, 15, 20, 25, 30]
         let seeds = min(2, seeds)
         var table = StudyTable(
             "Labels 0/1 by the score as log-odds (mf, k = 1, \(side) × \(side), IRLS): relative error against √(dimension/(n · mean p(1 − p)))/rms",

@@ -102,7 +102,7 @@ struct PsdOrNotStudy {
         self.settings = settings
         features = settings.isQuick ? 6 : 12
         groupCounts = settings.isQuick ? [2, 3] : [2, 3, 4, 5]
-        starts = settings.isQuick ? 3 : 4
+        starts = settings.isQuick ? 2 : 4
     }
 
     func run() throws(LinearAlgebraError) -> StudyReport {
