@@ -40,6 +40,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("zmq")]),
         .systemLibrary(name: "CZeroMQ"),
         .systemLibrary(name: "CZlib"),
+        .systemLibrary(name: "CLAPACK"),
         .target(
             name: "CSimdJSON",
             cxxSettings: [.define("SIMDJSON_EXCEPTIONS", to: "0")],
@@ -67,6 +68,12 @@ let package = Package(
         .target(
             name: "StreamTools", dependencies: ["Factorization", "WireFormats", "ZeroMQ", "LinuxSystem", "CZlib"],
             swiftSettings: strict),
+        // Closed forms: matrices through LAPACK, the learners that alternate, and the studies.
+        .target(name: "LinearAlgebra", dependencies: ["Factorization", "CLAPACK"], swiftSettings: strict),
+        .target(name: "Alternating", dependencies: ["LinearAlgebra", "Factorization"], swiftSettings: memorySafe),
+        .target(
+            name: "Studies", dependencies: ["Alternating", "LinearAlgebra", "Factorization", "FactordServer", "StreamTools", "LinuxSystem"],
+            swiftSettings: memorySafe),
         .executableTarget(
             name: "factord",
             dependencies: ["FactordServer", .product(name: "ArgumentParser", package: "swift-argument-parser")],
@@ -75,6 +82,7 @@ let package = Package(
             name: "factorctl",
             dependencies: [
                 "FactordServer", "Factorization", "Persistence", "StreamTools", "WireFormats", "ZeroMQ", "LinuxSystem",
+                "Studies", "Alternating", "LinearAlgebra",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: memorySafe),
@@ -94,6 +102,9 @@ let package = Package(
         .testTarget(name: "PersistenceTests", dependencies: ["Persistence", "Factorization", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ", "LinuxSystem"], swiftSettings: strict),
         .testTarget(name: "StreamToolsTests", dependencies: ["StreamTools", "WireFormats", "Factorization", "ZeroMQ", "LinuxSystem", "CZlib"], swiftSettings: strict),
+        .testTarget(name: "AlternatingTests", dependencies: ["Alternating", "LinearAlgebra", "Factorization", "StreamTools"], swiftSettings: strict),
+        .testTarget(
+            name: "StudiesTests", dependencies: ["Studies", "Alternating", "LinearAlgebra", "Factorization", "StreamTools"], swiftSettings: strict),
         .testTarget(
             name: "FactordServerTests",
             dependencies: ["FactordServer", "Factorization", "WireFormats", "Persistence", "LinuxSystem"], swiftSettings: strict),

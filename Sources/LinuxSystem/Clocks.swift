@@ -16,6 +16,16 @@ public enum MonotonicClock {
     }
 }
 
+/// What the calling thread has computed, whatever else the machine does meanwhile.
+public enum ProcessorClock {
+    /// Nanoseconds of `CLOCK_THREAD_CPUTIME_ID`.
+    public static var threadNanoseconds: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
 /// Time for people and for event stamps: it may jump either way, so nothing may wait or expire by it.
 public enum WallClock {
     /// Milliseconds since 1970-01-01 UTC.

@@ -23,6 +23,7 @@ public struct Matrix: Sendable, Equatable {
         values = rows.flatMap { $0 }
     }
 
+    @inlinable
     public subscript(row: Int, column: Int) -> Double {
         get { values[row * columns + column] }
         set { values[row * columns + column] = newValue }

@@ -64,6 +64,20 @@ public enum Quantity {
         return sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
     }
 
+    /// A number of any size in few characters: `0.0123`, `12.3`, `4.56e-12`, `1.23e7`.
+    public static func scientific(_ number: Double, digits: Int = 3) -> String {
+        guard number.isFinite else { return "–" }
+        guard number != 0 else { return "0" }
+        var exponent = 0, mantissa = number.magnitude
+        while mantissa >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
+        while mantissa < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
+        // Rounding may carry: 9.996 is 10.0.
+        if Double(fixed(mantissa, digits - 1))! >= 10 { (mantissa, exponent) = (1, exponent + 1) }
+        let sign = number < 0 ? "-" : ""
+        if (-3..<6).contains(exponent) { return sign + fixed(number.magnitude, max(0, digits - 1 - exponent)) }
+        return "\(sign)\(fixed(mantissa, digits - 1))e\(exponent)"
+    }
+
     private static func significant(_ number: Double) -> String {
         let size = number.magnitude
         if size >= 99.95 || size == size.rounded() { return fixed(number, 0) }

@@ -43,27 +43,17 @@ struct Report {
         var groups: [String] = []
         for measurement in measurements where !groups.contains(measurement.group) { groups.append(measurement.group) }
         let sections = groups.map { group in section(group, measurements.filter { $0.group == group }) }
-        return """
-            <!doctype html>
-            <html lang="en"><head><meta charset="utf-8"><title>factord benchmark</title><style>
-            body { font: 14px/1.45 sans-serif; margin: 24px auto; max-width: 1120px; color: #222; }
-            h1 { font-size: 22px; } h2 { font-size: 17px; margin: 32px 0 8px; }
-            table { border-collapse: collapse; margin: 8px 0; } td, th { padding: 2px 10px 2px 0; text-align: left; vertical-align: top; }
-            th { border-bottom: 1px solid #999; font-weight: 600; } td.n, th.n { text-align: right; white-space: nowrap; }
-            tr.b td { border-top: 1px solid #e4e4e4; } .good { color: #2c7a3f; } .bad { color: #b35a00; } .none { color: #777; }
-            svg { max-width: 100%; height: auto; } p { max-width: 860px; }
-            </style></head><body>
-            <h1>factord benchmark</h1>
-            <p>Every figure stands beside a baseline measured in the same run, in turn with it, round by round; what counts is the ratio, the
-            median over the pairs with its least and greatest.</p>
-            \(factTable)
-            <h2>What is asked for</h2>
-            \(barTable)
-            \(rooflineSection)
-            \(sections.joined(separator: "\n"))
-            </body></html>
-
-            """
+        return HTMLPage.page(
+            title: "factord benchmark",
+            body: """
+                <p>Every figure stands beside a baseline measured in the same run, in turn with it, round by round; what counts is the ratio, the
+                median over the pairs with its least and greatest.</p>
+                \(factTable)
+                <h2>What is asked for</h2>
+                \(barTable)
+                \(rooflineSection)
+                \(sections.joined(separator: "\n"))
+                """)
     }
 
     private var factTable: String {

@@ -113,15 +113,4 @@ func plot(_ series: Series) -> String? {
 }
 
 /// For text inside markup.
-func escaped(_ text: String) -> String {
-    var result = ""
-    for character in text {
-        switch character {
-        case "&": result += "&amp;"
-        case "<": result += "&lt;"
-        case ">": result += "&gt;"
-        default: result.append(character)
-        }
-    }
-    return result
-}
+func escaped(_ text: String) -> String { HTMLPage.escaped(text) }
