@@ -101,7 +101,7 @@ struct FactordBench: ParsableCommand {
     private func allBenchmarks(_ plan: Plan) -> [Benchmark] {
         let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + pipelinedBenchmarks(plan) + freshnessBenchmarks(plan) + [soakBenchmark(plan)]
         if plan.daemon != nil { return outside }
-        return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan)
+        return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + retrievalBenchmarks(plan) + ruleBenchmarks(plan)
             + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan)
             + snapshotBenchmarks(plan) + hostileBenchmarks(plan) + outside
     }

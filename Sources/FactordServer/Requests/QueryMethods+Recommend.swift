@@ -23,6 +23,7 @@ extension QueryMethods {
             let answer = scorer.recommend(model: number, query)
             writer.beginObject()
             write(answer.items, asProbability: asProbability && !answer.isFallback, model: number, into: &writer)
+            writeUnknownCandidates(query.rules, &writer)
             if !answer.isSeenComplete { writer.member("seen_complete", false) }
             writeModel(number, &writer)
             writeEnd(position, fallback: isNobody ? "none" : asker.fallback?.rawValue, late, &writer)
@@ -40,11 +41,6 @@ extension QueryMethods {
         // What the request names as taken counts as seen.
         if query.excludesSeen { query.rules.excluded += asker.taken }
         return query
-    }
-
-    /// What may be in a list of items. Inside `scorer.reading`.
-    func itemRules(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> ItemRules {
-        ItemRules(excluded: try items("exclude", parameters))
     }
 
     /// `"items":[{"item":…,"score":…}]`. Inside `scorer.reading`.

@@ -63,18 +63,13 @@ extension StateCapture {
         try emit("seen/\(users.lowerBound)", seens.bytes, body)
     }
 
-    /// Per entity: the number of its attributes (u32), then ordinal u32 and x f32 of each. Answers where the piece ends.
+    /// Per entity its list as `AttributeList` says, 0 (u32) for none. Answers where the piece ends.
     func copyAttributes(_ side: Int, _ range: Range<Int>, _ buffer: CaptureBuffer) -> Int {
         let attributes = engine.shared.attributes, lists = side == 0 ? attributes.users : attributes.items
         let most = min(range.upperBound, range.lowerBound + 4 * StateCapture.entitiesPerPiece)
         var entity = range.lowerBound
         while entity < most && buffer.bytes.count < StateCapture.listBytes {
-            if let list = lists[UInt32(entity)] {
-                buffer.put(UInt32(list.count))
-                buffer.put(list.address + 8, list.count * MemoryLayout<ResolvedFeature>.stride)
-            } else {
-                buffer.put(UInt32(0))
-            }
+            if let list = lists.held(UInt32(entity)) { list.save(buffer) } else { buffer.put(UInt32(0)) }
             entity += 1
         }
         buffer.piece = .attributes(side: side, range.lowerBound..<entity)
