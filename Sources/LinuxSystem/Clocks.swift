@@ -26,7 +26,8 @@ public enum ProcessorClock {
     }
 }
 
-/// Time for people and for event stamps: it may jump either way, so nothing may wait or expire by it.
+/// Time for people and for event stamps: it may jump either way, so nothing may wait by it, and nothing expires by it but
+/// what was given a date.
 public enum WallClock {
     /// Milliseconds since 1970-01-01 UTC.
     public static var milliseconds: Int64 {

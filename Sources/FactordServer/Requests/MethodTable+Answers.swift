@@ -8,7 +8,7 @@ extension MethodDescription {
             [
                 .id("item", "Whose like is wanted"), .itemAttributes, .id("user", "In place of item"), .history, .attributes,
                 .integer("n", 10, 1...QueryMethods.countLimit, "How many"), .items("exclude", "Items (users) left out"),
-            ] + common, answers: #"{"items":[{"item":"b","similarity":0.8}],"position":1234,"fallback":null}"#),
+            ] + MethodParameter.rules + common, answers: #"{"items":[{"item":"b","similarity":0.8}],"position":1234,"fallback":null}"#),
         .read(
             "explain", "The terms that sum to a score",
             [
@@ -39,7 +39,7 @@ extension MethodDescription {
             .integer("n", 10, 1...QueryMethods.countLimit, "Items wanted"),
             .number("half_life", nil, "Events after which one counts half; \(halfLife ?? "popularity.half_life") without it"),
             .id("user", "Whose seen items are left out"), .flag("exclude_seen", true, "Leave them out"), .items("exclude", "Items left out"),
-        ] + common.filter { $0.name != "model" }
+        ] + MethodParameter.rules + common.filter { $0.name != "model" }
     }
 }
 

@@ -40,7 +40,7 @@ struct MethodDescription: Sendable {
                 .user, .integer("n", 10, 1...QueryMethods.countLimit, "Items wanted"), .flag("exclude_seen", true, "Leave out what the user has seen"),
                 .items("exclude", "Items left out"), .history, .attributes, .context, .flag("probability", false, "Probabilities instead of log-odds"),
                 .explore,
-            ] + common, asks: #"{"user":"ann","n":3,"exclude":["alien"]}"#, answers: #"{"items":[{"item":"b","score":1.2}],"position":1234,"fallback":null}"#),
+            ] + MethodParameter.rules + common, asks: #"{"user":"ann","n":3,"exclude":["alien"]}"#, answers: #"{"items":[{"item":"b","score":1.2}],"position":1234,"fallback":null}"#),
     ] + answers + [
         .read("stats", "Counters, queues, metrics of quality, tables and snapshots", [], answers: #"{"position":1234}"#),
         .admin("snapshot", "Writes a snapshot and says where", [], answers: #"{"position":1234,"path":"…","bytes":1293791,"exact":false}"#),

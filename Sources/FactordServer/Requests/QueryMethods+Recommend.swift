@@ -25,6 +25,7 @@ extension QueryMethods {
             let answer = scorer.recommend(model: number, query)
             writer.beginObject()
             write(answer.items, asProbability: asProbability && !answer.isFallback, model: number, into: &writer)
+            writeUnknownCandidates(query.rules, &writer)
             if !answer.isSeenComplete { writer.member("seen_complete", false) }
             writeModel(number, &writer)
             writeEnd(position, fallback: fallback, late, &writer)
@@ -42,11 +43,6 @@ extension QueryMethods {
         // What the request names as taken counts as seen.
         if query.excludesSeen { query.rules.excluded += asker.taken }
         return query
-    }
-
-    /// What may be in a list of items. Inside `scorer.reading`.
-    func itemRules(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> ItemRules {
-        ItemRules(excluded: try items("exclude", parameters))
     }
 
     /// `"items":[{"item":…,"score":…}]`. Inside `scorer.reading`.

@@ -5,7 +5,7 @@
 /// | header | records u32, features u32, bytes of text u32, messages u32 |
 /// | text | the batch's arena as it stands; places below are offsets into it |
 /// | message | first record u32, records u32, source: place u32, length u16; flags u8 (1 complete), 0 u8, epoch u64, sequence u64 |
-/// | feature | field: place u32, length u16; kind of value u8 (0 integer, 1 text); value u64; weight f32 |
+/// | feature | field: place u32, length u16; kind of value u8 (0 integer, 1 text, 2 the number 1.0 and no category); value u64; weight f32 |
 /// | record | kind u8, flags u8, user u64, item u64, then what the flags name, in their order |
 ///
 /// Flags of a record: 1 value f32; 2 weight f32 (else 1); 4 time i64; 8 the user, 16 the item is text; 32 type (place u32,
@@ -15,6 +15,7 @@
 /// Owned by one thread. Writes into memory of its own, which only grows: no allocation once warm.
 public final class BatchEncoder {
     static let headerBytes = 16, messageBytes = 32, featureBytes = 19
+    static let textValue: UInt8 = 1, numberValue: UInt8 = 2
     /// A record with everything that flags can name.
     static let longestRecord = 18 + 4 + 4 + 8 + 6 + 2
 
@@ -80,7 +81,8 @@ public final class BatchEncoder {
     private func put(_ feature: FeatureEntry, _ base: UInt64, _ cursor: inout Cursor) {
         cursor.put(feature.field.offset)
         cursor.put(UInt16(truncatingIfNeeded: feature.field.length))
-        cursor.put(UInt8(feature.value.isText ? 1 : 0))
+        let isOne = feature.isNumber && feature.weight == 1
+        cursor.put(isOne ? BatchEncoder.numberValue : feature.value.isText ? BatchEncoder.textValue : 0)
         cursor.put(BatchEncoder.word(feature.value, base))
         cursor.put(feature.weight.bitPattern)
     }

@@ -106,10 +106,10 @@ private struct BatchReader {
     }
 
     mutating func feature(of batch: EventBatch, _ hashing: KeyHash) -> FeatureEntry? {
-        guard let field = range(text: batch.textCount), let isText = get(UInt8.self), isText <= 1,
-            let value = key(isText: isText == 1, of: batch, hashing), let weight = finite()
+        guard let field = range(text: batch.textCount), let kind = get(UInt8.self), kind <= BatchEncoder.numberValue,
+            let value = key(isText: kind == BatchEncoder.textValue, of: batch, hashing), let weight = finite()
         else { return nil }
-        return FeatureEntry(field: field, value: value, weight: weight)
+        return FeatureEntry(field: field, value: value, weight: weight, isNumber: kind == BatchEncoder.numberValue)
     }
 
     @inline(__always)

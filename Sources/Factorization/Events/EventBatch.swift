@@ -59,7 +59,7 @@ public struct EventRecord {
     public var value: Float
     /// The record's own weight, finite and not negative; 1 where none is given.
     public var weight: Float
-    /// Milliseconds since 1970, or `EventRecord.noTime`.
+    /// Milliseconds since 1970, or `EventRecord.noTime`. Of attributes: from when on their entity is expired.
     public var timeMilliseconds: Int64
     public var user: Key
     public var item: Key
@@ -92,12 +92,16 @@ public struct FeatureEntry {
     public var value: Key
     /// The feature's x; 1 unless the record gives weights. Finite.
     public var weight: Float
+    /// Whether the value is a number, which is the x; its key is the integer 0. A journal says so only where x is 1: with any other
+    /// x the key 0 is a number's.
+    public var isNumber: Bool
 
     @inlinable
-    public init(field: TextRange, value: Key, weight: Float = 1) {
+    public init(field: TextRange, value: Key, weight: Float = 1, isNumber: Bool = false) {
         self.field = field
         self.value = value
         self.weight = weight
+        self.isNumber = isNumber
     }
 }
 

@@ -201,6 +201,15 @@ public final class EntityTable: @unchecked Sendable {
             : Key(integer: Int64(bitPattern: row.pointee.payload), namespace: namespace, hashing: hashing)
     }
 
+    /// The namespace of an ordinal's id.
+    @inline(__always)
+    func namespace(_ ordinal: UInt32) -> UInt16 { UInt16(truncatingIfNeeded: row(ordinal).pointee.meta.load(ordering: .relaxed)) }
+
+    /// Whether an ordinal's id is the integer 0, as that of a field's numbers.
+    func isZero(_ ordinal: UInt32) -> Bool {
+        row(ordinal).pointee.meta.load(ordering: .relaxed) & EntityTable.textFlag == 0 && row(ordinal).pointee.payload == 0
+    }
+
     /// Interactions counted for an ordinal, each by what it is worth now: 2^(−age/half-life).
     @inline(__always)
     public func frequency(_ ordinal: UInt32) -> Float { row(ordinal).pointee.frequency.value(decay) }

@@ -95,9 +95,11 @@ extension Scorer {
     private func admitted(_ query: RecommendQuery) -> [UInt32] {
         let count = engine.items.count
         return reading {
-            _ = rules.start(query, catalogue: count)
-            defer { rules.finish() }
-            return (0..<UInt32(count)).filter { rules.admits($0) }
+            _ = check.start(query, catalogue: count)
+            defer { check.finish() }
+            var items: [UInt32] = []
+            check.forEachAdmitted(below: count) { items.append($0) }
+            return items
         }
     }
 
@@ -107,9 +109,9 @@ extension Scorer {
             ? items.map { engine.items.frequency($0) }
             : score(model: number, user: query.user, items: items, features: query.features, visitor: query.visitor)
         return reading {
-            _ = rules.start(query, catalogue: engine.items.count)
-            defer { rules.finish() }
-            return zip(own, items).map { $0 + rules.boost($1) }
+            _ = check.start(query, catalogue: engine.items.count)
+            defer { check.finish() }
+            return zip(own, items).map { $0 + check.boost($1) }
         }
     }
 

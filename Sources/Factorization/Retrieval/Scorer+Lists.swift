@@ -41,18 +41,24 @@ extension Scorer {
     }
 
     /// Items by when they came, the newest first; only the last that were admitted are known (`RecentItems.newest`). The score
-    /// is 2^(−age/halfLife), age in events; an item's position is 0 where it is not known. Inside `reading`.
+    /// is 2^(−age/halfLife), age in events; an item's position is 0 where it is not known. Boosts do not change when an item came: they are
+    /// left aside. Inside `reading`.
     public func latest(_ query: RecommendQuery, halfLife: Double) -> (items: [ScoredItem], positions: [UInt64]) {
         var order: [UInt32: (place: Int, position: UInt64)] = [:]
         engine.shared.recent.forEachNewest { item, position in if order[item] == nil { order[item] = (order.count, position) } }
         // By place: many positions may be unknown, and 2^(−age/h) may be 0 for all that are old.
+        var query = query
+        let least = query.rules.minimumScore ?? -.infinity
+        query.rules.minimumScore = nil
+        query.rules.boosts = []
         let found = list(query) { item in order[item].map { -Float($0.place) } }
         let now = engine.appliedPosition, positions = found.map { order[$0.item]?.position ?? 0 }
         let items = zip(found, positions).map { item, position in
             let age = Double(now >= position ? now - position : 0)
             return ScoredItem(item: item.item, score: position == 0 ? 0 : Float(fk_power(2, -age / halfLife)))
         }
-        return (items, positions)
+        let enough = items.prefix { $0.score >= least }
+        return (Array(enough), Array(positions.prefix(enough.count)))
     }
 
     /// Counts the window into `recent`; answers how many interactions that were.

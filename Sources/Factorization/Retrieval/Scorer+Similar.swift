@@ -9,7 +9,7 @@ extension Scorer {
             scratch.wanted.update(from: scratch.itemVector(item), count: scratch.model.width)
             let size = scratch.norm(scratch.wanted)
             guard size > 0 else { return [] }
-            return list(query) { other in
+            return list(query, model: number) { other in
                 other == item.ordinal ? nil : scratch.likeness(scratch.wanted, size, scratch.itemVector(RequestedItem(other)))
             }
         }
@@ -44,15 +44,18 @@ extension Scorer {
         }
     }
 
-    /// The best of all items that the query's rules admit, by any score; nil leaves an item out. Inside `reading`.
-    func list(_ query: RecommendQuery, by score: (UInt32) -> Float?) -> [ScoredItem] {
+    /// The list of all items that the query's rules admit, by any score and all the rules; nil leaves an item out. Inside `reading`.
+    /// - Parameter number: the model whose vectors tell what is alike.
+    func list(_ query: RecommendQuery, model number: Int = 0, by score: (UInt32) -> Float?) -> [ScoredItem] {
         let count = engine.items.count
-        _ = rules.start(query, catalogue: count)
-        defer { rules.finish() }
-        top.start(min(query.count, count))
-        for item in 0..<UInt32(count) where rules.admits(item) {
-            if let score = score(item), score >= top.threshold { top.offer(ScoredItem(item: item, score: score)) }
+        _ = check.start(query, catalogue: count)
+        defer { check.finish() }
+        return rank(number, query, catalogue: count) { limit in
+            top.start(min(limit, count))
+            check.forEachAdmitted(below: count) { item in
+                if let score = score(item) { offerAdmitted(item, score: score) }
+            }
+            return top.sorted()
         }
-        return top.sorted()
     }
 }

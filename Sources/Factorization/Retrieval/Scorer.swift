@@ -10,10 +10,12 @@ public final class Scorer {
     let engine: Engine
     private let ticket: Int
     var top = TopN()
-    let rules: RuleCheck
+    let check: RuleCheck
     let scores: UnsafeMutablePointer<Float>
     private let sides: [UserSide]
     let attributeScores: [AttributeScores]
+    /// By model; made when first asked for.
+    var diversities: [Diversity?]
     /// By model; nil where stale rows stay as they are.
     let refoldings: [Refolding?]
     /// By model, for whoever has no row.
@@ -27,7 +29,8 @@ public final class Scorer {
     /// - Parameter engine: what to answer from; the scorer registers as one of its readers.
     public init(engine: Engine) {
         self.engine = engine
-        rules = RuleCheck(engine: engine)
+        check = RuleCheck(engine: engine)
+        diversities = engine.models.map { _ in nil }
         ticket = engine.epochs.register()
         scores = .allocate(capacity: Scorer.block)
         sides = engine.models.map { UserSide(model: $0) }
@@ -57,19 +60,25 @@ public final class Scorer {
         return (side, side.fold())
     }
 
-    /// The exact best items of the live catalogue for a query. An unknown user gets the most popular items.
+    /// The exact best items of the live catalogue for a query, as its rules have it. An unknown user gets the most popular items.
     public func recommend(model number: Int = 0, _ query: RecommendQuery) -> Recommendation {
-        let count = engine.items.count
-        let isSeenComplete = reading { rules.start(query, catalogue: count) }
-        defer { rules.finish() }
-        top.start(min(query.count, count))
-        let known = query.user != Placement.none || query.visitor != nil
-        if known {
-            scan(number, query, count: count)
-        } else {
-            for item in 0..<UInt32(count) { offer(item, score: engine.items.frequency(item)) }
+        reading {
+            let count = engine.items.count, known = query.user != Placement.none || query.visitor != nil
+            let isSeenComplete = check.start(query, catalogue: count)
+            defer { check.finish() }
+            let items = rank(number, query, catalogue: count) { limit in
+                top.start(min(limit, count))
+                if !known {
+                    check.forEachAdmitted(below: count) { offerAdmitted($0, score: engine.items.frequency($0)) }
+                } else if let candidates = check.candidates {
+                    scoreCandidates(candidates, number, query)
+                } else {
+                    scan(number, query, count: count)
+                }
+                return top.sorted()
+            }
+            return Recommendation(items: items, isFallback: !known, isSeenComplete: isSeenComplete)
         }
-        return Recommendation(items: top.sorted(), isFallback: !known, isSeenComplete: isSeenComplete)
     }
 
     /// The user's number of interactions, as the fallback tells known from unknown.
@@ -80,7 +89,7 @@ public final class Scorer {
         let (side, constant) = fold(number, query.user, query.features, query.visitor)
         let table = model.items, attributes = attributeScores[number], described = side.meetsAttributes
         if described { attributes.prepare(side.query) }
-        let boost = rules.greatestBoost
+        let boost = check.greatestBoost
         for shard in 0..<Placement.shardCount {
             let rows = Placement.rows(in: shard, of: count)
             var local = 0
@@ -111,7 +120,11 @@ public final class Scorer {
 
     @inline(__always)
     private func offer(_ item: UInt32, score: Float) {
-        guard rules.admits(item) else { return }
-        top.offer(ScoredItem(item: item, score: score + rules.boost(item)))
+        if check.admits(item) { offerAdmitted(item, score: score) }
+    }
+
+    @inline(__always)
+    func offerAdmitted(_ item: UInt32, score: Float) {
+        top.offer(ScoredItem(item: item, score: score + check.boost(item)))
     }
 }

@@ -11,22 +11,22 @@ extension Sequencer {
             : ordinal(of: ofItem ? record.item : record.user, in: ofItem ? .describedItems : .describedUsers)
         guard entity != Placement.none else { return refuseRow(index) }
         let queue = queues[Placement.shard(entity) % queues.count]
-        guard queue.hasSpace(features: given, records: 2) else { return false }
+        guard queue.hasSpace(features: given + 2, records: 2) else { return false }
         if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
-        var featureCount: UInt16 = 0
-        let scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
+        var extent = AttributeExtent(count: 0, expires: record.timeMilliseconds == EventRecord.noTime ? nil : record.timeMilliseconds)
+        extent.scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
         for feature in 0..<given {
             let entry = batch.features[Int(record.firstFeature) + feature]
             guard let attribute = attribute(entry, index, of: batch, in: ofItem ? .itemAttributes : .userAttributes) else { continue }
-            queue.append(ResolvedFeature(ordinal: attribute, weight: entry.weight * scale))
-            featureCount += 1
+            queue.append(ResolvedFeature(ordinal: attribute, weight: entry.weight))
+            if entry.isNumber && entry.weight == 1 { extent.ones |= 1 << UInt64(extent.count) }
+            extent.count += 1
         }
         position += 1
         queue.append(
-            TrainingRecord(
+            extent, of: TrainingRecord(
                 position: position, user: ofItem ? Placement.none : entity, item: ofItem ? entity : Placement.none,
-                catalogue: UInt32(shared.items.count), value: 0, weight: 0, type: 0, featureCount: featureCount,
-                kind: record.kind, hasValue: false))
+                catalogue: UInt32(shared.items.count), value: 0, weight: 0, type: 0, featureCount: 0, kind: record.kind, hasValue: false))
         return true
     }
 
@@ -43,5 +43,48 @@ extension Sequencer {
         let ordinal = ordinal(of: entry.value.placed(in: namespace, hashing: shared.hashing), in: side)
         if ordinal == Placement.none { _ = refuseRow(index) }
         return ordinal == Placement.none ? nil : ordinal
+    }
+}
+
+// MARK: On the way to the trainer
+
+/// The scale stands in the record's weight; what else an upsert says follows its attributes in the ring, each part as one
+/// feature of 64 bits, named by a bit of the record's type.
+extension AttributeExtent {
+    private static let onesPart: UInt16 = 1, expiresPart: UInt16 = 2
+
+    fileprivate var parts: UInt16 {
+        (ones == 0 ? 0 : AttributeExtent.onesPart) | (expires == nil ? 0 : AttributeExtent.expiresPart)
+    }
+
+    init(_ record: TrainingRecord, firstFeature: Int, _ ring: TrainerQueue.View) {
+        let parts = record.type
+        self.init(count: Int(record.featureCount) - parts.nonzeroBitCount, scale: record.weight)
+        var place = firstFeature &+ count
+        if parts & AttributeExtent.onesPart != 0 {
+            ones = ring.feature(place).bits
+            place &+= 1
+        }
+        if parts & AttributeExtent.expiresPart != 0 { expires = Int64(bitPattern: ring.feature(place).bits) }
+    }
+}
+
+extension ResolvedFeature {
+    fileprivate init(bits: UInt64) {
+        self.init(ordinal: UInt32(truncatingIfNeeded: bits), weight: Float(bitPattern: UInt32(truncatingIfNeeded: bits >> 32)))
+    }
+    fileprivate var bits: UInt64 { UInt64(weight.bitPattern) << 32 | UInt64(ordinal) }
+}
+
+extension TrainerQueue {
+    /// Adds an upsert whose attributes were appended just before.
+    fileprivate func append(_ extent: AttributeExtent, of record: TrainingRecord) {
+        var record = record
+        if extent.ones != 0 { append(ResolvedFeature(bits: extent.ones)) }
+        if let expires = extent.expires { append(ResolvedFeature(bits: UInt64(bitPattern: expires))) }
+        record.type = extent.parts
+        record.featureCount = UInt16(extent.count + extent.parts.nonzeroBitCount)
+        record.weight = extent.scale
+        append(record)
     }
 }

@@ -9,17 +9,17 @@ extension Engine {
             guard entry.range.upperBound <= UInt32(ofUsers ? users.count : items.count) else { throw StateError.damaged(section: "pieces") }
             try read(section, source) { (reader) throws(StateError) in
                 for entity in entry.range {
-                    let count = Int(try reader.get(UInt32.self))
-                    guard count <= AttributeLists.longest else { throw .damaged(section: section) }
+                    var extent = try AttributeExtent(&reader)
                     var features: [ResolvedFeature] = []
-                    for _ in 0..<count {
+                    for _ in 0..<extent.count {
                         let feature = ResolvedFeature(ordinal: try reader.get(), weight: try reader.getFloat())
                         guard feature.ordinal < attributes, abs(feature.weight) <= Sequencer.largestFeature else {
                             throw .damaged(section: section)
                         }
                         features.append(feature)
                     }
-                    if count > 0 { lists.set(entity, count: count) { features[$0] } }
+                    try extent.finish(&reader)
+                    if !extent.isNothing { lists.set(entity, extent) { features[$0] } }
                 }
             }
         }

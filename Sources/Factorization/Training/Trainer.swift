@@ -218,7 +218,7 @@ public final class Trainer: @unchecked Sendable {
         case .userAttributes, .itemAttributes:
             let ofUser = record.pointee.kind == .userAttributes
             let lists = ofUser ? shared.attributes.users : shared.attributes.items
-            lists.set(ofUser ? user : record.pointee.item, count: Int(record.pointee.featureCount)) {
+            lists.set(ofUser ? user : record.pointee.item, AttributeExtent(record.pointee, firstFeature: firstFeature, ring)) {
                 ring.feature(firstFeature &+ $0)
             }
         case .undo: undo(record, lists: true, reservoir: true)

@@ -54,7 +54,7 @@ extension RequestClient {
 
     public static func recommendParameters(
         user: EventID?, taken: [EventID] = [], count: Int, excludeSeen: Bool, exclude: [EventID], context: [ContextPair],
-        more: [JSONTree.Member] = []
+        rules: ListRules = ListRules(), more: [JSONTree.Member] = []
     ) -> JSONTree {
         var members = user.map { [JSONTree.Member(key: "user", value: JSONTree($0))] } ?? []
         if !taken.isEmpty { members.append(JSONTree.Member(key: "history", value: .array(taken.map { JSONTree($0) }))) }
@@ -63,7 +63,7 @@ extension RequestClient {
             JSONTree.Member(key: "exclude_seen", value: .bool(excludeSeen)),
         ]
         if !exclude.isEmpty { members.append(JSONTree.Member(key: "exclude", value: .array(exclude.map { JSONTree($0) }))) }
-        return .object(members + contextMember(context) + more)
+        return .object(members + rules.members + contextMember(context) + more)
     }
 
     /// Reads the result of `recommend`.

@@ -101,7 +101,7 @@ extension EventDecoder {
                     try append(field, value, try featureWeight(number, reason), since: first, batch)
                 }
             } else if value.kind == .double, let number = value.double {
-                try append(field, noKey, try featureWeight(number, reason), since: first, batch)
+                try append(field, noKey, try featureWeight(number, reason), isNumber: true, since: first, batch)
             } else {
                 try append(field, try featureKey(value, batch, reason), 1, since: first, batch)
             }
@@ -127,11 +127,11 @@ extension EventDecoder {
     }
 
     func append(
-        _ field: TextRange, _ value: Key, _ weight: Float, since first: Int, _ batch: EventBatch
+        _ field: TextRange, _ value: Key, _ weight: Float, isNumber: Bool = false, since first: Int, _ batch: EventBatch
     ) throws(DecodeFailure) {
         guard batch.featureCount - first < limits.features else {
             throw .rejected(.tooManyFeatures, "more context features or attributes than the limit")
         }
-        guard batch.append(FeatureEntry(field: field, value: value, weight: weight)) else { throw .full }
+        guard batch.append(FeatureEntry(field: field, value: value, weight: weight, isNumber: isNumber)) else { throw .full }
     }
 }

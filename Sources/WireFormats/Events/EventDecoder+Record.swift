@@ -6,7 +6,7 @@ extension EventDecoder {
     struct Fields {
         var user, item, type, value, weight, time, context: JSONValue?
         var command: (kind: Command, body: JSONValue)?
-        var attributes, id: JSONValue?
+        var attributes, id, expires: JSONValue?
         var commandCount = 0
     }
 
@@ -27,6 +27,7 @@ extension EventDecoder {
             case KeyWord.weight: fields.weight = value
             case KeyWord.context: fields.context = value
             case KeyWord.id: fields.id = value
+            case KeyWord.expires: fields.expires = value
             case KeyWord.entity: fields.set(.entity, value)
             case KeyWord.hide: fields.set(.hide, value)
             case KeyWord.unhide: fields.set(.unhide, value)
@@ -117,6 +118,10 @@ extension EventDecoder {
             kind: isItem ? .itemAttributes : .userAttributes, user: isItem ? noKey : key, item: isItem ? key : noKey)
         record.firstFeature = UInt32(batch.featureCount)
         record.featureCount = try appendFeatures(attributes, .badAttributes, batch)
+        if let expires = fields.expires {
+            guard isItem else { throw .rejected(.badEntity, "expires: only items expire") }
+            record.timeMilliseconds = try milliseconds(expires)
+        }
         guard batch.append(record) else { throw .full }
     }
 }

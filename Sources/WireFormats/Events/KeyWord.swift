@@ -13,6 +13,7 @@ enum KeyWord {
     @inline(__always) static var epoch: UInt64 { 0x68_636F_7065 }
     @inline(__always) static var entity: UInt64 { 0x7974_6974_6E65 }
     @inline(__always) static var id: UInt64 { 0x6469 }
+    @inline(__always) static var expires: UInt64 { 0x73_6572_6970_7865 }
     @inline(__always) static var hide: UInt64 { 0x6564_6968 }
     @inline(__always) static var unhide: UInt64 { 0x6564_6968_6E75 }
     @inline(__always) static var forget: UInt64 { 0x7465_6772_6F66 }

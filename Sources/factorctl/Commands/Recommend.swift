@@ -13,6 +13,7 @@ struct Recommend: ParsableCommand {
               factorctl recommend alice --no-exclude-seen --context hour=20 --json
               factorctl recommend alice --model b
               factorctl recommend alice --explore epsilon --epsilon 0.2
+              factorctl recommend alice --filter 'price < 50 and not sold_out' --cap brand=2 --diversity 0.3
             """)
 
     @Argument(help: "The users' ids.")
@@ -45,6 +46,7 @@ struct Recommend: ParsableCommand {
     var eager = 0
 
     @OptionGroup(title: "Which model, and chance") var choice: ChoiceArguments
+    @OptionGroup(title: "Rules") var rules: RuleArguments
     @OptionGroup(title: "Reading --history") var dataset: DatasetArguments
     @OptionGroup var requests: RequestOptions
     @OptionGroup var output: OutputOptions
@@ -74,7 +76,8 @@ struct Recommend: ParsableCommand {
         let result = try client.call(
             "recommend",
             RequestClient.recommendParameters(
-                user: user, taken: taken, count: count, excludeSeen: excludeSeen, exclude: exclude, context: context, more: choice.members))
+                user: user, taken: taken, count: count, excludeSeen: excludeSeen, exclude: exclude, context: context, rules: try rules.rules(),
+                more: choice.members))
         if output.json { return say(result.json) }
         let answer = try RequestClient.recommendations(result)
         if let user, users.count + eager > 1 || tastes != nil { say(heading(user, catalogue, tastes)) }

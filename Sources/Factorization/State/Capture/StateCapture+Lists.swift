@@ -75,10 +75,10 @@ extension StateCapture {
         try body("seen/\(users.lowerBound)", seens.bytes)
     }
 
-    /// Per entity: the number of its attributes (u32), then ordinal u32 and x f32 of each. Answers where the piece ends.
+    /// Per entity its list as `AttributeList` says, 0 (u32) for none. Answers where the piece ends.
     func copyAttributes(_ side: Int, _ range: Range<Int>, _ buffer: CaptureBuffer) -> Int {
         let attributes = engine.shared.attributes, lists = side == 0 ? attributes.users : attributes.items
-        guard !lists.isEmpty else {
+        guard !lists.holdsNothing else {
             let end = min(range.upperBound, range.lowerBound + StateCapture.listBytes / 4), bytes = 4 * (end - range.lowerBound)
             buffer.space(bytes).initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
             buffer.piece = .attributes(side: side, range.lowerBound..<end)
@@ -88,10 +88,9 @@ extension StateCapture {
         var entity = range.lowerBound, cost = 0
         while entity < most && cost < StateCapture.entitiesPerPiece && buffer.used < StateCapture.listBytes {
             cost += 1
-            if let list = lists[UInt32(entity)] {
+            if let list = lists.held(UInt32(entity)) {
                 cost += StateCapture.costOfList / 4
-                buffer.put(UInt32(list.count))
-                buffer.put(list.address + 8, list.count * MemoryLayout<ResolvedFeature>.stride)
+                list.save(buffer)
             } else {
                 buffer.put(UInt32(0))
             }
