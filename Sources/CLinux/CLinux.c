@@ -3,7 +3,10 @@
 #include <unistd.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 
 int clinux_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
 
@@ -43,3 +46,7 @@ int clinux_next_entry(void *directory, const char **name) {
     *name = entry->d_name;
     return 1;
 }
+
+void clinux_futex_wait(uint32_t *address, uint32_t expected) { syscall(SYS_futex, address, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0); }
+
+void clinux_futex_wake(uint32_t *address) { syscall(SYS_futex, address, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0); }

@@ -89,7 +89,7 @@ final class Daemon {
         // The journal first of all: the final snapshot still asks it to be durable. Then trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
         // so it comes after the last receiver has gone and while the trainers still run. Receivers last: nothing arrives
         // before all that answers for it is there.
-        services = (journal.map { [$0] } ?? []) as [any Service] + trainers + [keeper, promoter]
+        services = (journal.map { [$0] } ?? []) as [any Service] + trainers + [keeper, promoter, ScanHelpers(engine.team)]
             + (explorations.map { [$0] } ?? []) + [requests, admin] + receivers
     }
 

@@ -35,4 +35,10 @@ int clinux_start_writeback(int descriptor, int64_t offset, int64_t length);
 /// Steps an open `DIR *`: 1 and the entry's name (valid until the next step), 0 at the end, -1 with errno set.
 int clinux_next_entry(void *directory, const char **name);
 
+/// Waits while the word at `address` is `expected`; also returns for no reason.
+void clinux_futex_wait(uint32_t *address, uint32_t expected);
+
+/// Wakes all threads of the process that wait at `address`.
+void clinux_futex_wake(uint32_t *address);
+
 #endif

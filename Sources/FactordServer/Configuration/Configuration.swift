@@ -165,6 +165,8 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var receivers = Threads.defaultReceivers
         /// Threads that learn; one is deterministic.
         public var trainers = Threads.defaultTrainers
+        /// Threads that scan a large catalogue for one request, the one that answers included.
+        public var scorers = Threads.defaultScorers
         /// Which of them run on one processor only.
         public var pin = ProcessorPinning.none
 

@@ -35,6 +35,7 @@ extension Trainer {
                     features += Int(record.pointee.featureCount)
                 }
             }
+            for learner in learners { learner.touched?.tell() }
             if count > 0 {
                 applied.store(ring.record(first &+ count &- 1).pointee.position, ordering: .releasing)
                 queue.release(count: count, features: features)
