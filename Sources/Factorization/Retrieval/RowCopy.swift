@@ -76,6 +76,8 @@ final class RowCopy: Sendable {
     @inline(__always)
     func touch(_ ordinals: UnsafePointer<UInt32>, count: Int) {
         atomicMemoryFence(ordering: .sequentiallyConsistent)
+        // Without a copy there is nothing to mark; who makes one reads the rows after a fence of its own.
+        guard reach.load(ordering: .relaxed) > 0 else { return }
         for index in 0..<count { mark(ordinals[index]) }
     }
 
