@@ -24,6 +24,8 @@ void *fk_map(size_t bytes) {
     return start;
 }
 
+void fk_prefer_huge(void *memory, size_t bytes) { madvise(memory, bytes, MADV_HUGEPAGE); }
+
 void fk_yield(void) { sched_yield(); }
 
 void fk_unmap(void *memory, size_t bytes) { munmap(memory, bytes); }

@@ -4,7 +4,10 @@
 #include <unistd.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 
 int clinux_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
 
@@ -52,3 +55,7 @@ int clinux_set_direct(int descriptor, int on) {
     if (flags < 0) return -1;
     return fcntl(descriptor, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT);
 }
+
+void clinux_futex_wait(uint32_t *address, uint32_t expected) { syscall(SYS_futex, address, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0); }
+
+void clinux_futex_wake(uint32_t *address) { syscall(SYS_futex, address, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0); }

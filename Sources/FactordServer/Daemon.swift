@@ -74,7 +74,7 @@ final class Daemon {
         }
         let requests = RequestServer(
             name: "requests", endpoints: configuration.requests.endpoints, limits: configuration.requests, context: context,
-            gate: gate, poolThreads: configuration.threads.scorers, log: log, methods: methods)
+            gate: gate, poolThreads: configuration.threads.answerers, log: log, methods: methods)
         stats.attach(requests.counters, http.counters)
         http.serve { HTTPServer.Served(methods: methods(), stats: stats) }
         let admin = RequestServer(
@@ -99,7 +99,7 @@ final class Daemon {
         // The journal first of all: the final snapshot still asks it to be durable. Then trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
         // so it comes after the last receiver has gone and while the trainers still run. Receivers late: nothing arrives
         // before all that answers for it is there. HTTP last: it is ready when everything else is.
-        services = (journal.map { [$0] } ?? []) as [any Service] + trainers + [keeper, promoter]
+        services = (journal.map { [$0] } ?? []) as [any Service] + trainers + [keeper, promoter, ScanHelpers(engine.team)]
             + (explorations.map { [$0] } ?? []) + [requests, admin] + receivers + [http]
         isMade = true
     }

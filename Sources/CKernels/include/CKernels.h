@@ -30,6 +30,7 @@ typedef struct {
 /// A number of 16 bits: a float without the lower half of its fraction (bfloat16).
 typedef uint16_t fk_bfloat;
 #include "fk_run.h"
+#include "fk_scan.h"
 
 /// Loss of a score s against a label y; `error` is the derivative with respect to s. The pairwise losses compare the score
 /// of a positive item with those of negatives (kernel_pairs.h).

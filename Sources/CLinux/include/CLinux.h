@@ -44,4 +44,10 @@ int clinux_next_entry(void *directory, const char **name);
 /// Takes a waiting connection, non-blocking and closed on exec. Returns its descriptor, or -1 with errno set.
 int clinux_accept(int listener);
 
+/// Waits while the word at `address` is `expected`; also returns for no reason.
+void clinux_futex_wait(uint32_t *address, uint32_t expected);
+
+/// Wakes all threads of the process that wait at `address`.
+void clinux_futex_wake(uint32_t *address);
+
 #endif

@@ -7,6 +7,7 @@ extension Configuration {
         var settings = EngineSettings(
             models: models.map(\.settings), trainers: threads.trainers, historyLength: history.held,
             seenLimit: history.seenLimit)
+        settings.scorers = threads.scorers
         settings.popularityHalfLife = popularity.halfLife
         settings.recentSpan = popularity.recent
         settings.replayCapacity = replay.capacity

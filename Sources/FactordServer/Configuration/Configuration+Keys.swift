@@ -283,6 +283,7 @@ extension Configuration.Event {
 
 extension Configuration.Threads {
     /// Half the processors, between 1 and 8: the other half receives, answers and belongs to the rest of the machine.
+    static var defaultScorers: Int { min(8, max(1, ProcessInfo.processInfo.activeProcessorCount / 2)) }
     static var defaultTrainers: Int { min(8, max(1, ProcessInfo.processInfo.activeProcessorCount / 2)) }
 
     /// A quarter of the processors, between 1 and 4: decoding a stream costs less than learning it.
@@ -292,7 +293,8 @@ extension Configuration.Threads {
         Section(entries: [
             .value("receivers", \.receivers, .integer(1...64), .restart, defaultText: "a quarter of the processors, 1 to 4", "Threads that read and decode, the streams divided among them; more than streams are of no use."),
             .value("trainers", \.trainers, .integer(1...64), .restart, defaultText: "half the processors, at most 8", "Threads that learn; with 1 the result is a function of the events alone."),
-            .value("scorers", \.scorers, .integer(1...64), .restart, "Threads that answer what takes long, such as recommend; short requests do not wait for them."),
+            .value("scorers", \.scorers, .integer(1...8), .restart, defaultText: "half the processors, 1 to 8", "Threads that scan a catalogue for one request, the one that answers included; helpers sleep but for catalogues of many thousand items."),
+            .value("answerers", \.answerers, .integer(1...64), .restart, "Threads that answer what takes long, such as recommend; short requests do not wait for them."),
             .value("pin", \.pin, .pinning, .restart, "Processors that trainers, then receivers, are bound to, one each; auto takes those that the process may use. Only where nothing else runs on them."),
         ])
     }

@@ -185,8 +185,10 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var receivers = Threads.defaultReceivers
         /// Threads that learn; one is deterministic.
         public var trainers = Threads.defaultTrainers
+        /// Threads that scan a large catalogue for one request, the one that answers included.
+        public var scorers = Threads.defaultScorers
         /// Threads that answer what takes long, such as recommendations.
-        public var scorers = 1
+        public var answerers = 1
         /// Which of them run on one processor only.
         public var pin = ProcessorPinning.none
 

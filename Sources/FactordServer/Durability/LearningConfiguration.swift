@@ -25,6 +25,7 @@ enum LearningConfiguration {
         learning.state.sources = configuration.state.sources
         learning.threads.receivers = 1
         learning.threads.trainers = 1
+        learning.threads.scorers = 1
         return learning.yaml(commented: false)
     }
 

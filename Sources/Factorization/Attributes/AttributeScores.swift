@@ -46,6 +46,15 @@ final class AttributeScores {
         return isSum ? own + part(list) : folded(item, list, user, constant)
     }
 
+    /// A bound above an item's score, of a bound above its own row's part; infinite where the kind folds the item's side. On any thread,
+    /// as `score`.
+    @inline(__always)
+    func bound(_ item: UInt32, own: Float) -> Float {
+        guard let list = model.attributes.items[item] else { return own }
+        // Rounding never turns the order of two sums with one term in common.
+        return isSum ? own + part(list) : .infinity
+    }
+
     private func part(_ list: AttributeList) -> Float {
         var part: Float = 0
         for index in 0..<list.count {

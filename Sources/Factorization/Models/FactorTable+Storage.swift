@@ -19,6 +19,7 @@ extension FactorTable {
         } else {
             kernels.copy(factors(ordinal), floats, count)
         }
+        copy?.touch(ordinal)
     }
 
     /// Calls `body` with a copy of a row and its tail.

@@ -27,6 +27,8 @@ final class FactorTable: Sendable {
     let isSparse: Bool
     /// ftrl's l1; 0 without ftrl.
     let threshold: Float
+    /// The copy that retrieval scans; nil of rows that it does not. Whoever writes rows touches theirs.
+    let copy: RowCopy?
     /// When rows were last touched; nil where nothing asks.
     let stamps: RowStamps?
     private let seed: UInt64
@@ -34,16 +36,20 @@ final class FactorTable: Sendable {
     /// The rows as the hot path holds them.
     let rows: FactorRows
 
-    /// - Parameter ftrl: what moves the rows' weights, where it is ftrl.
+    /// - Parameters:
+    ///   - ftrl: what moves the rows' weights, where it is ftrl.
+    ///   - copiedBy: kernels of the scan, of rows that retrieval scans.
     init(
         rank: Int, tail: Int = 0, storage: ModelSettings.Storage = .float32, perCoordinate: Bool, ftrl: ModelSettings.Ftrl? = nil,
-        seed: UInt64, deviation: Float, stamped: Bool = false
+        seed: UInt64, deviation: Float, stamped: Bool = false, copiedBy kernels: Kernels? = nil
     ) {
         self.rank = rank
         self.tail = tail
         width = KindLayout.padded(rank)
         stride = width + KindLayout.padded(tail)
         isHalf = storage == .bfloat16
+        // A longer one is read as it is.
+        copy = width > Int(fk_scan_width) ? nil : kernels.map { [width] in RowCopy(width: width, kernels: $0) }
         let stateBytes = MemoryLayout<fk_row_state>.stride, factorBytes = stride * (isHalf ? 2 : 4)
         let columns = [factorBytes, stateBytes, perCoordinate ? stride * 4 : 0, ftrl == nil ? 0 : 4]
         let slabs = Slabs(rowBytes: columns.reduce(0, +))
@@ -80,12 +86,14 @@ final class FactorTable: Sendable {
         if let z = linear(ordinal).z { fk_first_factors(z, 0, 1, 0, 0) }
         if let accumulators = accumulators(ordinal) { fk_first_factors(accumulators, 0, stride, 0, 0) }
         stamps?.reset(ordinal)
+        copy?.touch(ordinal)
     }
 
     /// Puts a row to zero.
     func clear(_ ordinal: UInt32) {
         reset(ordinal)
         set(ordinal, first: 0, tail: 0)
+        copy?.touch(ordinal)
     }
 
     /// Gives so many of a row's factors, and of its tail's, their first values; the others are zero.
@@ -133,7 +141,7 @@ final class FactorTable: Sendable {
     }
     static let stampStore = "stamps"
 
-    var bytes: Int { stores.reduce(0) { $0 + $1.store.mappedBytes } }
+    var bytes: Int { stores.reduce(copy?.bytes ?? 0) { $0 + $1.store.mappedBytes } }
 }
 
 /// Where the rows of a table lie, as plain words: a learner holds a copy, so that no step counts references. Valid while

@@ -67,14 +67,14 @@ public final class Model: Sendable {
         contextFields = settings.kind == .ffm ? SlabStore(rowBytes: 4) : nil
         let ftrl = settings.weightFtrl
         func table(
-            _ group: UInt64, rank: Int, tail: Int = 0, hasWeights: Bool = true, stamped: Bool = settings.halfLife > 0
+            _ group: UInt64, rank: Int, tail: Int = 0, hasWeights: Bool = true, stamped: Bool = settings.halfLife > 0, copied: Bool = false
         ) -> FactorTable {
             FactorTable(
                 rank: rank, tail: tail, storage: settings.storage, perCoordinate: settings.optimizer == .adagradCoordinate, ftrl: hasWeights ? ftrl : nil,
-                seed: mix64(settings.seed &+ group), deviation: settings.deviation, stamped: stamped)
+                seed: mix64(settings.seed &+ group), deviation: settings.deviation, stamped: stamped, copiedBy: copied ? kernels : nil)
         }
         users = table(1, rank: layout.sideRank, stamped: settings.halfLife > 0 || settings.refolding.after > 0)
-        items = table(2, rank: layout.itemRank, tail: layout.itemOwnRank)
+        items = table(2, rank: layout.itemRank, tail: layout.itemOwnRank, copied: true)
         contexts = table(3, rank: layout.sideRank)
         histories = settings.history.length > 0 ? table(4, rank: layout.sideRank, hasWeights: false) : nil
         userAttributes = table(5, rank: layout.sideRank)
@@ -108,7 +108,7 @@ public final class Model: Sendable {
 
     /// Bytes of rows, optimiser state and matrices.
     public var bytes: Int {
-        stores.reduce((parameters?.count ?? 0) * 8 + (grams?.bytes ?? 0) + (contextFields?.mappedBytes ?? 0)) {
+        stores.reduce((parameters?.count ?? 0) * 8 + (grams?.bytes ?? 0) + (contextFields?.mappedBytes ?? 0) + (items.copy?.bytes ?? 0)) {
             $0 + $1.store.mappedBytes
         }
     }

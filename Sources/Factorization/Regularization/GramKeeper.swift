@@ -78,6 +78,7 @@ final class GramKeeper {
         guard isFinite(z) else { return }
         kernels.add(z, faded, -1, width)
         ItemSide.move(model, item, by: z, rate: rate)
+        model.items.copy?.touch(item)
     }
 
     /// Lets G follow an item to where it is now, and the sum of the sweep if it has passed the item in this round.

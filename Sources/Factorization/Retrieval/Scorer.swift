@@ -2,8 +2,8 @@ import CKernels
 
 /// Answers from the rows as they are this moment: folds the user's side once, then scores items against it.
 ///
-/// Exact by brute force: every live item is scored. While trainers write, each score is that of values that the rows had
-/// during the call.
+/// Exact: what every live item would score decides, of large catalogues by bounds first (`Scorer+Copy`). While trainers
+/// write, each score is that of values that the rows had during the call.
 ///
 /// Thread safety: one thread a scorer; its scratch is its own.
 public final class Scorer {
@@ -12,6 +12,13 @@ public final class Scorer {
     var top = TopN()
     let check: RuleCheck
     let scores: UnsafeMutablePointer<Float>
+    /// Of the scan by the copy.
+    let part: ScanPart
+    let scanQuery = ScanQuery()
+    var seeds = TopN()
+    /// Items from which on catalogues are scanned by their copy.
+    let copySize: Int
+    let isAlone: Bool
     private let sides: [UserSide]
     let attributeScores: [AttributeScores]
     /// By model; made when first asked for.
@@ -26,9 +33,15 @@ public final class Scorer {
     var touched: [UInt32] = []
     private static let block = 256
 
-    /// - Parameter engine: what to answer from; the scorer registers as one of its readers.
-    public init(engine: Engine) {
+    /// - Parameters:
+    ///   - engine: what to answer from; the scorer registers as one of its readers.
+    ///   - copySize: items from which on catalogues are scanned by their copy; `Int.max` for never.
+    ///   - isAlone: whether helpers are left asleep.
+    public init(engine: Engine, copySize: Int = Scorer.usualCopySize, isAlone: Bool = false) {
         self.engine = engine
+        self.copySize = copySize
+        self.isAlone = isAlone
+        part = ScanPart(width: engine.widest)
         check = RuleCheck(engine: engine)
         diversities = engine.models.map { _ in nil }
         ticket = engine.epochs.register()
@@ -89,6 +102,7 @@ public final class Scorer {
         let (side, constant) = fold(number, query.user, query.features, query.visitor)
         let table = model.items, attributes = attributeScores[number], described = side.meetsAttributes
         if described { attributes.prepare(side.query) }
+        if scanCopy(model, side, constant, described ? attributes : nil, count: count) { return }
         let boost = check.greatestBoost
         for shard in 0..<Placement.shardCount {
             let rows = Placement.rows(in: shard, of: count)

@@ -43,6 +43,10 @@ struct TopN {
         if heap.count == limit { threshold = heap[0].score }
     }
 
+    /// How many are held, and each of them, in no order.
+    var count: Int { heap.count }
+    subscript(index: Int) -> ScoredItem { heap[index] }
+
     /// What is held, best first.
     func sorted() -> [ScoredItem] { heap.sorted { $0.precedes($1) } }
 

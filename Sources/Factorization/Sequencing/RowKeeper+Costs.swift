@@ -18,7 +18,8 @@ extension RowKeeper {
         case .users: return EntityTable.idBytes + rows + UserItems.rowBytes + AttributeLists.rowBytes
         case .items:
             let draws = models.contains { $0.settings.popularityExponent != 0 } ? NegativeTables.itemBytes : 0
-            return EntityTable.idBytes + rows + AttributeLists.rowBytes + draws
+            let copies = models.reduce(0) { $0 + ($1.items.copy == nil ? 0 : RowCopy.rowBytes(width: $1.width)) }
+            return EntityTable.idBytes + rows + copies + AttributeLists.rowBytes + draws
         case .contexts, .userAttributes, .itemAttributes: return EntityTable.idBytes + rows
         }
     }

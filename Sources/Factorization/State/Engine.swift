@@ -8,6 +8,8 @@ public struct EngineSettings: Sendable {
     public var otherEvents: TypeRule
     /// Trainer threads, 1…64.
     public var trainers: Int
+    /// Threads that scan a large catalogue for one request, that of the request included.
+    public var scorers = 1
     /// Records that wait for a trainer at most; a power of two.
     public var queueCapacity: Int
     /// Newest items held in order for each user, and items remembered as seen.
@@ -64,12 +66,15 @@ public final class Engine: Sendable {
     public let itemAttributes: EntityTable
     /// Names of context fields.
     public let fields: Fields
+    /// Helpers of scorers.
+    public let team: ScanTeam
     let shared: SharedState
     /// Sums of what was applied before the state was taken up, by model.
     let witnessBases: [WitnessBase]
 
     public init(settings: EngineSettings, kernels: Kernels = .best) {
         precondition((1...Placement.shardCount).contains(settings.trainers), "trainers are 1 to \(Placement.shardCount)")
+        precondition((1...ScanTeam.mostScorers).contains(settings.scorers), "scorers are 1 to \(ScanTeam.mostScorers)")
         precondition(!settings.models.isEmpty, "an engine has at least one model")
         self.settings = settings
         let shared = SharedState(settings: settings)
@@ -88,6 +93,7 @@ public final class Engine: Sendable {
             for trainer in trainers { trainer.comparison = Comparison(comparison, models: models) }
         }
         epochs = shared.epochs
+        team = ScanTeam(helpers: settings.scorers - 1, epochs: shared.epochs, width: models.reduce(0) { max($0, $1.width) })
         hashing = shared.hashing
         users = shared.users
         items = shared.items
@@ -96,6 +102,9 @@ public final class Engine: Sendable {
         itemAttributes = shared.attributes.items.features
         fields = shared.fields
     }
+
+    /// Floats of the longest item row of any model, without tails.
+    var widest: Int { models.reduce(0) { max($0, $1.width) } }
 
     /// The highest position P such that every event up to P is applied.
     public var appliedPosition: UInt64 {

@@ -113,6 +113,7 @@ extension FactorTable {
         }
         fk_write_state(state(ordinal), value)
         if let z, hadWeight { shrink(sum: z, value.weight == 0 ? nil : factor, kernels) }
+        copy?.touch(ordinal)
     }
 
     /// ftrl's weight follows from z, so z moves with it: what lies beyond l1 is multiplied; with the last of the weight all

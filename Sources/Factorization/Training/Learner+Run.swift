@@ -126,6 +126,7 @@ extension Learner {
     private func learnRun(keepsTail: Bool) {
         let learned = run.pointee.learn(model, settings, keepsTail: keepsTail)
         let items = prequential.record(run.pointee, count: learned)
+        model.items.copy?.touch(run.pointee.batch.ordinals, count: items)
         countRows(items &+ learned)
         if run.pointee.state.clipped != 0 { clipped.add(Int(run.pointee.state.clipped), ordering: .relaxed) }
         if run.pointee.state.rejected != 0 { mendRun(learned) }

@@ -19,6 +19,7 @@ extension Learner {
         prequential.record(items, count: items[1].factors == nil ? 1 : 2, position: record.pointee.position)
         countRows(1 &+ side.rowCount)
         if stepper.clipped != 0 { clipped.add(Int(stepper.clipped), ordering: .relaxed) }
+        touched?.append(ordinals, count: 1)
         if !items[0].score.isFinite { mend(record, rejected: 1, count: 1) }
     }
 }

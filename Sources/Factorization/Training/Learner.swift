@@ -62,6 +62,8 @@ final class Learner {
     /// The item and the negatives of an event that is learned by itself.
     let items: UnsafeMutablePointer<fk_item>
     let ordinals: UnsafeMutablePointer<UInt32>
+    /// Items whose rows were written by events learned one by one.
+    let touched: TouchedRows?
     /// The query as it moves through a pass, and the sum of error × item factors.
     let moving: UnsafeMutablePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
@@ -108,6 +110,7 @@ final class Learner {
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
         ordinals = .allocate(capacity: model.settings.negatives + 1)
+        touched = model.items.copy.map(TouchedRows.init)
         moving = .allocate(capacity: model.width)
         gradient = .allocate(capacity: model.layout.queryWidth)
     }
@@ -171,6 +174,7 @@ final class Learner {
         if pass.clipped != 0 { clipped.add(Int(pass.clipped), ordering: .relaxed) }
         if pass.rejected != 0 { mend(record, rejected: Int(pass.rejected), count: count) }
         if isInteracting { interaction.unsafelyUnwrapped.finish(record, ordinals, count: count) }
+        touched?.append(ordinals, count: count)
     }
 
     /// Only the trainer adds, so no read-modify-write is needed.

@@ -131,6 +131,7 @@ public final class Trainer: @unchecked Sendable {
             isOnEdge = sharesPosition(first &+ done, before: first &+ waiting)
             let stops = gate.isWanted && !isOnEdge
             if done == count || stops { for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.finishRun() } } }
+            for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.touched?.tell() } }
             applied.store(appliedPosition(through: ring.record(first &+ done &- 1).pointee.position), ordering: .releasing)
             queue.release(count: chunk, features: features)
             if stops { break }

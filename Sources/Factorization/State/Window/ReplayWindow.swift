@@ -158,6 +158,7 @@ final class ReplayWindow: @unchecked Sendable {
             }
             makeReady()
             saver.putBack()
+            if side == .items { for model in models { model.items.copy?.touch(ordinal) } }
         }
         if done == nil { makeReady() }
     }

@@ -36,6 +36,7 @@ extension Trainer {
                 }
                 finishRuns(window)
             }
+            for learner in learners { learner.touched?.tell() }
             if count > 0 {
                 applied.store(ring.record(first &+ count &- 1).pointee.position, ordering: .releasing)
                 queue.release(count: count, features: features)
