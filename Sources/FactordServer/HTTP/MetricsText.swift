@@ -48,7 +48,7 @@ struct MetricsText {
             }
         } else if let number = value.double ?? value.bool.map({ $0 ? 1 : 0 }), let last = path.last {
             let isCounter = MetricsText.counters.contains(last) || path.suffix(2) == ["models", "events"]
-            var name = "factord_" + path.joined(separator: "_"), scale = 1.0
+            var name = "factord_" + path.map(MetricsText.word).joined(separator: "_"), scale = 1.0
             for (ending, factor) in [("_ms", 1e3), ("_us", 1e6)] where name.hasSuffix(ending) {
                 name = name.dropLast(3) + "_seconds"
                 scale = factor
@@ -56,6 +56,11 @@ struct MetricsText {
             let text = scale == 1 ? value.int64.map { "\($0)" } ?? value.uint64.map { "\($0)" } ?? "\(number)" : "\(number / scale)"
             add(name + (isCounter ? "_total" : ""), isCounter ? "counter" : "gauge", labels: labels, text)
         }
+    }
+
+    /// A key as a part of a name: other characters than letters, digits and `_` are not allowed there.
+    private static func word(_ key: String) -> String {
+        String(key.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" }).lowercased()
     }
 
     /// Adds one number.
