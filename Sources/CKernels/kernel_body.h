@@ -130,9 +130,12 @@ FK_INLINE void FK_NAME(products)(const float *restrict p, const float *restrict 
     *qq = zz[0] + zz[1];
 }
 
+/* Rows of 16 go in halves: while the widest registers are in use, one port of an Intel processor takes no vectors. */
+#define FK_IS_LONG(width) ((width) % 16 == 0 && (width) > 16)
+
 FK_INLINE void FK_NAME(step_both)(float *restrict p, float *restrict q, const size_t width, float keep_p, float move_p,
                                   float keep_q, float move_q) {
-    if (width % 16 == 0) {
+    if (FK_IS_LONG(width)) {
         fk_sixteen *vp = (fk_sixteen *)p, *vq = (fk_sixteen *)q;
         for (size_t f = 0; f < width / 16; ++f) {
             const fk_sixteen old_p = vp[f], old_q = vq[f];

@@ -9,7 +9,7 @@ FK_INLINE int FK_NAME(product_within)(const float *restrict p, const float *rest
                                       float *pq) {
     fk_eight a;
     int beyond;
-    if (width % 16 == 0) {
+    if (FK_IS_LONG(width)) {
         const fk_sixteen *vp = (const fk_sixteen *)p, *vq = (const fk_sixteen *)q;
         fk_sixteen x = vp[0] * vq[0], y = vp[0] * vp[0], z = vq[0] * vq[0];
         if (width % 32 == 0) {
@@ -63,7 +63,7 @@ FK_INLINE size_t FK_NAME(train_usual)(fk_run *run, const fk_settings *settings, 
     const float rate_w = settings->item.weight_rate, rate_u = settings->query.weight_rate, bias_rate = run->bias_rate;
     /* |a q - b p|^2 <= 2 (a^2 + b^2) (p·p + q·q), with the largest that a and b can be. */
     const float keep = 1 + FK_NAME(larger)(rate_q * lq, rate_p * lp), move = FK_NAME(larger)(rate_q, rate_p) * cap;
-    const float bound = 0.5f * norm_cap / (keep * keep + move * move) / (width % 16 == 0 ? 16 : 8);
+    const float bound = 0.5f * norm_cap / (keep * keep + move * move) / (FK_IS_LONG(width) ? 16 : 8);
     float bias = run->bias, first = run->pending[0], second = run->pending[1], third = run->pending[2];
     size_t ahead = run->fetched, index = from;
     const size_t placed = run->placed, distance = run->distance;

@@ -23,24 +23,30 @@ enum Roofline {
 }
 
 /// The rate at which events would pass if nothing but their bytes counted.
+///
+/// Each thread sweeps its part in slices of about a millisecond or of one sweep, and its bandwidth is that of the slice in the
+/// middle: neither the start of a thread nor a pause that the system makes, which is long beside a sweep of some hundred
+/// kilobytes, is taken for the memory's doing.
 func roofline(_ workload: Workload, _ model: ModelSettings, threads: Int) throws -> Side {
     let whole = (workload.userCount + workload.itemCount) * Roofline.rowBytes(model.rank)
     let part = whole / threads / 64 * 64
     let block = Handed(try Block(part * threads))
     let bytes = Double(Roofline.bytesPerEvent(rank: model.rank, negatives: model.negatives))
-    // Long enough for the clock, and for threads to be started.
-    let sweeps = max(1, (256 << 20) / (part * threads))
+    let sweeps = max(1, (32 << 20) / part), slices = sweeps > 1 ? 15 : 5
     return Side(name: Roofline.name) {
-        let time = try seconds {
-            let helpers = try (1..<threads).map { number in
-                try SystemThread(name: "sweep \(number)") {
-                    for _ in 0..<sweeps { block.value.update(from: part * number, bytes: part) }
-                }
+        // Bytes a second, by thread.
+        let found = Handed(UnsafeMutablePointer<Double>.allocate(capacity: threads))
+        defer { found.value.deallocate() }
+        let sweep = { @Sendable (number: Int) in
+            let times = (0..<slices).map { _ in
+                seconds { for _ in 0..<sweeps { block.value.update(from: part * number, bytes: part) } }
             }
-            for _ in 0..<sweeps { block.value.update(from: 0, bytes: part) }
-            for helper in helpers { helper.join() }
+            found.value[number] = Double(2 * part * sweeps) / Spread(times).median
         }
-        return [Double(2 * part * threads * sweeps) / time / bytes]
+        let helpers = try (1..<threads).map { number in try SystemThread(name: "sweep \(number)") { sweep(number) } }
+        sweep(0)
+        for helper in helpers { helper.join() }
+        return [(0..<threads).reduce(0) { $0 + found.value[$1] } / bytes]
     }
 }
 
