@@ -26,6 +26,7 @@ enum LearningConfiguration {
         learning.threads.receivers = 1
         learning.threads.trainers = 1
         learning.threads.scorers = 1
+        learning.threads.answerers = 1
         return learning.yaml(commented: false)
     }
 
