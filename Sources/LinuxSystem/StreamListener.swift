@@ -24,8 +24,9 @@ public final class StreamListener: Sendable {
     public let descriptor: CInt
 
     /// Binds and listens. A path that a dead process left behind is taken over; one that is served, or that is no socket, is not.
+    /// - Parameter backlog: connections that may wait to be taken; past it who connects tries again only after a second.
     /// - Throws: `SystemError`, with EADDRINUSE where another serves it.
-    public init(_ address: StreamAddress, backlog: CInt = 512) throws(SystemError) {
+    public init(_ address: StreamAddress, backlog: CInt = 4096) throws(SystemError) {
         let family: CInt = if case .unix = address { AF_UNIX } else if case .tcp(let host, _) = address, host.contains(":") { AF_INET6 } else { AF_INET }
         let made = try StreamListener.makeSocket(family, "\(address)")
         do {
