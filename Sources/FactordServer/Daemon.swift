@@ -99,8 +99,15 @@ final class Daemon {
         // The journal first of all: the final snapshot still asks it to be durable. Then trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
         // so it comes after the last receiver has gone and while the trainers still run. Receivers late: nothing arrives
         // before all that answers for it is there. HTTP last: it is ready when everything else is.
-        services = (journal.map { [$0] } ?? []) as [any Service] + trainers + [keeper, promoter, ScanHelpers(engine.team)]
-            + (explorations.map { [$0] } ?? []) + [requests, admin] + receivers + [http]
+        var list: [any Service] = []
+        if let journal { list.append(journal) }
+        list += trainers as [any Service]
+        list += [keeper, promoter, ScanHelpers(engine.team)] as [any Service]
+        if let explorations { list.append(explorations) }
+        list += [requests, admin] as [any Service]
+        list += receivers as [any Service]
+        list.append(http)
+        services = list
         isMade = true
     }
 

@@ -8,7 +8,7 @@ extension MethodDescription {
             [
                 .id("item", "Whose like is wanted"), .itemAttributes, .id("user", "In place of item"), .history, .attributes,
                 .integer("n", 10, 1...QueryMethods.countLimit, "How many"), .items("exclude", "Items (users) left out"),
-            ] + MethodParameter.rules + common, answers: #"{"items":[{"item":"b","similarity":0.8}],"position":1234,"fallback":null}"#),
+            ] + MethodParameter.rules + common, asks: #"{"item":"alien","n":3}"#, answers: #"{"items":[{"item":"b","similarity":0.8}],"position":1234,"fallback":null}"#),
         .read(
             "explain", "The terms that sum to a score",
             [
@@ -16,6 +16,7 @@ extension MethodDescription {
                 .integer("n", 100, 1...QueryMethods.countLimit, "Terms listed; the others are summed up"),
                 .integer("near", 5, 0...100, "Items of the history that are compared with the item"),
             ] + common,
+            asks: #"{"user":"ann","item":"alien"}"#,
             answers: #"{"score":0.3,"terms":[{"term":"pair","group":"context","feature":"hour=13","with_group":"item","value":0.2},{"term":"bias","value":0.1}],"#
                 + #""near":[{"item":"b","similarity":0.8}],"position":1234,"fallback":null}"#),
         .read(
@@ -23,7 +24,7 @@ extension MethodDescription {
             [
                 .id("user", "A user"), .id("item", "An item"), .feature("context", "A context value"),
                 .feature("user_attribute", "An attribute of users"), .feature("item_attribute", "An attribute of items"),
-            ] + common,
+            ] + common, asks: #"{"item":"alien"}"#,
             answers: #"{"model":"main","known":true,"ordinal":7,"shard":7,"popularity":3.5,"rows":[{"row":"own","weight":0.1,"norm":0.9,"updates":12,"factors":[0.1]}]}"#),
         .read("popular", "The items taken most", common(halfLife: nil), answers: #"{"items":[{"item":"b","score":312.5}],"position":1234,"fallback":null}"#),
         .read(
