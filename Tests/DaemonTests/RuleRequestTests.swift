@@ -36,7 +36,8 @@ struct RuleRequestTests {
         let filtered = items(try recommend(daemon, ["n": 1000, "filter": "brand in ['brand 1', 'brand 2'] and price < 4 and stock and not fresh"]))
         #expect(filtered == all.filter { number($0) % 4 == 1 && number($0) < 40 && number($0) % 3 > 0 } && filtered.count > 3)
         let boosted = items(try recommend(daemon, ["n": 20, "boosts": [["when": "brand = 'brand 3'", "add": 1000]]]))
-        #expect(boosted == all.filter { number($0) % 4 == 3 })
+        // The sum is rounded: among equals the order may be another.
+        #expect(Set(boosted) == Set(all.filter { number($0) % 4 == 3 }))
         let capped = items(try recommend(daemon, ["n": 1000, "caps": ["brand": 2]]))
         #expect(capped == (0..<4).flatMap { brand in all.filter { number($0) % 4 == brand }.prefix(2) }.sorted { all.firstIndex(of: $0)! < all.firstIndex(of: $1)! })
         #expect(items(try recommend(daemon, ["n": 1000, "caps": [["field": "brand", "limit": 2]]])) == capped)
@@ -91,6 +92,8 @@ struct RuleRequestTests {
         #expect(try !holds("i6", after: 2084) && !holds("i7", after: 2084))
         #expect(try holds("i8", after: 2084))
         // From the journal alone, then from a snapshot.
+        let isDurable = try eventually { (try daemon.client().call("ping")["durable"]?.integer ?? 0) >= 2084 }
+        #expect(isDurable)
         try daemon.kill()
         try daemon.start()
         for item in ["i5", "i6", "i7"] { #expect(try !holds(item, after: 2084)) }
@@ -110,7 +113,7 @@ struct RuleRequestTests {
         let program = try RunningProgram(
             "factorctl", [
                 "recommend", "u1", "--no-exclude-seen", "-n", "3", "--filter", "fresh and price < 7", "--boost", "1000:brand = 'brand 2'", "--boost=-1:stock = 0",
-                "--cap", "brand=2", "--diversity", "0.3", "--offset", "1", "--min-score", "-10", "--candidates", "i0", "i2", "i4", "i6", "i8", "i10", "i1", "--json",
+                "--cap", "brand=2", "--diversity", "0.3", "--offset", "1", "--min-score=-10", "--candidates", "i0", "i2", "i4", "i6", "i8", "i10", "i1", "--json",
             ], logs: daemon.folder, environment: ["FACTORD_REQUESTS": daemon.requests])
         #expect(try program.wait() == .exited(0), "\(program.standardError)")
         let found = items(try parsed(program.standardOutput))

@@ -80,6 +80,13 @@ struct RequestClientTests {
             user: .integer(3), count: 2, excludeSeen: false, exclude: [.text("a")],
             context: [ContextPair(field: "hour", value: .integer(4))]).json
             == #"{"user":3,"n":2,"exclude_seen":false,"exclude":["a"],"context":{"hour":4}}"#)
+        var rules = ListRules()
+        rules.filter = "price < 5"
+        rules.boosts = [ListRules.Boost(when: "a", add: 0.5)]
+        rules.caps = [ListRules.Cap(field: "brand", limit: 2)]
+        (rules.diversity, rules.offset, rules.minimumScore, rules.candidates) = (0.25, 3, -1.5, [.integer(4)])
+        #expect(RequestClient.recommendParameters(user: .integer(3), count: 2, excludeSeen: true, exclude: [], context: [], rules: rules).json
+            == #"{"user":3,"n":2,"exclude_seen":true,"candidates":[4],"filter":"price < 5","boosts":[{"when":"a","add":0.5}],"min_score":-1.5,"caps":[{"field":"brand","limit":2}],"diversity":0.25,"offset":3}"#)
     }
 
     @Test("Errors of the daemon come as such; late and foreign answers are passed over")
