@@ -70,7 +70,7 @@ import WireFormats
         writer.value(-Float.infinity)
         writer.value(1e300)
         writer.endArray()
-        writer.key("q\"\u{1}")
+        writer.key("q\"\u{1}" as String)
         writer.value("\\ \" \n \r \t \u{8} \u{c} \u{1f} é 😀")
         writer.key("o")
         writer.beginObject()

@@ -13,7 +13,7 @@ extension QueryMethods {
     func itemRules(_ parameters: JSONRPCParameters) throws(JSONRPCError) -> ItemRules {
         var rules = ItemRules(excluded: try items("exclude", parameters))
         if parameters.value("candidates") != nil { rules.candidates = try items("candidates", parameters) }
-        if let text = try parameters.text("filter") { rules.filter = try expression(text, "filter") }
+        if let text = parameters.value("filter") { rules.filter = try expression(text, "filter") }
         rules.boosts = try boosts(parameters)
         if parameters.value("min_score") != nil {
             let most = QueryMethods.greatestScore
@@ -32,7 +32,8 @@ extension QueryMethods {
         if unknown > 0 { writer.member("unknown_candidates", unknown) }
     }
 
-    private func expression(_ text: UnsafeRawBufferPointer, _ name: String) throws(JSONRPCError) -> AttributeExpression {
+    private func expression(_ value: JSONValue?, _ name: String) throws(JSONRPCError) -> AttributeExpression {
+        guard let text = value?.stringBytes else { throw .invalidParams("params.\(name): a string is expected") }
         do throws(ExpressionError) {
             return try AttributeExpression(parsing: text, policy: ids)
         } catch {
@@ -46,11 +47,10 @@ extension QueryMethods {
         var boosts: [AttributeBoost] = []
         for element in elements {
             let name = "boosts[\(boosts.count)]"
-            guard let when = element["when"]?.stringBytes else { throw .invalidParams("params.\(name).when: a string is expected") }
             guard let add = element["add"]?.double, abs(add) <= QueryMethods.greatestScore else {
                 throw .invalidParams("params.\(name).add: a number of magnitude up to 1e9 is expected")
             }
-            boosts.append(AttributeBoost(when: try expression(when, "\(name).when"), add: Float(add)))
+            boosts.append(AttributeBoost(when: try expression(element["when"], "\(name).when"), add: Float(add)))
         }
         return boosts
     }
@@ -60,10 +60,10 @@ extension QueryMethods {
         guard let value = parameters.value("caps") else { return [] }
         var caps: [AttributeCap] = []
         if let members = value.members {
-            for (field, limit) in members { caps.append(try cap(field, limit, "caps.\(String(decoding: field.prefix(128), as: UTF8.self))")) }
+            for (field, limit) in members { caps.append(try cap(String(decoding: field, as: UTF8.self), limit, "caps.\(String(decoding: field.prefix(128), as: UTF8.self))")) }
         } else if let elements = value.elements {
             for (index, element) in elements.enumerated() {
-                guard let field = element["field"]?.stringBytes else { throw .invalidParams("params.caps[\(index)].field: a string is expected") }
+                guard let field = element["field"]?.string else { throw .invalidParams("params.caps[\(index)].field: a string is expected") }
                 caps.append(try cap(field, element["limit"], "caps[\(index)].limit"))
             }
         } else {
@@ -73,11 +73,11 @@ extension QueryMethods {
         return caps
     }
 
-    private func cap(_ field: UnsafeRawBufferPointer, _ limit: JSONValue?, _ name: String) throws(JSONRPCError) -> AttributeCap {
+    private func cap(_ field: String, _ limit: JSONValue?, _ name: String) throws(JSONRPCError) -> AttributeCap {
         guard let number = limit?.int64, number >= 1, number <= QueryMethods.countLimit else {
             throw .invalidParams("params.\(name): an integer from 1 to \(QueryMethods.countLimit) is expected")
         }
-        return AttributeCap(field: String(decoding: field, as: UTF8.self), limit: Int(number))
+        return AttributeCap(field: field, limit: Int(number))
     }
 }
 

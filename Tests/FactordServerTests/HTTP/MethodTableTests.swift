@@ -94,7 +94,9 @@ struct MethodTableTests {
         let text = #"{"position":7,"events":{"received":5,"rejected":{"no \"user\"":2}},"streams":[{"name":"clicks","messages":3}],"trainers":[{"queue_depth":1}],"#
             + #""models":[{"name":"m","kind":"mf","prequential":[{"metric":"log loss","value":0.5}],"proof":{"users":["a"]}}],"snapshot":{"pause_ms":1.5,"exact":true}}"#
         var metrics = MetricsText()
-        metrics.add(try JSONParser().parse(text))
+        // The values are the parser's.
+        let parser = JSONParser()
+        try withExtendedLifetime(parser) { metrics.add(try parser.parse(text)) }
         let lines = Set(metrics.text.split(separator: "\n").map(String.init))
         for line in [
             "factord_position 7", "factord_events_received_total 5", #"factord_events_rejected_total{reason="no \"user\""} 2"#,
