@@ -53,8 +53,8 @@ import Testing
     @Test func theJournalHoldsIt() throws {
         let batch = EventBatch(recordCapacity: 4, textCapacity: 1024), hashing = KeyHash(seed: 0)
         #expect(batch.appendPromotion(of: "b", hashing: hashing))
-        let bytes = BatchEncoder().encode(batch, withMessages: false), again = EventBatch(recordCapacity: 4, textCapacity: 1024)
-        try again.decode(bytes, hashing: hashing)
+        let encoder = BatchEncoder(), again = EventBatch(recordCapacity: 4, textCapacity: 1024)
+        try withExtendedLifetime(encoder) { try again.decode(encoder.encode(batch, withMessages: false), hashing: hashing) }
         #expect(again.records[0].kind == .promote && again.records[0].item.text.elementsEqual("b".utf8))
     }
 
