@@ -147,7 +147,7 @@ import Testing
 
     @Test func whoeverIsForgottenLeavesNoCountToTheNext() {
         var memory = MemorySettings()
-        memory.budget = 64 << 20
+        memory.budget = 1 << 30
         let engine = engine(memory: memory), scorer = Scorer(engine: engine)
         engine.learn((0..<50).map { TestEvent(user: Int64($0 % 5), item: Int64($0 % 3)) })
         let gone = engine.item(1)
