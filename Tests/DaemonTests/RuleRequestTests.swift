@@ -87,7 +87,7 @@ struct RuleRequestTests {
         }
         try sender.deliver(#"{"hide":{"item":"i5"}}"#)
         #expect(try !holds("i5", after: 2081))
-        let past = #""expires":"2020-01-01T00:00:00Z""#, future = #""expires":253402300799"#
+        let past = #""expires":"2020-01-01T00:00:00Z""#, future = #""expires":4102444800"#
         try sender.deliver(#"[{"entity":"item","id":"i6","attributes":{"brand":"x"},\#(past)},{"entity":"item","id":"i7","attributes":{},\#(past)},{"entity":"item","id":"i8","attributes":{},\#(future)}]"#)
         #expect(try !holds("i6", after: 2084) && !holds("i7", after: 2084))
         #expect(try holds("i8", after: 2084))

@@ -47,10 +47,11 @@ extension QueryMethods {
         var boosts: [AttributeBoost] = []
         for element in elements {
             let name = "boosts[\(boosts.count)]"
+            let when = try expression(element["when"], "\(name).when")
             guard let add = element["add"]?.double, abs(add) <= QueryMethods.greatestScore else {
                 throw .invalidParams("params.\(name).add: a number of magnitude up to 1e9 is expected")
             }
-            boosts.append(AttributeBoost(when: try expression(element["when"], "\(name).when"), add: Float(add)))
+            boosts.append(AttributeBoost(when: when, add: Float(add)))
         }
         return boosts
     }

@@ -46,7 +46,7 @@ struct AnswerCase: CustomStringConvertible, Sendable {
         engine.learn(
             (0..<80).map { (n: Int64) in
                 let context = (0..<3).map { TestFeature(field: "f\($0)", value: (n >> (2 * $0)) % 4, weight: 0.7) }
-                return TestEvent(user: n % 5, item: (n * 7 + n / 5) % 12, value: Float(1 + n % 3) / 2, context: n % 3 == 0 ? [] : context)
+                return TestEvent(user: n % 5, item: n * 7 % 12, value: Float(1 + n % 3) / 2, context: n % 3 == 0 ? [] : context)
             })
         return engine
     }
