@@ -144,7 +144,8 @@ import Testing
             let batch = Batch(users, items, rest)
             run.placed = UInt32(rest.count)
             kernels.train(&run, &settings, &batch.plain, count, users.width)
-            #expect(run.fetched <= 3)
+            // Four events may go side by side, each asking as far ahead.
+            #expect(run.fetched <= run.distance + 4)
             all += batch.scores(0..<rest.prefix(count).reduce(0) { $0 + $1.items.count })
             first += count
         }
