@@ -53,7 +53,7 @@ struct MetricsText {
                 name = name.dropLast(3) + "_seconds"
                 scale = factor
             }
-            let text = scale == 1 ? value.int64.map { "\($0)" } ?? value.uint64.map { "\($0)" } ?? "\(number)" : "\(number / scale)"
+            let text = scale == 1 ? value.int64.map { "\($0)" } ?? value.uint64.map { "\($0)" } ?? value.bool.map { $0 ? "1" : "0" } ?? "\(number)" : "\(number / scale)"
             add(name + (isCounter ? "_total" : ""), isCounter ? "counter" : "gauge", labels: labels, text)
         }
     }
