@@ -53,7 +53,10 @@ struct MetricsText {
                 name = name.dropLast(3) + "_seconds"
                 scale = factor
             }
-            let text = scale == 1 ? value.int64.map { "\($0)" } ?? value.uint64.map { "\($0)" } ?? value.bool.map { $0 ? "1" : "0" } ?? "\(number)" : "\(number / scale)"
+            var text = "\(number / scale)"
+            if scale == 1, let whole = value.int64 { text = "\(whole)" }
+            if scale == 1, let whole = value.uint64 { text = "\(whole)" }
+            if let flag = value.bool { text = flag ? "1" : "0" }
             add(name + (isCounter ? "_total" : ""), isCounter ? "counter" : "gauge", labels: labels, text)
         }
     }
