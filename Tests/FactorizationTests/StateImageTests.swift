@@ -81,8 +81,8 @@ import Testing
             damaged.sections[name] = bytes + [0]
             #expect(throws: StateError.damaged(section: name), "\(name) with a byte more") { try restored(damaged, settings) }
             damaged.sections[name] = nil
-            // States from before these were held are taken as they are.
-            if ["recent", "newest", "answering"].contains(name) {
+            // States from before there was a choice of models are taken as they are; the same of both "recent" and "newest" together.
+            if name == "answering" {
                 #expect(throws: Never.self, "without \(name)") { try restored(damaged, settings) }
             } else {
                 #expect(throws: StateError.missing(section: name)) { try restored(damaged, settings) }
