@@ -44,30 +44,40 @@ class Oracle:
         # The position of the last event confirmed, and how many events there were.
         self.position = 0
         self.events = 0
-        # Where the first event of the present life stands, None once there was one; and the last event of the life before.
-        self.first, self.last = None, 0
+        # The positions that events not confirmed yet can have, in their order: first and last of each life that may have taken some,
+        # the present one, which has no last, at the end.
+        self.lives = [[1, None]]
         # The sums at `mark`, and every event since: (position, user, item).
         self.marked, self.since = None, []
 
     def begin_life(self, position, last):
         """The daemon has started: the next event that it takes gets the position after `position`; the last that it had, `last`."""
-        self.first, self.last = position + 1, last
+        self.lives[-1][1] = last
+        self.lives = [life for life in self.lives if life[0] <= life[1]] + [[position + 1, None]]
+
+    def _places(self, count):
+        """The positions of the next events, and whether the last of them is of the present life."""
+        places = []
+        while len(places) < count:
+            first, last = self.lives[0]
+            taken = count - len(places) if last is None else min(count - len(places), last - first + 1)
+            places += range(first, first + taken)
+            self.lives[0][0] += taken
+            is_present = last is None
+            if last is not None and self.lives[0][0] > last:
+                self.lives.pop(0)
+        return places, is_present
 
     def confirm(self, message, is_new, position):
         """Counts a message, in the order of its source's sequence. With one source, positions of one life have no gaps.
 
-        is_new: whether the present life took it, and not the one before. Of the first one, the life before may have taken the
-        beginning: then it has those positions, and the rest the new ones.
+        is_new: whether the present life took it, or its end, and not one before.
         position: what the daemon said: that of the message's last event at least; None where it said nothing.
         """
         count = len(message.users)
-        places = range(self.position + 1, self.position + 1 + count)
-        if is_new and self.first is not None:
-            before = max(0, self.last - self.position)
-            if before >= count:
-                raise AssertionError(f"{before} events of a message of {count} were there, but it was taken as new")
-            places = [*range(self.position + 1, self.last + 1), *range(self.first, self.first + count - before)]
-            self.first = None
+        places, is_present = self._places(count)
+        if is_new and not is_present:
+            raise AssertionError(f"{count} events up to {places[-1]} were there before the start, but were taken as new")
         if is_new and position is not None and position < places[-1]:
             raise AssertionError(f"{count} events up to {places[-1]} are acknowledged with {position}; the last before was {self.position}")
         user_ordinals, item_ordinals, users, items = self.user_ordinals, self.item_ordinals, self.sums.users, self.sums.items
