@@ -235,10 +235,16 @@ static void *send_load(void *argument) {
     yard_load *load = argument;
     int64_t next = now();
     while (!atomic_load_explicit(&load->stopped, memory_order_relaxed)) {
-        send_frames(load->line.socket, load->frames, load->count);
-        next += load->interval;
-        const int64_t left = next - now();
-        if (left > 0) pause_ns(left);
+        for (size_t sent = 0; sent < load->count && !atomic_load_explicit(&load->stopped, memory_order_relaxed);) {
+            /* A message with all its parts. */
+            size_t parts = 1;
+            while (sent + parts < load->count && load->frames[sent + parts - 1].more) ++parts;
+            send_frames(load->line.socket, load->frames + sent, parts);
+            sent += parts;
+            next += load->interval * (int64_t)parts / (int64_t)load->count;
+            const int64_t left = next - now();
+            if (left > 0) pause_ns(left);
+        }
     }
     return NULL;
 }

@@ -189,6 +189,23 @@ struct JournalTests {
         #expect(try journalRecords(disk).map(\.number) == [1, 2, 3])
     }
 
+    @Test("a block of positions that is used up within half a second is followed by one twice as large, up to a limit, and a lasting one by one half as large")
+    func adaptedBlocks() throws {
+        let settings = JournalSettings(segmentBytes: 16 << 10, tailBytes: 8 << 10, reservationBlock: 100, reservationLimit: 350)
+        let bench = try JournalBench(MemoryFileSystem(), settings: settings)
+        var now: Int64 = 0
+        func blockAfter(milliseconds: Int64) -> UInt64 {
+            now += milliseconds * 1_000_000
+            let used = bench.journal.reservedCeiling
+            bench.journal.reserve(aheadOf: used)
+            bench.journal.step(now: now)
+            return bench.journal.reservedCeiling - used
+        }
+        #expect(blockAfter(milliseconds: 1) == 100)
+        #expect([499, 499, 499, 499].map(blockAfter) == [200, 350, 350, 350])
+        #expect([500, 4000, 4001, 4001, 4001].map(blockAfter) == [350, 350, 175, 100, 100])
+    }
+
     @Test("positions are reserved ahead: after a crash the next one is above all that could be used; a clean close gives the rest back")
     func ceiling() throws {
         let disk = MemoryFileSystem()

@@ -33,7 +33,7 @@ extension Configuration.Journal {
             }
         return JournalSettings(
             sync: sync, groupCommitNanoseconds: groupCommit.nanoseconds, segmentBytes: segmentBytes.bytes, tailBytes: tail.bytes & ~15,
-            reservationBlock: JournalKeeper.reservationBlock)
+            reservationBlock: JournalKeeper.reservationBlock, reservationLimit: JournalKeeper.reservationLimit)
     }
 }
 

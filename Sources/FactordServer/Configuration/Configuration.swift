@@ -153,7 +153,7 @@ public struct Configuration: Sendable, Equatable, Codable {
         /// Size at which a new file is begun.
         public var segmentBytes = ByteSize(mebibytes: 64)
         /// Memory for records on their way to the disk.
-        public var tail = ByteSize(mebibytes: 8)
+        public var tail = ByteSize(mebibytes: 32)
 
         public init() {}
     }

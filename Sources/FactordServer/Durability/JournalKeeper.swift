@@ -61,9 +61,9 @@ final class JournalKeeper: Service {
         while journal.reservedCeiling < position + UInt64(count), !isDegraded { MonotonicClock.sleep(microseconds: 100) }
     }
 
-    /// Positions reserved at a time. After a crash as many may be passed over, and what fades with positions fades by that; a
-    /// smaller block means more writes to the disk.
-    static let reservationBlock: UInt64 = 1 << 17
+    /// Positions reserved at a time, at least, and at most for a fast stream. After a crash as many may be passed over, and what
+    /// fades with positions fades by that; a smaller block means more writes to the disk.
+    static let reservationBlock: UInt64 = 1 << 17, reservationLimit: UInt64 = 1 << 23
 
     /// Appends a record; waits where the journal's memory is full. Where nothing can be appended, the ticket says so.
     func append(_ kind: JournalRecordKind, _ payload: UnsafeRawBufferPointer, first: UInt64, last: UInt64) -> DurabilityTicket {

@@ -4,7 +4,7 @@ import Persistence
 
 /// How a state is copied.
 ///
-/// * `gates`: piece by piece, 4 MiB at a time, each in a pause of about a millisecond; learning goes on between them, and the
+/// * `gates`: piece by piece, 1 MiB at a time, each in a pause of a quarter of a millisecond; learning goes on between them, and the
 ///   journal has what a start needs to make one state of the pieces. Where there is no journal, or its disk is sick, exact.
 /// * `deterministic`: everything at once, into memory that is there already, and then written out: an exact position, bit for bit,
 ///   at the price of a longer pause and of the memory.

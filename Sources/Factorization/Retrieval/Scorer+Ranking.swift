@@ -21,11 +21,12 @@ extension Scorer {
         func isEnough(_ item: ScoredItem) -> Bool { rules.minimumScore.map { item.score >= $0 } ?? true }
         guard !rules.caps.isEmpty else { return Array(best(wanted).prefix(while: isEnough)) }
         var taken: [ScoredItem] = []
-        // Deep enough for most; what is missing is looked for in what ranks after, without what the caps have no room for. Each
-        // time either the list is full, or another value, or the ranking is at its end.
-        let depth = min(2 * wanted + 16, catalogue)
+        // Deep enough where caps leave out few; what is missing is looked for in what ranks after, twice as deep each time, without what
+        // the caps have no room for. Each time either the list is full, or another value, or the ranking is at its end.
+        var depth = min(wanted + wanted / 4 + 8, catalogue)
         while taken.count < wanted {
             let next = best(depth)
+            defer { depth = min(2 * depth, catalogue) }
             for item in next where taken.count < wanted {
                 guard isEnough(item) else { return taken }
                 if check.take(item.item) { taken.append(item) }

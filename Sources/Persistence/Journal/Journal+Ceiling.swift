@@ -18,17 +18,29 @@ extension Journal {
     var ceilingIsLow: Bool {
         let ceiling = ceiling.load(ordering: .acquiring)
         let used = used.load(ordering: .acquiring)
-        return used > ceiling || ceiling - used < settings.reservationBlock / 2
+        return used > ceiling || ceiling - used < block.load(ordering: .relaxed) / 2
     }
 
     /// Journal thread.
-    func raiseCeiling() {
+    func raiseCeiling(now: Int64) {
+        adaptBlock(now: now)
         do throws(PersistenceError) { try raiseCeilingOrThrow() } catch { degrade(error) }
     }
 
     func raiseCeilingOrThrow() throws(PersistenceError) {
-        try setCeiling(used.load(ordering: .acquiring) + settings.reservationBlock)
+        try setCeiling(used.load(ordering: .acquiring) + block.load(ordering: .relaxed))
         notify()
+    }
+
+    /// Blocks that are soon used up grow, those that last shrink.
+    private func adaptBlock(now: Int64) {
+        let lasted = writer.ceilingRaised.map { now - $0 } ?? .max, size = block.load(ordering: .relaxed)
+        writer.ceilingRaised = now
+        if lasted < 500_000_000 {
+            block.store(min(2 * size, settings.reservationLimit), ordering: .relaxed)
+        } else if lasted > 4_000_000_000 {
+            block.store(max(size / 2, settings.reservationBlock), ordering: .relaxed)
+        }
     }
 
     func lowerCeiling(to position: UInt64) throws(PersistenceError) {

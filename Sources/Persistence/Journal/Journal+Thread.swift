@@ -23,6 +23,8 @@ struct JournalWriterState {
     var flushDue: Int64?
     /// The greatest `wanted` that a due time was set for.
     var wantedSeen: UInt64 = 0
+    /// When the ceiling was raised last because it had come near.
+    var ceilingRaised: Int64?
 
     init(last: JournalMark, nextID: UInt32) {
         written = last
@@ -76,7 +78,7 @@ extension Journal {
     @discardableResult
     public func step(now: Int64) -> Int64 {
         if healWanted.exchange(false, ordering: .acquiringAndReleasing) { heal() }
-        if !isDegraded.load(ordering: .acquiring), ceilingIsLow { raiseCeiling() }
+        if !isDegraded.load(ordering: .acquiring), ceilingIsLow { raiseCeiling(now: now) }
         if rotationWanted.exchange(false, ordering: .acquiringAndReleasing) { rotate() }
         let flushDue = writer.flushDue ?? now + settings.flushNanoseconds
         writer.flushDue = flushDue

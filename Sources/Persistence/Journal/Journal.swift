@@ -43,11 +43,13 @@ public final class Journal: @unchecked Sendable {
     private let appended: Atomic<UInt64>
     /// Whoever waits: the greatest number asked for.
     let wanted = Atomic<UInt64>(0)
-    /// Journal thread, all five.
+    /// Journal thread, all of them.
     let written: Atomic<UInt64>
     let durable: Atomic<UInt64>
     let durableLast: Atomic<UInt64>
     let ceiling = Atomic<UInt64>(0)
+    /// Positions reserved at a time; journal thread.
+    let block: Atomic<UInt64>
     let isDegraded = Atomic<Bool>(false)
     /// Whoever gives positions to events: the greatest one that is about to be used.
     let used: Atomic<UInt64>
@@ -84,6 +86,7 @@ public final class Journal: @unchecked Sendable {
         durable = Atomic(scan.lastNumber)
         durableLast = Atomic(scan.lastPosition)
         used = Atomic(scan.positionFloor)
+        block = Atomic(settings.reservationBlock)
         writer = JournalWriterState(
             last: JournalMark(number: scan.lastNumber, position: scan.lastPosition, counter: 0), nextID: inventory.greatestID + 1)
         shared = Lock(JournalShared(segments: inventory.segments))

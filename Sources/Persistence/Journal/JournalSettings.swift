@@ -19,14 +19,19 @@ public struct JournalSettings: Equatable, Sendable {
     public var segmentBytes: Int
     /// Bytes of memory that hold records on their way to the file. Half of it is the longest record.
     public var tailBytes: Int
-    /// How many positions are reserved ahead of use at a time.
+    /// How many positions are reserved ahead of use at a time, at least.
     public var reservationBlock: UInt64
+    /// And at most: a stream that uses a block up within half a second has more reserved at once, for each time costs two syncs of
+    /// a directory, during which the thread writes nothing.
+    public var reservationLimit: UInt64
 
     public init(
         sync: JournalSync = .interval(nanoseconds: 1_000_000_000), groupCommitNanoseconds: Int64 = 5_000_000,
-        segmentBytes: Int = 64 << 20, tailBytes: Int = 8 << 20, reservationBlock: UInt64 = 1 << 24
+        segmentBytes: Int = 64 << 20, tailBytes: Int = 8 << 20, reservationBlock: UInt64 = 1 << 24,
+        reservationLimit: UInt64? = nil
     ) {
         precondition(groupCommitNanoseconds >= 0 && segmentBytes > 0 && reservationBlock > 0, "journal settings below zero")
+        precondition(reservationLimit ?? reservationBlock >= reservationBlock, "the most positions reserved at a time are fewer than the least")
         precondition(tailBytes >= 1024 && tailBytes % 16 == 0, "the journal's memory is below 1 KiB or no multiple of 16")
         if case .interval(let nanoseconds) = sync { precondition(nanoseconds > 0, "a sync interval of nothing") }
         self.sync = sync
@@ -34,6 +39,7 @@ public struct JournalSettings: Equatable, Sendable {
         self.segmentBytes = segmentBytes
         self.tailBytes = tailBytes
         self.reservationBlock = reservationBlock
+        self.reservationLimit = reservationLimit ?? reservationBlock
     }
 
     /// The longest payload of one record, in bytes.

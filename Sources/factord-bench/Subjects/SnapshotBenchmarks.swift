@@ -20,7 +20,11 @@ func snapshotBenchmarks(_ plan: Plan) -> [Benchmark] {
             ], isOnce: true
         ) {
             let daemon = try FullDaemon(plan, mebibytes: plan.snapshotMebibytes, snapshot: "interval: 0s, on_shutdown: false, mode: gates, rate: 64MiB")
-            return Prepared(sides: [Side(name: "gates") { try daemon.measureUnderLoad() }], notes: ["rows": Double(daemon.users)])
+            return Prepared(
+                sides: [
+                    Side(name: "all it can take") { try daemon.measureUnderLoad(share: nil) },
+                    Side(name: "half of that") { try daemon.measureUnderLoad(share: 0.5) },
+                ], notes: ["rows": Double(daemon.users)])
         },
         Benchmark(
             "snapshot/unlimited/\(size)",
@@ -76,11 +80,12 @@ final class FullDaemon {
 
     /// Percent of the events a second of before, over the snapshot and in its worst window, which is of interest beside the worst
     /// without a snapshot; pauses; memory; answers.
-    func measureUnderLoad() throws -> [Double] {
+    /// - Parameter share: how much of the events a second that it can take are sent; nil for more than it can take.
+    func measureUnderLoad(share: Double?) throws -> [Double] {
         let messages = Messages(.columnar, events[...], valued: false)
         let asker = try Asker(daemon.endpoints.requests[0].endpoint)
-        // More than it can take: it is always at its limit.
-        let load = try Load(daemon.endpoints.events, messages, timesPerSecond: 1000)
+        let times = try share.map { try $0 * most(messages) / Double(events.count) } ?? 1000
+        let load = try Load(daemon.endpoints.events, messages, timesPerSecond: times)
         return try withExtendedLifetime(load) {
             MonotonicClock.sleep(microseconds: 2_000_000)
             let end = MonotonicClock.nanoseconds + 10_000_000_000
@@ -98,6 +103,18 @@ final class FullDaemon {
                 number("pause_ms"), Double(max(during.memory - before.memory, 0)) / 0x1p20, during.p99 / before.p99, number("seconds"),
             ]
         }
+    }
+
+    /// Events a second where there are always more.
+    private func most(_ messages: Messages) throws -> Double {
+        let load = try Load(daemon.endpoints.events, messages, timesPerSecond: 1000)
+        let rate = try withExtendedLifetime(load) {
+            MonotonicClock.sleep(microseconds: 1_000_000)
+            let first = try daemon.position(), start = MonotonicClock.nanoseconds
+            MonotonicClock.sleep(microseconds: 4_000_000)
+            return Double(try daemon.position() - first) * 1e9 / Double(MonotonicClock.nanoseconds - start)
+        }
+        return rate
     }
 
     private struct Watched {

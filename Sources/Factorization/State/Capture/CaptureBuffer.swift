@@ -7,7 +7,7 @@ import CKernels
 /// Thread safety: one thread, that of the capture.
 public final class CaptureBuffer {
     /// Bytes of an ordinary piece at most.
-    public static let pieceBytes = 4 << 20
+    public static let pieceBytes = 1 << 20
 
     private(set) var memory: UnsafeMutableRawPointer
     /// Bytes that fit; grows where one user's lists, or one block of very long rows, are larger.
