@@ -2,7 +2,7 @@ import Factorization
 import LinuxSystem
 import Synchronization
 
-/// Pauses of a millisecond, in which a snapshot copies a piece of the state.
+/// Pauses of less than a millisecond, in which a snapshot copies a piece of the state.
 extension Ingest {
     /// Lets a snapshot that waits go first: a lock alone may fall to the same receiver again and again.
     func giveWay(to isWanted: borrowing Atomic<Bool>) {
