@@ -75,10 +75,9 @@ final class Daemon {
         let requests = RequestServer(
             name: "requests", endpoints: configuration.requests.endpoints, limits: configuration.requests, context: context,
             gate: gate, poolThreads: configuration.threads.answerers, log: log, methods: methods)
-        stats.attach(requests.counters, http.counters)
         http.serve { HTTPServer.Served(methods: methods(), stats: stats) }
         let admin = RequestServer(
-            name: "admin", endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,
+            name: "admin", place: .admin, endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,
             gate: adminGate, log: log
         ) {
             AdminMethods(
@@ -87,6 +86,7 @@ final class Daemon {
                     explorations: explorations),
                 promoter: promoter)
         }
+        stats.attach(requests.counters, admin: admin.counters, http.counters)
 
         let context = context
         let receivers = try (0..<receiverCount).map { number throws(SystemError) in
@@ -106,7 +106,7 @@ final class Daemon {
         if let explorations { list.append(explorations) }
         list += [requests, admin] as [any Service]
         list += receivers as [any Service]
-        list.append(http)
+        list += [try Sampler(stats), http] as [any Service]
         services = list
         isMade = true
     }
