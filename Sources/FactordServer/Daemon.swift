@@ -94,7 +94,7 @@ final class Daemon {
                 number: number,
                 streams: all.filter { $0.index % receiverCount == number }.map { ($0.index, $0.stream, counters[$0.index]) },
                 processor: processors[engine.trainers.count + number], context: context, engine: engine, ids: ids, ingest: ingest,
-                journal: journal, sources: configuration.state.sources, deadLetters: deadLetters, log: log)
+                journal: journal, sources: configuration.state.sources, deadLetters: deadLetters, ranking: stats.ranking, log: log)
         }
         // The journal first of all: the final snapshot still asks it to be durable. Then trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
         // so it comes after the last receiver has gone and while the trainers still run. Receivers late: nothing arrives

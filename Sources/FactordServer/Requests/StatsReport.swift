@@ -20,6 +20,7 @@ final class StatsReport: Sendable {
     /// The past of what the dashboard draws, and what the sampler measures.
     let samples = SampleHistory()
     let learningDelays = DurationBuckets()
+    let ranking: RankingSample
     /// The reply socket's counters; set once, when the socket exists.
     private let requestCounters = Lock<RequestCounters?>(nil)
     private let adminCounters = Lock<RequestCounters?>(nil)
@@ -31,6 +32,7 @@ final class StatsReport: Sendable {
         promoter: Promoter? = nil, explorer: Explorer? = nil
     ) {
         self.engine = engine
+        ranking = RankingSample(models: engine.models.count)
         self.streams = streams
         self.ingest = ingest
         self.journal = journal
@@ -171,7 +173,13 @@ final class StatsReport: Sendable {
     /// A model's prequential metrics, always the same ones; NaN where nothing has been measured yet.
     func quality(_ index: Int) -> [(name: String, value: Double, recent: Double)] {
         let report = engine.prequential(index)
-        return [(report.metric, report.value, report.recent), ("auc", report.auc ?? .nan, report.recentAUC ?? report.auc ?? .nan)]
+        var all = [(report.metric, report.value, report.recent), ("auc", report.auc ?? .nan, report.recentAUC ?? report.auc ?? .nan)]
+        if RankingProbe.ranks(engine.models[index].settings) {
+            let ranking = ranking.report(index)
+            all.append(("hr@10", ranking?.hits ?? .nan, ranking?.recentHits ?? .nan))
+            all.append(("ndcg@10", ranking?.ndcg ?? .nan, ranking?.recentNDCG ?? .nan))
+        }
+        return all
     }
 
     private func write(_ metric: String, _ value: Double, _ recent: Double, _ writer: inout JSONWriter) {
