@@ -17,16 +17,37 @@ const definitions = [
     { title: 'Events', unit: 'a second', lines: lines(['received', 'received'], ['learned', 'learned', dashed], ['rejected', 'rejected'], ['refused', 'refused']), format: short, zero: true },
     { title: 'Prequential loss', unit: 'recent; each event predicted, then learned', lines: (history) => modelLines(history, (metric) => losses.has(metric)), format: decimal, marks: true },
     { title: 'Prequential ranking', unit: 'recent; higher is better', lines: (history) => modelLines(history, (metric) => !losses.has(metric)), format: decimal, marks: true },
-    { title: 'Latency of requests', unit: 'by second', lines: lines(['requests_p50_seconds', 'p50'], ['requests_p90_seconds', 'p90'], ['requests_p99_seconds', 'p99'], ['requests_p999_seconds', 'p99.9', thin]), format: seconds, logarithmic: true, points: true },
+    { title: 'Latency of requests', unit: 'by second', lines: lines(['requests_p50_seconds', 'p50'], ['requests_p90_seconds', 'p90'], ['requests_p99_seconds', 'p99'], ['requests_p999_seconds', 'p99.9', thin]), format: seconds, logarithmic: true },
     { title: 'Requests', unit: 'a second', lines: lines(['requests', 'answered'], ['http_requests', 'over HTTP'], ['request_errors', 'errors'], ['replies_dropped', 'not taken']), format: short, zero: true },
     { title: 'Lag', unit: 'events with a position that are not learned, not on disk', lines: lines(['lag', 'not learned'], ['not_durable', 'not on disk', thin]), format: count, zero: true },
-    { title: 'Time to learn', unit: 'until all that had come was learned', lines: lines(['learning_delay_seconds', 'delay']), format: seconds, zero: true, points: true },
+    { title: 'Time to learn', unit: 'until all that had come was learned', lines: lines(['learning_delay_seconds', 'delay']), format: seconds, zero: true },
     { title: 'Memory', unit: '', lines: lines(['resident_bytes', 'process'], ['row_bytes', 'rows'], ['id_bytes', 'ids'], ['history_bytes', 'histories']), format: bytes, zero: true },
     { title: 'Drops and gaps', unit: 'a second', lines: lines(['rejected', 'rejected'], ['refused', 'refused'], ['missing', 'missing messages'], ['waits', 'waits for a queue', thin]), format: short, zero: true },
-    { title: 'Processors', unit: 'cores in use', lines: lines(['cpu', 'cores']), format: (value) => decimal(value, 2), zero: true },
 ];
 
 function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
+
+/** A point is drawn only where no line leads to it. */
+function radius(context) {
+    const points = context.dataset.data, isGap = (point) => point === undefined || Number.isNaN(point.y);
+    return isGap(points[context.dataIndex - 1]) && isGap(points[context.dataIndex + 1]) ? 2 : 0;
+}
+
+/** Ticks at powers of ten; where there are few of these, at their doubles and fives, too. */
+function logarithmicTicks(axis) {
+    const decades = Math.log10(axis.max / axis.min), ticks = [];
+    for (let power = Math.floor(Math.log10(axis.min)); power <= Math.ceil(Math.log10(axis.max)); power++) {
+        for (const step of decades < 1.5 ? [1, 2, 5] : [1]) ticks.push({ value: step * 10 ** power });
+    }
+    axis.ticks = ticks.filter((tick) => tick.value >= axis.min * 0.999 && tick.value <= axis.max * 1.001);
+}
+
+/** Ticks at round numbers of KiB, MiB, GiB. */
+function binaryTicks(axis) {
+    const rough = Math.max(1, (axis.max - axis.min) / 5), step = 2 ** Math.ceil(Math.log2(rough));
+    axis.ticks = [];
+    for (let at = Math.ceil(axis.min / step) * step; at <= axis.max; at += step) axis.ticks.push({ value: at });
+}
 
 /** Vertical lines where the drift alarm rang. */
 const marks = {
@@ -95,7 +116,7 @@ export class Charts {
                 const set = chart.data.datasets[index] ?? {};
                 Object.assign(set, {
                     label, data: history.points(name), borderColor: stroke, backgroundColor: stroke, borderWidth: 1.8, pointHitRadius: 6, spanGaps: false, tension: 0,
-                    pointRadius: entry.definition.points ? 1.2 : 0, ...style,
+                    pointRadius: radius, ...style,
                 });
                 chart.data.datasets[index] = set;
             });
@@ -136,7 +157,8 @@ export class Charts {
                         },
                     },
                     y: {
-                        type: definition.logarithmic ? 'logarithmic' : 'linear', beginAtZero: definition.zero ?? false, grace: definition.zero ? 0 : '5%', grid: {},
+                        type: definition.logarithmic ? 'logarithmic' : 'linear', beginAtZero: definition.zero ?? false, grace: definition.zero || definition.logarithmic ? 0 : '5%', grid: {},
+                        ...(definition.logarithmic ? { afterBuildTicks: logarithmicTicks } : {}), ...(definition.format === bytes ? { afterBuildTicks: binaryTicks } : {}),
                         ticks: { maxTicksLimit: 6, callback: (value) => definition.format(value) },
                     },
                 },

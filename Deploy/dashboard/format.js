@@ -19,9 +19,8 @@ export function short(number) {
 function significant(number) {
     const size = Math.abs(number);
     if (size === 0) return '0';
-    if (size >= 99.95) return number.toFixed(0);
-    if (size >= 9.995) return number.toFixed(1);
-    return size >= 0.01 ? String(Number(number.toFixed(2))) : number.toExponential(1);
+    if (size < 0.01) return number.toExponential(1);
+    return String(Number(number.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2)));
 }
 
 export function bytes(number) {

@@ -15,16 +15,16 @@ export function showAbout(stats) {
 export function showTiles(stats) {
     const now = stats.now ?? {}, tables = stats.tables, rejected = sumOf(stats.events.rejected);
     const missing = sum(stats.streams, (stream) => stream.losses?.missing), gaps = sum(stats.streams, (stream) => stream.losses?.gaps);
-    const snapshot = stats.snapshot, fill = now.queue_fill ?? 0, used = tables.bytes / tables.budget;
+    const snapshot = stats.snapshot, fill = now.queue_fill ?? 0, used = tables.budget > 0 ? tables.bytes / tables.budget : 0;
     const tiles = [
-        ['events', 'Events a second', short(now.received), `${count(stats.events.received)} received`],
+        ['events', 'Events/s', short(now.received), `${count(stats.events.received)} received`],
         ['lag', 'Lag', count(stats.sequenced - stats.position), `events; queues ${Math.round(fill * 100)} % full`, fill > 0.9 ? 'warn' : ''],
         ['delay', 'Time to learn', seconds(now.learning_delay_seconds), 'until all that came was learned'],
         ['rejected', 'Set aside', count(rejected), `${short((now.rejected ?? 0) + (now.refused ?? 0))} a second`, now.rejected > 0 ? 'warn' : ''],
-        ['gaps', 'Missing messages', count(missing), `in ${count(gaps)} gaps`, missing > 0 ? 'warn' : ''],
-        ['requests', 'Requests a second', short(now.requests), `${count(stats.requests?.answered)} answered, ${short(now.http_requests)}/s over HTTP`],
+        ['gaps', 'Missing messages', count(missing), `in ${count(gaps)} ${gaps === 1 ? 'gap' : 'gaps'}`, missing > 0 ? 'warn' : ''],
+        ['requests', 'Requests/s', short(now.requests), `${count(stats.requests?.answered)} answered, ${short(now.http_requests)}/s over HTTP`],
         ['latency', 'Latency p99', seconds(now.requests_p99_seconds ?? (stats.requests ? stats.requests.p99_us / 1e6 : null)), now.requests_p50_seconds === null ? 'of all so far' : `p50 ${seconds(now.requests_p50_seconds)}`],
-        ['memory', 'Memory', bytes(stats.process.resident_bytes), `tables ${(used * 100).toFixed(used < 0.1 ? 1 : 0)} % of their budget`, used > 0.95 ? 'warn' : ''],
+        ['memory', 'Memory', bytes(stats.process.resident_bytes), tables.budget > 0 ? `tables ${(used * 100).toFixed(used < 0.1 ? 1 : 0)} % of their budget` : `tables ${bytes(tables.bytes)}`, used > 0.95 ? 'warn' : ''],
         ['snapshot', 'Snapshot', snapshot.age_seconds === undefined ? 'none yet' : `${duration(snapshot.age_seconds)}`, snapshot.failed > 0 ? `${count(snapshot.failed)} failed` : snapshot.age_seconds === undefined ? 'by this process' : 'ago', snapshot.failed > 0 ? 'warn' : ''],
     ];
     const section = find('#tiles');
@@ -64,7 +64,7 @@ function showMemory(stats) {
     rows.push(['histories, seen', '', '', bytes(tables.held_bytes), bar(tables.held_bytes, most)]);
     if (stats.replay.capacity > 0) rows.push(['replay', count(stats.replay.held), '', bytes(stats.replay.bytes), bar(stats.replay.bytes, most)]);
     fill(find('#memory table'), rows);
-    find('#memory .budget').textContent = `Mapped ${bytes(tables.bytes)} of a budget of ${bytes(tables.budget)}; ${count(tables.evictions)} ids evicted or forgotten; ${count(tables.hidden_items)} items hidden.`;
+    find('#memory .budget').textContent = `Mapped ${bytes(tables.bytes)}${tables.budget > 0 ? ` of a budget of ${bytes(tables.budget)}` : ', without a budget'}; ${count(tables.evictions)} ids evicted or forgotten; ${count(tables.hidden_items)} items hidden.`;
 }
 
 function showStreams(stats) {
