@@ -75,10 +75,9 @@ final class Daemon {
         let requests = RequestServer(
             name: "requests", endpoints: configuration.requests.endpoints, limits: configuration.requests, context: context,
             gate: gate, poolThreads: configuration.threads.answerers, log: log, methods: methods)
-        stats.attach(requests.counters, http.counters)
         http.serve { HTTPServer.Served(methods: methods(), stats: stats) }
         let admin = RequestServer(
-            name: "admin", endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,
+            name: "admin", place: .admin, endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,
             gate: adminGate, log: log
         ) {
             AdminMethods(
@@ -87,6 +86,7 @@ final class Daemon {
                     explorations: explorations),
                 promoter: promoter)
         }
+        stats.attach(requests.counters, admin: admin.counters, http.counters)
 
         let context = context
         let receivers = try (0..<receiverCount).map { number throws(SystemError) in
@@ -94,7 +94,7 @@ final class Daemon {
                 number: number,
                 streams: all.filter { $0.index % receiverCount == number }.map { ($0.index, $0.stream, counters[$0.index]) },
                 processor: processors[engine.trainers.count + number], context: context, engine: engine, ids: ids, ingest: ingest,
-                journal: journal, sources: configuration.state.sources, deadLetters: deadLetters, log: log)
+                journal: journal, sources: configuration.state.sources, deadLetters: deadLetters, ranking: stats.ranking, log: log)
         }
         // The journal first of all: the final snapshot still asks it to be durable. Then trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
         // so it comes after the last receiver has gone and while the trainers still run. Receivers late: nothing arrives
@@ -106,7 +106,7 @@ final class Daemon {
         if let explorations { list.append(explorations) }
         list += [requests, admin] as [any Service]
         list += receivers as [any Service]
-        list.append(http)
+        list += [try Sampler(stats), http] as [any Service]
         services = list
         isMade = true
     }

@@ -3,29 +3,47 @@ import Glibc
 
 /// What the kernel says of this process.
 public enum ProcessFacts {
+    /// Processor time of all threads, nanoseconds.
+    public static var processorNanoseconds: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
     /// Bytes of memory in use; 0 where it cannot be told.
-    public static var residentBytes: Int {
+    public static var residentBytes: Int { pages(1) }
+    /// Bytes of address space that are mapped; 0 where it cannot be told.
+    public static var virtualBytes: Int { pages(0) }
+
+    /// A word of statm, in bytes: 0 is the size of everything, 1 what is resident.
+    private static func pages(_ place: Int) -> Int {
         let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return 0 }
         defer { close(descriptor) }
         return withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer in
             let count = read(descriptor, buffer.baseAddress, buffer.count)
             guard count > 0 else { return 0 }
-            // The size of everything, then what is resident, in pages.
             let words = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ")
-            return words.count > 1 ? (Int(words[1]) ?? 0) * Int(getpagesize()) : 0
+            return words.count > place ? (Int(words[place]) ?? 0) * Int(getpagesize()) : 0
         }
     }
 
     /// Open descriptors; 0 where it cannot be told.
     public static var openDescriptors: Int {
-        guard let directory = opendir("/proc/self/fd") else { return 0 }
+        // Without the directory's own.
+        max(0, entries(of: "/proc/self/fd") - 1)
+    }
+    /// Threads; 0 where it cannot be told.
+    public static var threads: Int { entries(of: "/proc/self/task") }
+
+    private static func entries(of path: String) -> Int {
+        guard let directory = opendir(path) else { return 0 }
         defer { closedir(directory) }
         var count = 0
         var name: UnsafePointer<CChar>?
         while clinux_next_entry(UnsafeMutableRawPointer(directory), &name) == 1 { count += 1 }
-        // Without `.`, `..` and the directory's own.
-        return max(0, count - 3)
+        // Without `.` and `..`.
+        return max(0, count - 2)
     }
 
     /// Descriptors that the process may open.

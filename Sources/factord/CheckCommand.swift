@@ -17,6 +17,9 @@ struct CheckCommand: ParsableCommand {
     @Flag(name: .customLong("keys"), help: "Print the table of keys for documentation.")
     var isListingKeys = false
 
+    @Flag(name: .customLong("metrics"), help: "Print the table of metrics for documentation.")
+    var isListingMetrics = false
+
     @Flag(name: .customLong("json"), help: "Print the outcome as JSON.")
     var isJSON = false
 
@@ -24,6 +27,7 @@ struct CheckCommand: ParsableCommand {
 
     func run() throws {
         if isListingKeys { return Swift.print(Configuration.keyTable, terminator: "") }
+        if isListingMetrics { return Swift.print(Configuration.metricTable, terminator: "") }
         do {
             report(try Configuration.load(settings.sources(file: file)))
         } catch {

@@ -58,6 +58,14 @@ struct DisplayTests {
         }
     }
 
+    @Test("Steps are counted, with the time that the rest will take, in any width")
+    func steps() {
+        #expect(StepProgress.line("evaluate", "a, seed 1", step: 1, of: 4, seconds: 0, columns: 100) == "evaluate  ░░░░░░░░░░░░░░░░░░░░  1 of 4  a, seed 1")
+        #expect(StepProgress.line("evaluate", "b", step: 3, of: 4, seconds: 20, columns: 100) == "evaluate  ██████████░░░░░░░░░░  3 of 4, about 20 s left  b")
+        for columns in 1...80 { #expect(StepProgress.line("evaluate", "b", step: 3, of: 4, seconds: 20, columns: columns).count < columns) }
+        #expect(Array(ShownSteps("x", [3, 1, 2], name: { "\($0)" })) == [3, 1, 2])
+    }
+
     /// The answer as the daemon's contract has it.
     static let stats: JSONTree = [
         "position": 120_000, "durable": 0, "uptime_seconds": 12.5,
@@ -115,14 +123,37 @@ struct DisplayTests {
     }
 
     @Test("Rates come from the difference between looks, and survive a restart")
-    func history() {
-        var history = StatsHistory(width: 8)
-        history.add(["events": ["received": 1000]], nanoseconds: 0)
-        #expect(history.eventsPerSecond == nil)
-        history.add(["events": ["received": 3000]], nanoseconds: 2_000_000_000)
-        #expect(history.eventsPerSecond == 1000)
-        history.add(["events": ["received": 10]], nanoseconds: 3_000_000_000)
-        history.add(["events": ["received": 60]], nanoseconds: 4_000_000_000)
-        #expect(history.eventsPerSecond == 50)
+    func rates() {
+        var view = WatchView()
+        view.add(["events": ["received": 1000]], nanoseconds: 0)
+        #expect(view.eventsPerSecond == nil)
+        view.add(["events": ["received": 3000]], nanoseconds: 2_000_000_000)
+        #expect(view.eventsPerSecond == 1000)
+        view.add(["events": ["received": 10]], nanoseconds: 3_000_000_000)
+        view.add(["events": ["received": 60]], nanoseconds: 4_000_000_000)
+        #expect(view.eventsPerSecond == 50)
+    }
+
+    @Test("The live view fits every terminal, tells what is most urgent in the smallest, and has colours only where they are wanted")
+    func watch() {
+        var view = WatchView()
+        for look in 0..<30 { view.add(DisplayTests.stats, nanoseconds: Int64(look) * 1_000_000_000) }
+        for columns in stride(from: 20, through: 240, by: 7) {
+            for rows in 1...60 {
+                let lines = view.lines(title: "factord at x", columns: columns, rows: rows, isColoured: false)
+                #expect(lines.count <= rows && lines.allSatisfy { $0.count <= columns }, "\(columns) × \(rows): \(lines)")
+            }
+        }
+        let all = view.lines(title: "factord at x", columns: 120, rows: 60, isColoured: false).joined(separator: "\n")
+        for part in ["events/s", "120,010 received", "rmse", "0.9405", "overall 0.9612", "auc", "missing_user", "trainer 1", "p99", "210 µs", "snapshot", "old, at 100,000"] {
+            #expect(all.contains(part), "\(part)\n\(all)")
+        }
+        #expect(!all.contains("bad_time") && !all.contains("\u{1B}"))
+        let small = view.lines(title: "factord at x", columns: 60, rows: 12, isColoured: true).joined(separator: "\n")
+        #expect(small.contains("events/s") && !small.contains("snapshot") && small.contains("\u{1B}["))
+        // Whatever an answer lacks is left out.
+        var bare = WatchView()
+        bare.add([:], nanoseconds: 0)
+        #expect(bare.lines(title: "t", columns: 80, rows: 24, isColoured: false).count >= 1)
     }
 }

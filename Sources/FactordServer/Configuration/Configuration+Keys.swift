@@ -89,6 +89,7 @@ extension Configuration.HTTP {
             .value("connections", \.connections, .integer(8...100_000), .restart, "Connections at once; past it the one that has been silent for longest makes room."),
             .value("timeout", \.timeout, .span(TimeSpan(nanoseconds: 100_000_000)...TimeSpan(seconds: 600)), .restart, "How long a request may take to arrive, and an answer to be taken."),
             .value("idle", \.idle, .span(TimeSpan(nanoseconds: 100_000_000)...TimeSpan(seconds: 3600)), .restart, "How long a connection may stay without a request."),
+            .value("assets", \.assets, .optionalPath, .restart, "The folder of the dashboard's files; null for `\(DashboardAssets.installed)`, or `Deploy/dashboard` of the checkout that factord was built in."),
         ])
     }
 }

@@ -104,6 +104,8 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var timeout = TimeSpan(seconds: 5)
         /// How long a connection may stay without a request.
         public var idle = TimeSpan(seconds: 60)
+        /// The folder of the dashboard's files; nil where they are looked for.
+        public var assets: String?
 
         public init() {}
     }

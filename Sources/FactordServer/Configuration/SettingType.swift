@@ -30,6 +30,11 @@ extension SettingType where Value == String {
 }
 
 extension SettingType where Value == String? {
+    static var optionalPath: SettingType {
+        SettingType(
+            expected: "a path, or null", name: "path or null", takesNull: true,
+            read: { $0.isEmpty ? .some(nil) : $0.text.map { .some($0) } }, write: { $0.map(quoted) ?? "null" })
+    }
     static var optionalEndpoint: SettingType {
         SettingType(
             expected: "an endpoint such as tcp://127.0.0.1:5562 or unix:PATH, or null", name: "endpoint or null", takesNull: true,

@@ -17,6 +17,8 @@ final class HTTPCounters: Sendable {
     let noDescriptor = Atomic<Int>(0)
     /// From the last byte of a request to the answer.
     let latency = LatencyHistogram()
+    /// Methods that were asked for.
+    let methods = MethodCounters(.requests)
 
     func count(_ status: Int) {
         switch status {

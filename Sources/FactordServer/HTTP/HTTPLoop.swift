@@ -20,13 +20,13 @@ final class HTTPLoop {
     /// Connections taken in a round at most, so that those that are there are served meanwhile.
     private static let acceptedPerRound = 64
 
-    init(listener: StreamListener, wake: EventDescriptor, settings: Configuration.HTTP, maxBody: Int, counters: HTTPCounters) {
+    init(listener: StreamListener, wake: EventDescriptor, settings: Configuration.HTTP, maxBody: Int, assets: DashboardAssets, counters: HTTPCounters) {
         self.listener = listener
         self.wake = wake
         self.settings = settings
         self.maxBody = maxBody
         self.counters = counters
-        routes = HTTPRoutes(maxBody: maxBody)
+        routes = HTTPRoutes(maxBody: maxBody, assets: assets, counters: counters)
     }
 
     /// Answers until told to stop.

@@ -5,6 +5,10 @@ struct HTTPResponse {
     enum Content: String {
         case json = "application/json"
         case text = "text/plain; charset=utf-8"
+        case html = "text/html; charset=utf-8"
+        case style = "text/css; charset=utf-8"
+        case script = "text/javascript; charset=utf-8"
+        case picture = "image/svg+xml"
         /// The text format of Prometheus.
         case metrics = "text/plain; version=0.0.4; charset=utf-8"
     }

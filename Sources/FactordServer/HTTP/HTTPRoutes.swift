@@ -1,3 +1,6 @@
+import LinuxSystem
+import Persistence
+import Synchronization
 import WireFormats
 
 /// What stands behind each path. Belongs to the HTTP thread.
@@ -17,6 +20,15 @@ final class HTTPRoutes {
         Page(
             path: "/readyz", summary: "Whether the daemon answers and keeps what it learns", type: "text/plain",
             answers: [("200", "It does"), ("503", "It does not; the text says why")]),
+        Page(
+            path: "/", summary: "The dashboard", type: "text/html",
+            answers: [("200", "A page that shows live what the daemon does; plain text with all paths where its files are missing")]),
+        Page(
+            path: "/samples/seconds.json", summary: "What the dashboard draws: each of the last ten minutes' seconds", type: "application/json",
+            answers: [("200", "Series by name, oldest first; null is nothing"), ("503", "Not yet: the state is being recovered")]),
+        Page(
+            path: "/samples/minutes.json", summary: "The same for each minute of the last day", type: "application/json",
+            answers: [("200", "Series by name, oldest first; null is nothing"), ("503", "Not yet: the state is being recovered")]),
         Page(path: "/openapi.json", summary: "This document", type: "application/json", answers: [("200", "An OpenAPI 3.1 document")]),
     ]
 
@@ -33,7 +45,14 @@ final class HTTPRoutes {
     private var writer = JSONWriter(capacity: 1 << 14)
     private let waiting = WaitState()
 
-    init(maxBody: Int) { parser = JSONParser(maxBytes: max(maxBody, 4 << 20)) }
+    private let assets: DashboardAssets
+    private let counters: HTTPCounters
+
+    init(maxBody: Int, assets: DashboardAssets = .none, counters: HTTPCounters = HTTPCounters()) {
+        parser = JSONParser(maxBytes: max(maxBody, 4 << 20))
+        self.assets = assets
+        self.counters = counters
+    }
 
     var isServing: Bool { served != nil }
 
@@ -49,16 +68,20 @@ final class HTTPRoutes {
             guard request.method == "POST" else { return .response(HTTPRoutes.wrongMethod(allowed: "POST")) }
             return call(method, body, isFinal: isFinal)
         }
-        guard request.path == "/" || HTTPRoutes.pages.contains(where: { $0.path == request.path }) else {
-            return .response(.text("nothing is here; / names what there is", status: 404))
+        let asset = assets.response(request.path)
+        guard asset != nil || HTTPRoutes.pages.contains(where: { $0.path == request.path }) else {
+            return .response(.text("nothing is here; /openapi.json names what there is", status: 404))
         }
         guard request.method == "GET" || request.method == "HEAD" else { return .response(HTTPRoutes.wrongMethod(allowed: "GET, HEAD")) }
+        if let asset { return .response(asset) }
         switch request.path {
         case "/livez": return .response(.text("alive"))
         case "/readyz": return .response(readiness())
         case "/metrics": return .response(HTTPResponse(content: .metrics, body: Array(metrics().utf8)))
         case "/openapi.json": return .response(HTTPResponse(body: OpenAPIDocument.json()))
-        default: return .response(.text(HTTPRoutes.index))
+        case "/samples/seconds.json": return .response(samples(.seconds))
+        case "/samples/minutes.json": return .response(samples(.minutes))
+        default: return .response(.text([assets.problem, HTTPRoutes.index].compactMap { $0 }.joined(separator: "\n\n")))
         }
     }
 
@@ -84,26 +107,54 @@ final class HTTPRoutes {
         guard let served else { return .response(.error(.notAvailable("recovering"))) }
         waiting.isFinal = isFinal
         waiting.wanted = nil
+        let began = MonotonicClock.nanoseconds
+        func count(_ code: Int?) {
+            counters.methods.count(
+                counters.methods.number(method.name), MethodCounters.Outcome(code: code), microseconds: (MonotonicClock.nanoseconds - began) / 1000)
+        }
         do throws(JSONRPCError) {
             try JSONRPC.call(method.name, parameters: body, with: parser, into: &writer) { (request, writer) throws(JSONRPCError) in
                 try served.methods.answer(request, waiting: waiting, into: &writer)
             }
         } catch {
             if let wanted = waiting.wanted { return .wait(position: wanted.position, milliseconds: wanted.milliseconds) }
+            count(error.code)
             return .response(.error(error))
         }
+        count(nil)
         return .response(HTTPResponse(body: Array(writer.bytes)))
     }
 
-    private func metrics() -> String {
-        var metrics = MetricsText()
-        metrics.add("factord_ready", "gauge", served != nil && served?.stats.fault == nil ? "1" : "0")
-        guard let served else { return metrics.text }
+    private func samples(_ span: SampleHistory.Span) -> HTTPResponse {
+        guard let served else { return .error(.notAvailable("recovering")) }
         writer.reset()
-        served.stats.write(into: &writer)
-        // What was written is JSON; a text over the parser's limit would leave the numbers out, and say so.
-        if let stats = try? parser.parse(writer.bytes) { metrics.add(stats) } else { metrics.add("factord_stats_too_long", "gauge", "1") }
-        for (name, histogram) in served.stats.latencies { metrics.add("factord_request_duration_seconds", [("socket", name)], histogram) }
-        return metrics.text
+        served.stats.samples.write(span, into: &writer)
+        return HTTPResponse(body: Array(writer.bytes))
+    }
+
+    private func metrics() -> String {
+        var page = MetricsPage()
+        page.add("factord_ready", [], served != nil && served?.stats.fault == nil ? "1" : "0")
+        guard let served else { return page.text }
+        let stats = served.stats
+        writer.reset()
+        stats.write(into: &writer)
+        // What was written is JSON; a text over the parser's limit would leave the numbers out.
+        if let stats = try? parser.parse(writer.bytes) { page.add(stats) }
+        if let journal = stats.journal?.journal { page.add("factord_journal_sync_duration_seconds", times: journal.syncTimes.counts) }
+        page.add("factord_learning_delay_seconds", times: stats.learningDelays.counts)
+        for (socket, methods) in [("requests", stats.requests?.methods), ("admin", stats.admin?.methods), ("http", counters.methods)] {
+            for (method, counts, times) in methods?.all ?? [] {
+                for outcome in MethodCounters.Outcome.allCases {
+                    page.add("factord_requests_total", [("socket", socket), ("method", method), ("outcome", outcome.name)], "\(counts[outcome.rawValue])")
+                }
+                page.add("factord_request_duration_seconds", [("socket", socket), ("method", method)], times: times)
+            }
+        }
+        for (name, count) in [("2xx", counters.succeeded.load(ordering: .relaxed)), ("4xx", counters.clientErrors.load(ordering: .relaxed)), ("5xx", counters.serverErrors.load(ordering: .relaxed))] {
+            page.add("factord_http_responses_total", [("class", name)], "\(count)")
+        }
+        page.add("factord_http_response_duration_seconds", times: counters.latency.buckets)
+        return page.text
     }
 }

@@ -35,7 +35,10 @@ final class HTTPServer: Service {
     /// Binds and begins to answer. Without an endpoint it does nothing.
     func open() throws {
         guard let address = settings.address else { return }
-        let loop = Handover(try HTTPLoop(listener: StreamListener(address), wake: wake, settings: settings, maxBody: maxBody, counters: counters))
+        let assets = DashboardAssets(folder: settings.assets)
+        if let problem = assets.problem { log.warning("the dashboard is not whole", metadata: ["problem": "\(problem)"]) }
+        let loop = Handover(
+            try HTTPLoop(listener: StreamListener(address), wake: wake, settings: settings, maxBody: maxBody, assets: assets, counters: counters))
         let started = try SystemThread(name: name) { [self] in
             do throws(SystemError) {
                 try loop.value.run(until: isStopping) { isStarted.load(ordering: .acquiring) ? makeServed.withLock { $0 }?() : nil }

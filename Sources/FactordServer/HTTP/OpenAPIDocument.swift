@@ -98,7 +98,7 @@ enum OpenAPIDocument {
         writer.beginObject()
         writer.key("get")
         writer.beginObject()
-        writer.member("operationId", String(page.path.dropFirst().filter { $0 != "." }))
+        writer.member("operationId", page.path == "/" ? "dashboard" : page.path.filter(\.isLetter))
         writer.member("summary", page.summary)
         writer.key("responses")
         writer.beginObject()

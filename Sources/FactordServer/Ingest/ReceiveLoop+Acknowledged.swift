@@ -114,6 +114,7 @@ extension ReceiveLoop {
     /// Has the batch in hand taken, and sees to it that its messages are answered.
     private func takeAcknowledged(_ stream: StreamSocket, _ owed: inout [Acknowledgement?]) throws(ZeroMQError) {
         guard batch.messageCount > 0 else { return }
+        probe.look(batch)
         let result = ingest.takeAcknowledged(batch)
         for (index, record, reason) in result.refused {
             setAside(record, reason)

@@ -12,6 +12,8 @@ final class ReceiveLoop {
     let ingest: Ingest
     /// Nil where there is none.
     let journal: JournalKeeper?
+    /// Ranks some events before they are learned.
+    let probe: RankingProbe
     private let deadLetters: DeadLetterFile
     private let log: Logger
     private let poller = ZeroMQPoller()
@@ -40,13 +42,15 @@ final class ReceiveLoop {
     private static let supervisionNanoseconds: Int64 = 500_000_000
 
     init(
-        decoder: EventDecoder, ingest: Ingest, journal: JournalKeeper?, deadLetters: DeadLetterFile, wakeUp: EventDescriptor, log: Logger
+        decoder: EventDecoder, ingest: Ingest, journal: JournalKeeper?, deadLetters: DeadLetterFile, probe: RankingProbe,
+        wakeUp: EventDescriptor, log: Logger
     ) {
         self.decoder = decoder
         self.ingest = ingest
         self.journal = journal
         acknowledgements = Acknowledgements(journal: journal, wakeUp: wakeUp)
         self.deadLetters = deadLetters
+        self.probe = probe
         self.wakeUp = wakeUp
         self.log = log
         wakeEntry = poller.add(wakeUp)
@@ -169,6 +173,7 @@ final class ReceiveLoop {
     func pass() {
         guard batch.recordCount > 0 || batch.messageCount > 0 else { return }
         noteNumbers()
+        probe.look(batch)
         for (record, reason) in ingest.take(batch) { setAside(record, reason) }
         batch.reset()
     }

@@ -23,7 +23,7 @@ final class Receiver: Service {
     init(
         number: Int, streams: [(index: Int, stream: Configuration.Stream, counters: StreamCounters)], processor: Int?,
         context: ZeroMQContext, engine: Engine, ids: IdPolicy, ingest: Ingest, journal: JournalKeeper?, sources: Int,
-        deadLetters: DeadLetterFile, log: Logger
+        deadLetters: DeadLetterFile, ranking: RankingSample, log: Logger
     ) throws(SystemError) {
         self.number = number
         self.processor = processor
@@ -33,7 +33,8 @@ final class Receiver: Service {
         makeLoop = {
             let decoder = EventDecoder(policy: ids, hashing: engine.hashing)
             let loop = ReceiveLoop(
-                decoder: decoder, ingest: ingest, journal: journal, deadLetters: deadLetters, wakeUp: wakeUp, log: log)
+                decoder: decoder, ingest: ingest, journal: journal, deadLetters: deadLetters,
+                probe: RankingProbe(engine: engine, sample: ranking, seed: UInt64(number)), wakeUp: wakeUp, log: log)
             for stream in streams {
                 try loop.add(
                     StreamSocket(stream.stream, index: UInt16(stream.index), counters: stream.counters, sources: sources, context: context))

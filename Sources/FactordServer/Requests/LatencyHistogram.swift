@@ -1,39 +1,52 @@
 import Histogram
 import LinuxSystem
 
-/// Times of answers: percentiles, and counts by bucket as Prometheus wants them. Any thread.
+/// Times of answers: percentiles over all and over the time since somebody last looked, and counts by bucket. Any thread.
 final class LatencyHistogram: Sendable {
-    /// Upper bounds of the buckets, microseconds; one without a bound follows.
-    static let bounds: [Int64] = [25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000]
     private static let most: Int64 = 60_000_000
 
-    private struct Values: ~Copyable {
-        var histogram = Histogram<UInt32>(
+    /// Times by percentile.
+    struct Times: Sendable {
+        private var histogram = Histogram<UInt32>(
             lowestDiscernibleValue: 1, highestTrackableValue: UInt64(LatencyHistogram.most), numberOfSignificantValueDigits: .two)
-        var buckets = [UInt64](repeating: 0, count: LatencyHistogram.bounds.count + 1)
-        var sum: Int64 = 0
+
+        /// How many.
+        var count: UInt64 { histogram.totalCount }
+        /// Microseconds at a percentile.
+        func percentile(_ percent: Double) -> UInt64 { histogram.valueAtPercentile(percent) }
+
+        mutating func add(microseconds: Int64) { _ = histogram.record(UInt64(microseconds)) }
+        mutating func add(_ other: Times) { histogram.add(other.histogram) }
+        mutating func removeAll() { histogram.reset() }
+    }
+
+    private struct Values: ~Copyable {
+        var all = Times()
+        var recent = Times()
+        var buckets = DurationBuckets.Counts()
     }
     private let values = Lock(Values())
 
     func record(microseconds: Int64) {
         let time = max(0, min(microseconds, LatencyHistogram.most))
-        var bucket = 0
-        while bucket < LatencyHistogram.bounds.count, time > LatencyHistogram.bounds[bucket] { bucket += 1 }
         values.withLock {
-            _ = $0.histogram.record(UInt64(time))
-            $0.buckets[bucket] += 1
-            $0.sum += time
+            $0.all.add(microseconds: time)
+            $0.recent.add(microseconds: time)
+            $0.buckets.add(time)
         }
     }
 
     /// Microseconds at a percentile.
-    func percentile(_ percent: Double) -> UInt64 { values.withLock { $0.histogram.valueAtPercentile(percent) } }
+    func percentile(_ percent: Double) -> UInt64 { values.withLock { $0.all.percentile(percent) } }
 
-    /// How many came up to each bound, then all; and the sum of all times in seconds.
-    var cumulative: (counts: [UInt64], seconds: Double) {
+    /// What was recorded since the last call; for one caller.
+    func takeRecent() -> Times {
         values.withLock { values in
-            var total: UInt64 = 0
-            return (values.buckets.map { total += $0; return total }, Double(values.sum) / 1e6)
+            let recent = values.recent
+            if recent.count > 0 { values.recent.removeAll() }
+            return recent
         }
     }
+
+    var buckets: DurationBuckets.Counts { values.withLock { $0.buckets } }
 }

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 import WireFormats
 
@@ -14,6 +15,7 @@ final class RequestAnswerer {
 
     private let methods: any RequestMethods
     private let counters: RequestCounters
+    private var methodCounters: MethodCounters { counters.methods }
     private let parser: JSONParser
     private(set) var writer = JSONWriter(capacity: 1 << 16)
     let state = WaitState()
@@ -39,17 +41,28 @@ final class RequestAnswerer {
         // A frame belongs to one request.
         let items: ItemsFrame? = if case .single = parsed, let frame { ItemsFrame(frame) } else { nil }
         state.start(received: received, isFinal: isFinal, items: items)
-        var errors = 0
+        var errors = 0, code: Int?
+        let number = number(parsed)
         let isDue = JSONRPC.answer(parsed, into: &writer, onError: { error in
             errors += 1
+            code = code ?? error.code
             if error.code == -32003, self.state.wanted == nil { self.counters.refuse(.deadline) }
         }) { (request, writer) throws(JSONRPCError) in
             try methods.answer(request, waiting: state, into: &writer)
         }
         // What is asked again will be counted then.
         if let wanted = state.wanted { return .wait(position: wanted.position, milliseconds: wanted.milliseconds) }
+        methodCounters.count(number, MethodCounters.Outcome(code: code), microseconds: (MonotonicClock.nanoseconds - received) / 1000)
         if errors > 0 { counters.errors.add(errors, ordering: .relaxed) }
         return isDue ? .reply : .silence
+    }
+
+    private func number(_ parsed: JSONRPCBody) -> Int {
+        switch parsed {
+        case .batch: methodCounters.batchNumber
+        case .single(.request(let request)): methodCounters.number(request.method)
+        case .single: methodCounters.unknownNumber
+        }
     }
 
     /// The same for bytes that were kept.
@@ -66,6 +79,7 @@ final class RequestAnswerer {
         state.start(received: 0, isFinal: true, items: nil)
         writer.reset()
         writer.reply(to: nil, error: error)
+        methodCounters.count(methodCounters.unknownNumber, MethodCounters.Outcome(code: error.code), microseconds: nil)
         counters.errors.add(1, ordering: .relaxed)
     }
 
@@ -75,6 +89,7 @@ final class RequestAnswerer {
         state.start(received: 0, isFinal: true, items: nil)
         writer.reset()
         writer.reply(to: request.id, error: error)
+        methodCounters.count(number(parsed), MethodCounters.Outcome(code: error.code), microseconds: nil)
         counters.errors.add(1, ordering: .relaxed)
     }
 }

@@ -39,9 +39,13 @@ final class RequestCounters: Sendable {
     let queued = Atomic<Int>(0)
     /// Microseconds from receipt to reply.
     let latency = LatencyHistogram()
+    /// By method.
+    let methods: MethodCounters
     private let refused = (0..<Refusal.allCases.count).map { _ in Counter() }
 
     private final class Counter: Sendable { let value = Atomic<Int>(0) }
+
+    init(_ place: MethodDescription.Place) { methods = MethodCounters(place) }
 
     func refuse(_ reason: Refusal) { refused[reason.rawValue].value.add(1, ordering: .relaxed) }
     func refusals(_ reason: Refusal) -> Int { refused[reason.rawValue].value.load(ordering: .relaxed) }

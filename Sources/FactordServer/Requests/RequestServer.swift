@@ -24,10 +24,10 @@ final class RequestServer: Service {
     private let isStopping = Atomic<Bool>(false)
     private let thread = Lock<SystemThread?>(nil)
     /// Shared with the loop; read by anyone.
-    let counters = RequestCounters()
+    let counters: RequestCounters
 
     init(
-        name: String, endpoints: [String], limits: Configuration.Requests, context: ZeroMQContext, gate: PositionGate,
+        name: String, place: MethodDescription.Place = .requests, endpoints: [String], limits: Configuration.Requests, context: ZeroMQContext, gate: PositionGate,
         poolThreads: Int = 0, log: Logger, methods: @escaping @Sendable () -> any RequestMethods
     ) {
         self.name = name
@@ -38,6 +38,7 @@ final class RequestServer: Service {
         self.poolThreads = poolThreads
         self.log = log
         makeMethods = methods
+        counters = RequestCounters(place)
     }
 
     /// Binds here, so that an endpoint in use is the start's error.

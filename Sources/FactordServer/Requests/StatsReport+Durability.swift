@@ -10,9 +10,11 @@ extension StatsReport {
         writeJournal(&writer)
     }
 
+    var durablePosition: UInt64 { journal?.durablePosition ?? keeper.newest?.position ?? 0 }
+
     /// `durable`, and `degraded` with the reason while the storage is.
     func writeDurable(_ writer: inout JSONWriter) {
-        writer.member("durable", journal?.durablePosition ?? keeper.newest?.position ?? 0)
+        writer.member("durable", durablePosition)
         if let fault = journal?.fault {
             writer.member("degraded", "storage")
             writer.member("degraded_reason", fault)
@@ -35,9 +37,20 @@ extension StatsReport {
         writer.endObject()
     }
 
-    /// What is known to be missing on a stream; nothing where no publisher numbers its messages.
+    /// Records set aside by reason, those that never came too.
+    func writeRejections(_ stream: StreamCounters, _ writer: inout JSONWriter) {
+        let rejected = stream.rejected
+        writer.key("rejected")
+        writer.beginObject()
+        for reason in RejectionReason.allCases {
+            writer.key(reason.rawValue)
+            writer.value(rejected.first { $0.reason == reason }?.count ?? 0)
+        }
+        writer.endObject()
+    }
+
+    /// What is known to be missing on a stream; zeros where no publisher numbers its messages.
     func writeLosses(_ losses: LossCounts, _ writer: inout JSONWriter) {
-        guard losses.sources > 0 else { return }
         writer.key("losses")
         writer.beginObject()
         let counts: [(StaticString, UInt64)] = [
@@ -63,12 +76,11 @@ extension StatsReport {
     /// The answers of an acknowledged stream.
     func writeAnswers(_ stream: StreamCounters, _ writer: inout JSONWriter) {
         let answered = stream.answered.all
-        guard !answered.isEmpty else { return }
         writer.key("answered")
         writer.beginObject()
-        for (status, count) in answered {
+        for status in AcknowledgementStatus.allCases {
             writer.key(status.rawValue)
-            writer.value(count)
+            writer.value(answered.first { $0.status == status }?.count ?? 0)
         }
         writer.endObject()
         writer.member("answers_dropped", stream.answersDropped.load(ordering: .relaxed))

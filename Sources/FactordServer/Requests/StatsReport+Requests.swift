@@ -1,15 +1,22 @@
+import Factorization
 import LinuxSystem
 import Synchronization
 import WireFormats
+import ZeroMQ
 
 /// What `stats` tells of requests, and of the process.
 extension StatsReport {
     /// What is wrong with the storage; nil where nothing is.
     var fault: String? { journal?.fault }
 
-    /// Times of answers by the place where they were asked for.
-    var latencies: [(String, LatencyHistogram)] {
-        (requests.map { [("requests", $0.latency)] } ?? []) + (http.map { [("http", $0.latency)] } ?? [])
+    /// What runs.
+    func writeBuild(_ writer: inout JSONWriter) {
+        writer.key("build")
+        writer.beginObject()
+        writer.member("version", factordVersion)
+        writer.member("kernels", "\(Kernels.best.variant)")
+        writer.member("libzmq", ZeroMQVersion.description)
+        writer.endObject()
     }
 
     func writeRequests(_ writer: inout JSONWriter) {
@@ -59,7 +66,11 @@ extension StatsReport {
     func writeProcess(_ writer: inout JSONWriter) {
         writer.key("process")
         writer.beginObject()
+        writer.member("start_seconds", Double(startedAt) / 1e3)
+        writer.member("cpu_seconds", Double(ProcessFacts.processorNanoseconds) / 1e9)
+        writer.member("threads", ProcessFacts.threads)
         writer.member("resident_bytes", ProcessFacts.residentBytes)
+        writer.member("virtual_bytes", ProcessFacts.virtualBytes)
         writer.member("descriptors", ProcessFacts.openDescriptors)
         writer.member("descriptors_limit", ProcessFacts.descriptorLimit)
         writer.endObject()

@@ -7,7 +7,7 @@ import WireFormats
 /// Everything that `stats` tells, gathered from the parts of the daemon. Can be read from any thread.
 final class StatsReport: Sendable {
     let engine: Engine
-    private let streams: [StreamCounters]
+    let streams: [StreamCounters]
     let ingest: Ingest
     let journal: JournalKeeper?
     let keeper: SnapshotKeeper
@@ -16,8 +16,14 @@ final class StatsReport: Sendable {
     let promoter: Promoter?
     let explorer: Explorer?
     private let started = MonotonicClock.nanoseconds
+    let startedAt = WallClock.milliseconds
+    /// The past of what the dashboard draws, and what the sampler measures.
+    let samples = SampleHistory()
+    let learningDelays = DurationBuckets()
+    let ranking: RankingSample
     /// The reply socket's counters; set once, when the socket exists.
     private let requestCounters = Lock<RequestCounters?>(nil)
+    private let adminCounters = Lock<RequestCounters?>(nil)
     /// The HTTP side's; set once.
     private let httpCounters = Lock<HTTPCounters?>(nil)
 
@@ -26,6 +32,7 @@ final class StatsReport: Sendable {
         promoter: Promoter? = nil, explorer: Explorer? = nil
     ) {
         self.engine = engine
+        ranking = RankingSample(models: engine.models.count)
         self.streams = streams
         self.ingest = ingest
         self.journal = journal
@@ -35,11 +42,13 @@ final class StatsReport: Sendable {
         self.explorer = explorer
     }
 
-    func attach(_ counters: RequestCounters, _ http: HTTPCounters) {
+    func attach(_ counters: RequestCounters, admin: RequestCounters, _ http: HTTPCounters) {
         requestCounters.withLock { $0 = counters }
+        adminCounters.withLock { $0 = admin }
         httpCounters.withLock { $0 = http }
     }
     var requests: RequestCounters? { requestCounters.withLock { $0 } }
+    var admin: RequestCounters? { adminCounters.withLock { $0 } }
     var http: HTTPCounters? { httpCounters.withLock { $0 } }
 
     func write(into writer: inout JSONWriter) {
@@ -48,7 +57,7 @@ final class StatsReport: Sendable {
         writer.member("sequenced", engine.sequencer.lastPosition)
         writeDurability(&writer)
         writer.member("uptime_seconds", Double(MonotonicClock.nanoseconds - started) / 1e9)
-        writer.member("kernels", "\(Kernels.best.variant)")
+        writeBuild(&writer)
         writeEvents(&writer)
         writeStreams(&writer)
         writeTrainers(&writer)
@@ -59,6 +68,7 @@ final class StatsReport: Sendable {
         writeSnapshot(&writer)
         writeRequests(&writer)
         writeProcess(&writer)
+        samples.writeLast(into: &writer)
         writer.endObject()
     }
 
@@ -77,6 +87,14 @@ final class StatsReport: Sendable {
         for (reason, count) in counts.sorted(by: { $0.key < $1.key }) {
             writer.key(reason)
             writer.value(count)
+        }
+        writer.endObject()
+        writer.key("refused")
+        writer.beginObject()
+        let refusals = engine.sequencer.refusals
+        for reason in Sequencer.Refusal.allCases {
+            writer.key(reason.rawValue)
+            writer.value(refusals.first { $0.reason == reason }?.count ?? 0)
         }
         writer.endObject()
         let letters = deadLetters.counts
@@ -100,6 +118,7 @@ final class StatsReport: Sendable {
             writer.member("oversize", stream.oversize.load(ordering: .relaxed))
             writer.member("disconnects", stream.disconnects.load(ordering: .relaxed))
             writer.member("recreated", stream.recreated.load(ordering: .relaxed))
+            writeRejections(stream, &writer)
             writeLosses(stream.losses, &writer)
             writeAnswers(stream, &writer)
             writer.endObject()
@@ -143,13 +162,24 @@ final class StatsReport: Sendable {
             writer.endObject()
             writer.key("prequential")
             writer.beginArray()
-            write(report.metric, report.value, report.recent, &writer)
-            if let auc = report.auc { write("auc", auc, report.recentAUC ?? auc, &writer) }
+            for quality in quality(index) where quality.value.isFinite { write(quality.name, quality.value, quality.recent, &writer) }
             writer.endArray()
             writeProof(engine.witness(index), &writer)
             writer.endObject()
         }
         writer.endArray()
+    }
+
+    /// A model's prequential metrics, always the same ones; NaN where nothing has been measured yet.
+    func quality(_ index: Int) -> [(name: String, value: Double, recent: Double)] {
+        let report = engine.prequential(index)
+        var all = [(report.metric, report.value, report.recent), ("auc", report.auc ?? .nan, report.recentAUC ?? report.auc ?? .nan)]
+        if RankingProbe.ranks(engine.models[index].settings) {
+            let ranking = ranking.report(index)
+            all.append(("hr@10", ranking?.hits ?? .nan, ranking?.recentHits ?? .nan))
+            all.append(("ndcg@10", ranking?.ndcg ?? .nan, ranking?.recentNDCG ?? .nan))
+        }
+        return all
     }
 
     private func write(_ metric: String, _ value: Double, _ recent: Double, _ writer: inout JSONWriter) {

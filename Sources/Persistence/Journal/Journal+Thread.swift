@@ -179,7 +179,9 @@ extension Journal {
     /// Makes all that was written durable, and says so.
     func sync() throws(PersistenceError) {
         guard let file = writer.file, writer.durable.number < writer.written.number else { return }
+        let began = MonotonicClock.nanoseconds
         try system { () throws(SystemError) in try file.syncData() }
+        syncTimes.record(microseconds: (MonotonicClock.nanoseconds - began) / 1000)
         writer.durable = writer.written
         freeWritten()
         durableLast.store(writer.durable.position, ordering: .releasing)

@@ -24,6 +24,8 @@ public final class Journal: @unchecked Sendable {
     /// Where the segments lie.
     public let directory: String
     public let settings: JournalSettings
+    /// How long fdatasync took.
+    public let syncTimes = DurationBuckets()
     let fileSystem: any FileSystem
     /// What the records are learned under; goes into each new segment.
     let configuration: [UInt8]

@@ -1,5 +1,69 @@
 import LinuxSystem
 
+/// Progress through a few long steps, such as the configurations of an evaluation: on a terminal a line on standard error that says which step is under way,
+/// and about how long the rest will take. Elsewhere nothing, for the steps' results are what is printed.
+public struct StepProgress {
+    private let label: String
+    private let steps: Int
+    private let isInteractive: Bool
+    private let start = MonotonicClock.nanoseconds
+    private var begun = 0
+
+    /// - Parameter steps: how many there will be; more are no harm.
+    public init(label: String, steps: Int) {
+        self.label = label
+        self.steps = max(1, steps)
+        isInteractive = Terminal.isInteractive(.error)
+    }
+
+    /// Says that the next step begins.
+    public mutating func begin(_ what: String) {
+        begun += 1
+        guard isInteractive else { return }
+        let seconds = Double(MonotonicClock.nanoseconds - start) / 1e9
+        Terminal.write("\r\u{1B}[2K" + StepProgress.line(label, what, step: begun, of: steps, seconds: seconds, columns: Terminal.size(.error).columns), to: .error)
+    }
+
+    /// Clears the line, for what is printed next.
+    public func finish() {
+        if isInteractive { Terminal.write("\r\u{1B}[2K", to: .error) }
+    }
+
+    /// The line while a step is under way, at most `columns` wide.
+    static func line(_ label: String, _ what: String, step: Int, of steps: Int, seconds: Double, columns: Int) -> String {
+        let done = min(step, steps) - 1, fraction = Double(done) / Double(steps)
+        let rest = done > 0 ? ", about \(Quantity.duration(seconds: seconds / Double(done) * Double(steps - done))) left" : ""
+        let width = 20, filled = Int(fraction * Double(width))
+        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+        return String("\(label)  \(bar)  \(step) of \(max(step, steps))\(rest)  \(what)".prefix(max(0, columns - 1)))
+    }
+}
+
+/// Goes through steps and shows which is under way.
+public struct ShownSteps<Step>: Sequence, IteratorProtocol {
+    private var rest: ArraySlice<Step>
+    private let name: (Step) -> String
+    private var progress: StepProgress
+
+    /// - Parameters:
+    ///   - label: what all of it is.
+    ///   - name: what a step is.
+    public init(_ label: String, _ steps: [Step], name: @escaping (Step) -> String) {
+        rest = steps[...]
+        self.name = name
+        progress = StepProgress(label: label, steps: steps.count)
+    }
+
+    public mutating func next() -> Step? {
+        guard let step = rest.popFirst() else {
+            progress.finish()
+            return nil
+        }
+        progress.begin(name(step))
+        return step
+    }
+}
+
 /// Progress on standard error: a bar that redraws itself on a terminal, now and then a line elsewhere.
 public struct ProgressBar {
     private let label: String

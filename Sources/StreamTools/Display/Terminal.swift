@@ -14,6 +14,11 @@ public enum Terminal {
         return getenv("TERM").map { String(cString: $0) } != "dumb"
     }
 
+    /// Whether colours may be used: on a terminal, unless the person has set NO_COLOR.
+    public static func hasColours(_ stream: Stream) -> Bool {
+        isInteractive(stream) && (getenv("NO_COLOR").map { String(cString: $0) } ?? "").isEmpty
+    }
+
     /// Columns and rows; 80 × 24 where the stream is no terminal.
     public static func size(_ stream: Stream) -> (columns: Int, rows: Int) {
         var size = winsize()

@@ -4,9 +4,10 @@ import StreamTools
 
 struct Watch: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows live what the daemon does: rates, queues, model quality, memory.",
+        abstract: "Shows live what the daemon does: rates, latencies, model quality, drops, queues, memory, storage.",
         discussion: """
-            On a terminal the view is redrawn in place until ^C; elsewhere a line is printed each time.
+            On a terminal the view is redrawn in place until ^C, in colours unless NO_COLOR is set; it shows as much as the
+            window has room for, with trends since it began. Elsewhere a line is printed each time.
 
             Examples:
               factorctl watch
@@ -42,35 +43,39 @@ struct Watch: ParsableCommand {
     }
 
     private func look(_ client: RequestClient, isLive: Bool) throws {
-        var history = StatsHistory(width: 40)
+        var view = WatchView()
         var looks = 0
         while count.map({ looks < $0 }) ?? true {
             if looks > 0 { try Interruption.sleep(seconds: every) }
             looks += 1
             do {
                 let stats = try client.call("stats")
-                history.add(stats, nanoseconds: MonotonicClock.nanoseconds)
+                view.add(stats, nanoseconds: MonotonicClock.nanoseconds)
                 if output.json {
                     say(stats.json)
                 } else if isLive {
-                    draw(history.rendered(stats), endpoint: client.endpoint)
+                    draw(view, endpoint: client.endpoint)
                 } else {
                     say(StatsReport(stats).summary)
                 }
             } catch {
                 // A daemon that restarts is waited for; anything else a longer look does not heal.
                 guard case .noAnswer = error else { throw error }
-                if isLive { draw("\(error)\nwaiting for it…\n", endpoint: client.endpoint) } else { note("\(error)") }
+                if isLive { draw(["factord at \(client.endpoint)", "", "\(error)", "waiting for it…"]) } else { note("\(error)") }
             }
         }
     }
 
-    /// Draws a frame in one write, so that it does not flicker: home, each line with its rest cleared, then all below.
-    private func draw(_ text: String, endpoint: String) {
+    /// Draws the view as the terminal is now.
+    private func draw(_ view: WatchView, endpoint: String) {
         let size = Terminal.size(.output)
-        let lines = ["factord at \(endpoint)    every \(Quantity.duration(seconds: every)), ^C ends", ""]
-            + text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        let visible = lines.prefix(size.rows - 1).map { String($0.prefix(size.columns)) + "\u{1B}[K" }
-        Terminal.write("\u{1B}[H" + visible.joined(separator: "\r\n") + "\u{1B}[J")
+        draw(view.lines(
+            title: "factord at \(endpoint), every \(Quantity.duration(seconds: every)), ^C ends", columns: size.columns, rows: size.rows - 1,
+            isColoured: Terminal.hasColours(.output)))
+    }
+
+    /// Draws a frame in one write, so that it does not flicker: home, each line with its rest cleared, then all below.
+    private func draw(_ lines: [String]) {
+        Terminal.write("\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J")
     }
 }

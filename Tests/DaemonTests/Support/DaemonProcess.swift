@@ -9,6 +9,8 @@ final class DaemonProcess {
     let folder: String
     /// Set for every start.
     var settings: [String]
+    /// A file for every start; may go once the daemon runs.
+    var configuration: String?
     private(set) var program: RunningProgram?
     /// Of the test's own sockets.
     let context: ZeroMQContext
@@ -39,7 +41,7 @@ final class DaemonProcess {
     /// The command line. What a test sets comes last and wins.
     var arguments: [String] {
         let own = ["streams.0.endpoint=\(events)", "requests.endpoints=\(requests)", "admin.endpoint=\(admin)", "http.endpoint=unix:\(http)", "threads.trainers=1"]
-        return ["--state", state] + (own + settings).flatMap { ["--set", $0] }
+        return (configuration.map { ["--config", $0] } ?? []) + ["--state", state] + (own + settings).flatMap { ["--set", $0] }
     }
 
     /// All that the present daemon has logged.

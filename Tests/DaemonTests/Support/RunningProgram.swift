@@ -48,6 +48,11 @@ final class RunningProgram {
         return URL(fileURLWithPath: runner).deletingLastPathComponent().path
     }()
 
+    /// A program of the machine; nil where it is not installed.
+    static func find(_ name: String) -> String? {
+        ["/usr/local/bin", "/usr/bin", "/bin"].map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+    }
+
     /// Nothing of the person's settings: only what a program needs to run, and what the sanitizers are told.
     private static let cleanEnvironment: [String: String] = {
         let kept = ["PATH", "HOME", "LD_LIBRARY_PATH", "TSAN_OPTIONS", "ASAN_OPTIONS", "TMPDIR"]

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Testing
 
 @testable import FactordServer
@@ -57,9 +58,13 @@ struct FairnessTests {
     func latency() {
         let histogram = LatencyHistogram()
         for microseconds in [10, 60, 60, 3000, 100_000_000] as [Int64] { histogram.record(microseconds: microseconds) }
-        let (counts, seconds) = histogram.cumulative
-        #expect(counts.count == LatencyHistogram.bounds.count + 1 && counts.last == 5)
-        #expect(zip(LatencyHistogram.bounds, counts).first { $0.0 == 100 }?.1 == 3)
-        #expect(seconds > 60 && histogram.percentile(50) == 60)
+        let buckets = histogram.buckets
+        #expect(buckets.counts.count == DurationBuckets.bounds.count + 1 && buckets.counts.reduce(0, +) == 5)
+        // Each in the first bucket that is not below it.
+        #expect(zip(DurationBuckets.bounds, buckets.counts).first { $0.0 == 100 }?.1 == 2 && buckets.counts.last == 1)
+        #expect(buckets.microseconds > 60_000_000 && histogram.percentile(50) == 60)
+        #expect(histogram.takeRecent().count == 5 && histogram.takeRecent().count == 0)
+        histogram.record(microseconds: 7)
+        #expect(histogram.takeRecent().percentile(99) == 7 && histogram.percentile(50) == 60)
     }
 }

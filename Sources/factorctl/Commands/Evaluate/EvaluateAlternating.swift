@@ -61,7 +61,7 @@ struct EvaluateAlternating: ParsableCommand {
                 .init(key: "seconds", title: "seconds", form: .decimals(1)),
             ])
             let start = MonotonicClock.nanoseconds
-            for pass in 1...passes {
+            for pass in ShownSteps("evaluate als", Array(1...passes), name: { "pass \($0)" }) {
                 try Interruption.check()
                 try model.pass(data)
                 let seconds = Double(MonotonicClock.nanoseconds - start) / 1e9

@@ -54,7 +54,7 @@ struct EvaluateColdStart: ParsableCommand {
                 .init(key: "known_items", title: "known items", form: .decimals(4)),
                 .init(key: "cases", title: "cases", form: .whole),
             ])
-            for configuration in try configurations.named(seed: seed) {
+            for configuration in ShownSteps("evaluate cold-start", try configurations.named(seed: seed), name: \.name) {
                 for told in [false, true] {
                     try Interruption.check()
                     for result in coldStart.run(configuration.settings, attributes: told ? attributes : nil) {

@@ -42,7 +42,7 @@ struct EvaluateDrift: ParsableCommand {
                 .init(key: "regained_after", title: "regained", form: .whole), .init(key: "alarm_after", title: "alarm", form: .whole),
                 .init(key: "early_alarms", title: "early", form: .whole), .init(key: "steady_alarms", title: "steady", form: .whole),
             ])
-            for configuration in try configurations.named(seed: stream.seed) {
+            for configuration in ShownSteps("evaluate drift", try configurations.named(seed: stream.seed), name: \.name) {
                 for result in try drift.run(configuration.settings) {
                     table.add([
                         .string(ConfigurationArguments.label(configuration, model: result.model)), .number(result.before),

@@ -42,7 +42,7 @@ struct EvaluateFoldIn: ParsableCommand {
                 if let test { (file, try LeaveOneOut(path: test)) } else { LeaveOneOut.split(file, seed: 1) }
             let evaluation = FoldInEvaluation(cases, stream: learned)
             var table = ResultTable(EvaluateFoldIn.figures)
-            for configuration in try configurations.named() {
+            for configuration in ShownSteps("evaluate fold-in", try configurations.named(), name: \.name) {
                 try Interruption.check()
                 let engine = Engine(settings: configuration.settings)
                 engine.learnNow(learned)

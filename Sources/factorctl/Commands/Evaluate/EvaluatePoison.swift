@@ -43,7 +43,7 @@ struct EvaluatePoison: ParsableCommand {
                 .init(key: "refused", title: "refused", form: .whole),
             ])
             var isHarmed = false
-            for configuration in try configurations.named(seed: stream.seed) {
+            for configuration in ShownSteps("evaluate poison", try configurations.named(seed: stream.seed), name: \.name) {
                 for result in try evaluation.run(configuration.settings) {
                     table.add([
                         .string(ConfigurationArguments.label(configuration, model: result.model)),

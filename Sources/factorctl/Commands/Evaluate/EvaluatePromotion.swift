@@ -54,7 +54,7 @@ struct EvaluatePromotion: ParsableCommand {
                 .init(key: "median_events", title: "after", form: .whole), .init(key: "difference", title: "above", form: .decimals(5)),
             ])
             let all = challenger.isEmpty ? PromotionEvaluation.Challenger.allCases : challenger.compactMap(PromotionEvaluation.Challenger.init)
-            for configuration in try configurations.named() {
+            for configuration in ShownSteps("evaluate promotion", try configurations.named(), name: \.name) {
                 for challenger in all {
                     let result = try evaluation.run(challenger, configuration.settings, seeds: stream.seed..<stream.seed + UInt64(seeds))
                     table.add([

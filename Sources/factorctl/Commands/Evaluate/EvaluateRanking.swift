@@ -62,13 +62,17 @@ struct EvaluateRanking: ParsableCommand {
                 if let test { (file, try LeaveOneOut(path: test)) } else { LeaveOneOut.split(file, seed: 1) }
             if daemon { return try askDaemon(learned.ordered(order, seed: orderSeed), cases) }
             var results: [Result] = []
+            var progress = StepProgress(label: "evaluate", steps: seeds * (try configurations.named(seed: 1).count))
+            defer { progress.finish() }
             for seed in 1...UInt64(seeds) {
                 let ordered = learned.ordered(order, seed: seed)
                 for configuration in try configurations.named(seed: seed) {
                     try Interruption.check()
+                    progress.begin("\(configuration.name), seed \(seed)")
                     results += evaluate(configuration, ordered, cases, seed: seed)
                 }
             }
+            progress.finish()
             show(results)
         }
     }
@@ -127,7 +131,12 @@ struct EvaluateRanking: ParsableCommand {
         guard try client.receivedRecords() == 0 else { throw ValidationError("the daemon has learned already; start a fresh one") }
         let publisher = try sending.publisher().publisher
         let start = MonotonicClock.nanoseconds
-        for pair in file.pairs { try publisher.publish(DatasetEvent(user: .integer(pair.user), item: .integer(pair.item))) }
+        var bar = ProgressBar(label: "sent")
+        for (index, pair) in file.pairs.enumerated() {
+            try publisher.publish(DatasetEvent(user: .integer(pair.user), item: .integer(pair.item)))
+            if index & 1023 == 0 { bar.update(events: index, fraction: Double(index) / Double(file.pairs.count)) }
+        }
+        bar.giveWay()
         guard try publisher.finish(), try client.waitUntilIdle(received: file.pairs.count, seconds: 600) != nil else {
             throw ValidationError("the daemon did not learn the whole stream in time")
         }

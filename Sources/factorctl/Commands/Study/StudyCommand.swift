@@ -54,14 +54,16 @@ struct StudyCommand: ParsableCommand {
     func run() throws {
         _ = try Directory.create(out, permissions: 0o755)
         var reports: [StudyReport] = []
+        var progress = StepProgress(label: "study", steps: study.studies.count)
         for study in study.studies {
-            if self.study == .all { note("\(study.rawValue) …") }
+            progress.begin(study.rawValue)
             let report = try study.run(StudySettings(seed: seed, isQuick: quick))
             var files: [String] = []
             for (index, plot) in report.plots.enumerated() {
                 files.append("\(out)/\(report.name)-\(index + 1).svg")
                 try TextFile.write(plot.svg(), to: files[index])
             }
+            progress.finish()
             say(output.json ? report.json.json : report.rendered(plotFiles: files))
             reports.append(report)
             // As far as it goes: a later study may be stopped.
