@@ -3,6 +3,9 @@ import Glibc
 
 /// What the kernel says of this process.
 public enum ProcessFacts {
+    /// The process's number.
+    public static var identifier: Int32 { getpid() }
+
     /// Bytes of memory in use; 0 where it cannot be told.
     public static var residentBytes: Int {
         let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)

@@ -36,7 +36,7 @@ final class HTTPServer: Service {
     func open() throws {
         guard let address = settings.address else { return }
         let loop = Handover(try HTTPLoop(listener: StreamListener(address), wake: wake, settings: settings, maxBody: maxBody, counters: counters))
-        let started = try SystemThread(name: name) { [self] in
+        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
             do throws(SystemError) {
                 try loop.value.run(until: isStopping) { isStarted.load(ordering: .acquiring) ? makeServed.withLock { $0 }?() : nil }
             } catch {

@@ -1,3 +1,4 @@
+import LinuxSystem
 import Synchronization
 import WireFormats
 
@@ -44,6 +45,8 @@ final class RequestAnswerer {
             errors += 1
             if error.code == -32003, self.state.wanted == nil { self.counters.refuse(.deadline) }
         }) { (request, writer) throws(JSONRPCError) in
+            // Each request of a batch counts as a sign of life.
+            Pulse.beat()
             try methods.answer(request, waiting: state, into: &writer)
         }
         // What is asked again will be counted then.
