@@ -18,11 +18,12 @@ struct StartError: Error, CustomStringConvertible {
 }
 
 /// The daemon: everything it is made of, put together from a configuration.
-final class Daemon {
+final class Daemon: Sendable {
     private let log: Logger
     /// In order of dependence: each may rely on those before it. Started in order, stopped in reverse.
     private let services: [any Service]
     private let context: ZeroMQContext
+    private let stats: StatsReport
 
     /// Takes up the newest state and makes the services; nothing runs yet.
     init(_ configuration: Configuration, notifier: ServiceNotifier, log: Logger) throws {
@@ -75,6 +76,7 @@ final class Daemon {
         let requests = RequestServer(
             name: "requests", endpoints: configuration.requests.endpoints, limits: configuration.requests, context: context,
             gate: gate, poolThreads: configuration.threads.answerers, log: log, methods: methods)
+        self.stats = stats
         http.serve { HTTPServer.Served(methods: methods(), stats: stats) }
         let admin = RequestServer(
             name: "admin", place: .admin, endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,
@@ -122,6 +124,19 @@ final class Daemon {
                 throw error
             }
         }
+    }
+
+    // MARK: For the watchdog
+
+    /// What it has found.
+    var vitals: Vitals { stats.vitals }
+    var statusLine: String { stats.statusLine }
+
+    /// Up to where positions were given out, and up to where they are learned; nil while trainers are held up on purpose.
+    var progress: (sequenced: UInt64, applied: UInt64)? {
+        let engine = stats.engine
+        guard !engine.trainers.contains(where: { $0.gate.isStanding || $0.gate.isWanted }) else { return nil }
+        return (engine.sequencer.lastPosition, engine.appliedPosition)
     }
 
     /// Stops reading, drains, writes the final snapshot, lets go of everything.

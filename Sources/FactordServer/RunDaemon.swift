@@ -32,6 +32,8 @@ public func runDaemon(configuration: Configuration) -> Int32 {
         let notifier = ServiceNotifier()
         let daemon = try Daemon(configuration, notifier: notifier, log: log)
         try daemon.start()
+        let watchdog = try Watchdog(daemon, notifier: notifier, log: log)
+        try watchdog.start()
         log.notice(
             "ready",
             metadata: [
@@ -42,10 +44,15 @@ public func runDaemon(configuration: Configuration) -> Int32 {
                 "trainers": "\(configuration.threads.trainers)", "libzmq": "\(ZeroMQVersion.description)",
             ])
         notifier.ready(status: "learning")
-        try waitForStop(signals, log)
-        notifier.stopping()
-        log.notice("stopping: no more events are read")
-        daemon.stop()
+        let wakeUp = try EventDescriptor()
+        try Pulse { wakeUp.signal() }.accompany("main") {
+            try waitForStop(signals, wakeUp, log)
+            notifier.stopping()
+            watchdog.stopping()
+            log.notice("stopping: no more events are read")
+            daemon.stop()
+        }
+        watchdog.end()
         log.notice("stopped")
         return ExitStatus.success
     } catch let error as StartError {
@@ -63,10 +70,11 @@ public func runDaemon(configuration: Configuration) -> Int32 {
     }
 }
 
-private func waitForStop(_ signals: SignalSource, _ log: Logger) throws {
-    let poller = DescriptorPoller([signals.descriptor])
+private func waitForStop(_ signals: SignalSource, _ wakeUp: EventDescriptor, _ log: Logger) throws {
+    let poller = DescriptorPoller([signals.descriptor, wakeUp.descriptor])
     while true {
         try poller.wait()
+        wakeUp.drain()
         while let signal = signals.next() {
             if signal == SIGTERM || signal == SIGINT { return }
             log.notice("SIGHUP: the configuration is read at start only; restart the daemon to change it")

@@ -13,6 +13,7 @@ public enum MonotonicClock {
     public static func sleep(microseconds: Int) {
         var time = timespec(tv_sec: microseconds / 1_000_000, tv_nsec: microseconds % 1_000_000 * 1000)
         nanosleep(&time, nil)
+        Pulse.beat()
     }
 }
 

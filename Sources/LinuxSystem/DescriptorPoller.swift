@@ -21,6 +21,7 @@ public final class DescriptorPoller {
             // Computed inside: after an interruption only the rest of the time is waited for.
             poll(&entries, nfds_t(entries.count), remainingMilliseconds(until: deadline))
         }
+        Pulse.beat()
         return Int(ready)
     }
 

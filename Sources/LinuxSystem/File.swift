@@ -36,7 +36,7 @@ public struct File: ~Copyable, Sendable {
         case .createExclusive, .createDirect: flags = O_RDWR | O_CREAT | O_EXCL
         case .append: flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW
         }
-        descriptor = try systemCall("open", path) { Glibc.open(path, flags | O_CLOEXEC, permissions) }
+        descriptor = try diskCall("open", path) { Glibc.open(path, flags | O_CLOEXEC, permissions) }
         self.path = path
         if mode == .createDirect { isDirect = clinux_set_direct(descriptor, 1) == 0 }
     }
@@ -50,13 +50,13 @@ public struct File: ~Copyable, Sendable {
         let closing = descriptor
         descriptor = -1
         // The descriptor is gone even where close was interrupted; closing the number again could hit a stranger's file.
-        try systemCallOnce("close", path) { Glibc.close(closing) }
+        try Pulse.outside { () throws(SystemError) in try systemCallOnce("close", path) { Glibc.close(closing) } }
     }
 
     /// Writes at the file's end (or where the last write stopped). Returns the bytes taken, which may be fewer.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) -> Int {
         guard bytes.count > 0 else { return 0 }
-        return try systemCall("write", path) { Glibc.write(descriptor, bytes.baseAddress, bytes.count) }
+        return try diskCall("write", path) { Glibc.write(descriptor, bytes.baseAddress, bytes.count) }
     }
 
     /// Has later writes go through the page cache again.
@@ -84,7 +84,7 @@ public struct File: ~Copyable, Sendable {
     /// Reads at `offset` (bytes). Returns the bytes read: fewer than asked for at the end of the file, 0 past it.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemError) -> Int {
         guard buffer.count > 0 else { return 0 }
-        return try systemCall("pread", path) {
+        return try diskCall("pread", path) {
             pread(descriptor, buffer.baseAddress, buffer.count, off_t(clamping: offset))
         }
     }
@@ -92,13 +92,13 @@ public struct File: ~Copyable, Sendable {
     /// The size in bytes.
     public func size() throws(SystemError) -> UInt64 {
         var status = stat()
-        try systemCall("fstat", path) { fstat(descriptor, &status) }
+        try diskCall("fstat", path) { fstat(descriptor, &status) }
         return UInt64(clamping: status.st_size)
     }
 
     /// Cuts or extends the file to `size` bytes.
     public func truncate(to size: UInt64) throws(SystemError) {
-        try systemCall("ftruncate", path) { ftruncate(descriptor, off_t(clamping: size)) }
+        try diskCall("ftruncate", path) { ftruncate(descriptor, off_t(clamping: size)) }
     }
 
     /// Reserves disk space for the first `size` bytes, so that a full disk (ENOSPC) shows now and not half-way.
@@ -107,7 +107,7 @@ public struct File: ~Copyable, Sendable {
         guard size > 0 else { return }
         // This call returns its error instead of setting errno.
         var code = EINTR
-        while code == EINTR { code = posix_fallocate(descriptor, 0, off_t(clamping: size)) }
+        while code == EINTR { code = Pulse.outside { posix_fallocate(descriptor, 0, off_t(clamping: size)) } }
         guard code == 0 else { throw SystemError(call: "posix_fallocate", subject: path, code: code) }
     }
 }
@@ -115,19 +115,19 @@ public struct File: ~Copyable, Sendable {
 extension File {
     /// Makes content and size durable (fdatasync). Never call again after it threw.
     public func syncData() throws(SystemError) {
-        try systemCall("fdatasync", path) { fdatasync(descriptor) }
+        try diskCall("fdatasync", path) { fdatasync(descriptor) }
     }
 
     /// Makes content and all metadata durable (fsync). Never call again after it threw.
     public func sync() throws(SystemError) {
-        try systemCall("fsync", path) { fsync(descriptor) }
+        try diskCall("fsync", path) { fsync(descriptor) }
     }
 
     /// Starts writing a range (bytes) to disk without waiting, so that a later `sync` finds little left to do. This
     /// makes nothing durable; where the file system does not offer it, nothing happens.
     public func startWriteback(offset: UInt64, length: UInt64) throws(SystemError) {
         do throws(SystemError) {
-            try systemCall("sync_file_range", path) {
+            try diskCall("sync_file_range", path) {
                 clinux_start_writeback(descriptor, Int64(clamping: offset), Int64(clamping: length))
             }
         } catch where [ENOSYS, EINVAL, EOPNOTSUPP, ESPIPE].contains(error.code) {

@@ -7,11 +7,11 @@ public enum Directory {
     @discardableResult
     public static func create(_ path: String, permissions: UInt32 = 0o700) throws(SystemError) -> Bool {
         do throws(SystemError) {
-            try systemCall("mkdir", path) { mkdir(path, permissions) }
+            try diskCall("mkdir", path) { mkdir(path, permissions) }
             return true
         } catch where error.code == EEXIST {
             var status = stat()
-            try systemCall("stat", path) { stat(path, &status) }
+            try diskCall("stat", path) { stat(path, &status) }
             guard status.st_mode & S_IFMT == S_IFDIR else {
                 throw SystemError(call: "mkdir", subject: path, code: ENOTDIR)
             }
@@ -21,7 +21,7 @@ public enum Directory {
 
     /// The names in a directory, without `.` and `..`, in no particular order.
     public static func list(_ path: String) throws(SystemError) -> [String] {
-        let descriptor = try systemCall("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let descriptor = try diskCall("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         var opened: OpaquePointer?
         do throws(SystemError) {
             try systemCall("fdopendir", path) {
@@ -37,7 +37,7 @@ public enum Directory {
         var names: [String] = []
         while true {
             var entry: UnsafePointer<CChar>?
-            let step = try systemCall("readdir", path) { clinux_next_entry(UnsafeMutableRawPointer(stream), &entry) }
+            let step = try diskCall("readdir", path) { clinux_next_entry(UnsafeMutableRawPointer(stream), &entry) }
             guard step > 0, let entry else { return names }
             let name = String(cString: entry)
             if name != "." && name != ".." { names.append(name) }
@@ -47,24 +47,24 @@ public enum Directory {
     /// Makes the directory's entries (creations, renames, removals) durable. Opens the directory anew each time, so a
     /// failed descriptor is never synced again.
     public static func sync(_ path: String) throws(SystemError) {
-        let descriptor = try systemCall("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let descriptor = try diskCall("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         defer { _ = Glibc.close(descriptor) }
-        try systemCall("fsync", path) { fsync(descriptor) }
+        try diskCall("fsync", path) { fsync(descriptor) }
     }
 
     /// Renames a file; throws EEXIST where the new name is taken, never replaces.
     public static func renameExclusive(_ from: String, to: String) throws(SystemError) {
         do throws(SystemError) {
-            try systemCall("renameat2", "\(from) to \(to)") { clinux_rename_exclusive(from, to) }
+            try diskCall("renameat2", "\(from) to \(to)") { clinux_rename_exclusive(from, to) }
         } catch where error.code == EINVAL || error.code == ENOSYS {
             // File systems without RENAME_NOREPLACE (some network and sandbox ones): a hard link is exclusive as well.
-            try systemCall("link", "\(from) to \(to)") { link(from, to) }
+            try diskCall("link", "\(from) to \(to)") { link(from, to) }
             try remove(from)
         }
     }
 
     /// Removes a file's name.
     public static func remove(_ path: String) throws(SystemError) {
-        try systemCall("unlink", path) { unlink(path) }
+        try diskCall("unlink", path) { unlink(path) }
     }
 }

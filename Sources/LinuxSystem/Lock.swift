@@ -33,9 +33,11 @@ public final class Lock<Value: ~Copyable>: @unchecked Sendable {
     public func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
-        // Can only fail for a mutex that is no longer one, or of another kind.
-        let code = pthread_mutex_lock(mutex)
-        precondition(code == 0, "pthread_mutex_lock: \(code)")
+        if pthread_mutex_trylock(mutex) != 0 {
+            // Can only fail for a mutex that is no longer one, or of another kind.
+            let code = Pulse.outside { pthread_mutex_lock(mutex) }
+            precondition(code == 0, "pthread_mutex_lock: \(code)")
+        }
         defer { pthread_mutex_unlock(mutex) }
         return try body(&value.pointee)
     }

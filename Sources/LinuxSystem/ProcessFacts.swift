@@ -9,6 +9,8 @@ public enum ProcessFacts {
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
+    /// The process's number.
+    public static var identifier: Int32 { getpid() }
 
     /// Bytes of memory in use; 0 where it cannot be told.
     public static var residentBytes: Int { pages(1) }

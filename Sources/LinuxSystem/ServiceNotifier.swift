@@ -38,6 +38,19 @@ public final class ServiceNotifier: Sendable {
         send("EXTEND_TIMEOUT_USEC=\(microseconds)\nSTATUS=\(line(status))")
     }
 
+    /// How often the service manager wants to hear that all is well (`WatchdogSec=`), in microseconds; nil where it does not ask, or asks another process.
+    public static var watchdogMicroseconds: Int64? {
+        func number(_ name: String) -> Int64? { getenv(name).flatMap { Int64(String(cString: $0)) } }
+        guard let wanted = number("WATCHDOG_USEC"), wanted > 0 else { return nil }
+        if let process = number("WATCHDOG_PID"), process != Int64(getpid()) { return nil }
+        return wanted
+    }
+
+    /// All is well.
+    public func alive() { send("WATCHDOG=1") }
+    /// Nothing is well: the service manager is to do at once what it does where it hears nothing.
+    public func stuck(status: String) { send("WATCHDOG=trigger\nSTATUS=\(line(status))") }
+
     private func line(_ text: String) -> String { String(text.map { $0.isNewline ? " " : $0 }) }
 
     private func send(_ text: String) {

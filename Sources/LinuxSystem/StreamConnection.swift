@@ -70,6 +70,7 @@ public final class ReadinessSet {
     public func wait(timeoutMilliseconds: Int) throws(SystemError) {
         let deadline = MonotonicClock.nanoseconds + Int64(timeoutMilliseconds) * 1_000_000
         try systemCall("poll") { poll(&entries, nfds_t(entries.count), remainingMilliseconds(until: deadline)) }
+        Pulse.beat()
     }
 
     /// Whether there is something to read, or an end or error to be found by reading.

@@ -37,6 +37,14 @@ package func systemCall<Value: SignedInteger>(
     }
 }
 
+/// As `systemCall`, for calls that may wait for a disk: the thread is not answerable for how long they take.
+@discardableResult
+package func diskCall<Value: SignedInteger>(
+    _ call: StaticString, _ subject: @autoclosure () -> String = "", _ body: () -> Value
+) throws(SystemError) -> Value {
+    try Pulse.outside { () throws(SystemError) in try systemCall(call, subject(), body) }
+}
+
 /// As `systemCall`, for calls that must not be repeated after a signal: an interrupted `close` has closed.
 package func systemCallOnce(
     _ call: StaticString, _ subject: @autoclosure () -> String = "", _ body: () -> Int32

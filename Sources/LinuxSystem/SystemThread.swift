@@ -19,10 +19,11 @@ public final class SystemThread: Sendable {
     ///   - name: shown by debuggers and `top -H`, cut to 15 bytes.
     ///   - processor: the one processor to run on, or `nil` for any.
     ///   - stackBytes: address space for the stack; only touched pages take memory.
+    ///   - pulse: the thread's signs of life, for one that a watchdog is to look after.
     ///   - body: runs on the new thread. What it captures is released there when it returns.
     /// - Throws: `SystemError` for a processor that the process may not use, or where no thread can be made.
     public init(
-        name: String, processor: Int? = nil, stackBytes: Int = 2 << 20, body: @escaping @Sendable () -> Void
+        name: String, processor: Int? = nil, stackBytes: Int = 2 << 20, pulse: Pulse? = nil, body: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         self.name = name
         var attributes = pthread_attr_t()
@@ -41,7 +42,8 @@ public final class SystemThread: Sendable {
         pthread_sigmask(SIG_SETMASK, &blocked, &previous)
         defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
 
-        let start = Unmanaged.passRetained(ThreadStart(name: Self.kernelName(name), body: body))
+        let whole = pulse.map { pulse in { @Sendable in pulse.accompany(name, body) } } ?? body
+        let start = Unmanaged.passRetained(ThreadStart(name: Self.kernelName(name), body: whole))
         var thread = pthread_t()
         let code = pthread_create(&thread, &attributes, runSystemThread, start.toOpaque())
         guard code == 0 else {
@@ -63,7 +65,8 @@ public final class SystemThread: Sendable {
     public func join() {
         guard joined.exchange(true, ordering: .acquiringAndReleasing) == false else { return }
         precondition(pthread_equal(thread, pthread_self()) == 0, "a thread cannot join itself")
-        pthread_join(thread, nil)
+        // How long that takes is the other's business, which has a pulse of its own.
+        Pulse.outside { _ = pthread_join(thread, nil) }
     }
 
     /// The longest prefix of whole characters that fits the kernel's 15 bytes.

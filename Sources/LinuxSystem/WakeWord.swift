@@ -28,6 +28,7 @@ public final class WakeWord: Sendable {
             if now != seen { return now }
             // Also returns where the count has changed already, or for no reason at all.
             clinux_futex_wait(address, seen)
+            Pulse.beat()
         }
     }
 }

@@ -77,6 +77,7 @@ public final class ZeroMQPoller {
             // Computed inside: after an interruption only the rest of the time is waited for.
             zmq_poll(&items, count, Int(remainingMilliseconds(until: deadline)))
         }
+        Pulse.beat()
         return Int(ready)
     }
 

@@ -34,7 +34,7 @@ struct RequestOptions: ParsableArguments {
 struct AdminOptions: ParsableArguments {
     @Option(help: ArgumentHelp(
         "The daemon's admin socket.",
-        discussion: "Default: $\(DefaultEndpoints.adminVariable), else \(DefaultEndpoints.admin), from the daemon's working directory.",
+        discussion: "Default: $\(DefaultEndpoints.adminVariable), else \(DefaultEndpoints.admin), from the daemon's working directory, or, without that, \(DefaultEndpoints.systemAdmin).",
         valueName: "endpoint"))
     var admin: String?
 
@@ -42,7 +42,7 @@ struct AdminOptions: ParsableArguments {
     var deadline: Double = 60
 
     func client() throws -> RequestClient {
-        let name = chosen(admin, DefaultEndpoints.adminVariable, DefaultEndpoints.admin)
+        let name = chosen(admin, DefaultEndpoints.adminVariable, DefaultEndpoints.likelyAdmin)
         return try RequestClient(endpoint: name, deadlineSeconds: deadline)
     }
 }

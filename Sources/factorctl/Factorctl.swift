@@ -1,4 +1,5 @@
 import ArgumentParser
+import FactordServer
 
 /// The tool with which a person feeds, asks and watches a daemon.
 @main
@@ -15,6 +16,7 @@ struct Factorctl: ParsableCommand {
               factorctl recommend 7 --titles titles.tsv
               factorctl watch
             """,
+        version: FactordVersion.text,
         subcommands: [
             Ping.self, Score.self, Recommend.self, Similar.self, Explain.self, Inspect.self, Popular.self, Trending.self, Latest.self,
             Stats.self, Watch.self, Snapshot.self, Publish.self, Simulate.self, Evaluate.self, StudyCommand.self, JournalCommand.self,

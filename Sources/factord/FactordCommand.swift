@@ -12,6 +12,7 @@ struct FactordCommand: ParsableCommand {
             Without a file it runs on defaults: events on tcp://127.0.0.1:5560, requests on tcp://127.0.0.1:5561,
             HTTP on port 5562 of this machine, state in ./factord-state. `factord check --print` shows every key.
             """,
+        version: FactordVersion.text,
         subcommands: [RunCommand.self, CheckCommand.self],
         defaultSubcommand: RunCommand.self)
 }

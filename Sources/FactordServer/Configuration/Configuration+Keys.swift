@@ -112,6 +112,7 @@ extension Configuration.Snapshot {
             .value("interval", \.interval, .span(TimeSpan(seconds: 0)...TimeSpan(seconds: 86_400 * 365)), .live, "Time between two snapshots; 0 switches the timer off."),
             .value("keep", \.keep, .integer(1...1000), .live, "How many of the newest stay."),
             .value("on_shutdown", \.onShutdown, .flag, .live, "Write one at a clean stop."),
+            .value("stop_budget", \.stopBudget, .span(TimeSpan(seconds: 0)...TimeSpan(seconds: 3600)), .restart, "At a stop, none is written that would take longer, where the journal holds all of it, too."),
             .value("mode", \.mode, .choice, .restart, "gates: piece by piece while learning goes on, a pause of less than a millisecond each; deterministic: all at once, bit for bit, with as much memory again."),
             .value("rate", \.rate, .size(ByteSize(bytes: 0)...ByteSize(mebibytes: 1 << 20)), .restart, "Bytes a second that are written at most; 0 for no limit. The final one is not held back."),
         ])

@@ -132,6 +132,8 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var keep = 3
         /// Whether a clean stop writes one.
         public var onShutdown = true
+        /// How long that may take where the journal holds all of it, too.
+        public var stopBudget = TimeSpan(seconds: 3)
         /// `gates` copies piece by piece while learning goes on, `deterministic` everything at once.
         public var mode = Mode.gates
         /// Bytes a second that are written at most; 0 for no limit.

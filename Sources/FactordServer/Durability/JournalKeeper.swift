@@ -153,9 +153,9 @@ final class JournalKeeper: Service {
 
     func start() throws {
         journal.addListener(wakeUp)
-        let writing = try SystemThread(name: "journal") { [journal] in journal.run() }
+        let writing = try SystemThread(name: "journal", pulse: Pulse { [journal] in journal.rouse() }) { [journal] in journal.run() }
         writer.withLock { $0 = writing }
-        let watching = try SystemThread(name: "journal watch") { [self] in watch() }
+        let watching = try SystemThread(name: "journal watch", pulse: Pulse()) { [self] in watch() }
         watcher.withLock { $0 = watching }
     }
 

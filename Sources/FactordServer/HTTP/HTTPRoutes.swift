@@ -16,7 +16,7 @@ final class HTTPRoutes {
 
     static let pages: [Page] = [
         Page(path: "/metrics", summary: "All counters and gauges for Prometheus", type: "text/plain", answers: [("200", "Metrics in Prometheus' text format")]),
-        Page(path: "/livez", summary: "Whether the process is alive", type: "text/plain", answers: [("200", "It is")]),
+        Page(path: "/livez", summary: "Whether the process is alive", type: "text/plain", answers: [("200", "It is"), ("503", "A thread of it is stuck; the text says which")]),
         Page(
             path: "/readyz", summary: "Whether the daemon answers and keeps what it learns", type: "text/plain",
             answers: [("200", "It does"), ("503", "It does not; the text says why")]),
@@ -75,7 +75,7 @@ final class HTTPRoutes {
         guard request.method == "GET" || request.method == "HEAD" else { return .response(HTTPRoutes.wrongMethod(allowed: "GET, HEAD")) }
         if let asset { return .response(asset) }
         switch request.path {
-        case "/livez": return .response(.text("alive"))
+        case "/livez": return .response(liveness())
         case "/readyz": return .response(readiness())
         case "/metrics": return .response(HTTPResponse(content: .metrics, body: Array(metrics().utf8)))
         case "/openapi.json": return .response(HTTPResponse(body: OpenAPIDocument.json()))
@@ -96,6 +96,11 @@ final class HTTPRoutes {
         let methods = MethodDescription.all.filter { $0.place == .requests }.map { "POST /v1/\($0.name)  \($0.summary)" }
         return (["factord"] + all + methods).joined(separator: "\n")
     }()
+
+    private func liveness() -> HTTPResponse {
+        if let fault = served?.stats.vitals.fault { return .text("stuck: \(fault)", status: 503) }
+        return .text("alive")
+    }
 
     private func readiness() -> HTTPResponse {
         guard let served else { return .text("recovering: the journal is applied", status: 503) }

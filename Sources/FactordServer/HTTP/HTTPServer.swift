@@ -39,7 +39,7 @@ final class HTTPServer: Service {
         if let problem = assets.problem { log.warning("the dashboard is not whole", metadata: ["problem": "\(problem)"]) }
         let loop = Handover(
             try HTTPLoop(listener: StreamListener(address), wake: wake, settings: settings, maxBody: maxBody, assets: assets, counters: counters))
-        let started = try SystemThread(name: name) { [self] in
+        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
             do throws(SystemError) {
                 try loop.value.run(until: isStopping) { isStarted.load(ordering: .acquiring) ? makeServed.withLock { $0 }?() : nil }
             } catch {

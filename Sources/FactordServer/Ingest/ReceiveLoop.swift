@@ -76,6 +76,7 @@ final class ReceiveLoop {
                 if poller.isReadable(wakeEntry) { wakeUp.drain() }
             }
             hasReceived = false
+            Pulse.beat()
             pauseOrGoOn()
             for stream in streams where !(isPaused && stream.stream.pattern == .pull) { try receive(stream) }
             pass()

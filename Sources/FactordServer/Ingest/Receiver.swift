@@ -47,7 +47,7 @@ final class Receiver: Service {
     func start() throws {
         let loop = Handover(try makeLoop())
         loop.value.handOver()
-        let started = try SystemThread(name: "receiver \(number)", processor: processor) { [self] in
+        let started = try SystemThread(name: "receiver \(number)", processor: processor, pulse: Pulse()) { [self] in
             do throws(ZeroMQError) {
                 try loop.value.run(until: isStopping)
             } catch {

@@ -119,7 +119,7 @@ final class Promoter: Service {
 
     func start() throws {
         guard settings.automatic else { return }
-        let started = try SystemThread(name: name) { [self] in watch() }
+        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in watch() }
         thread.withLock { $0 = started }
     }
 

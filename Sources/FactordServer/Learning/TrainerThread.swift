@@ -43,7 +43,9 @@ final class TrainerThread: Service {
     }
 
     func start() throws {
-        let started = try SystemThread(name: "trainer \(trainer.index)", processor: processor) { [self] in run() }
+        let started = try SystemThread(
+            name: "trainer \(trainer.index)", processor: processor, pulse: Pulse { [wakeUp] in wakeUp.signal() }
+        ) { [self] in run() }
         thread.withLock { $0 = started }
     }
 
@@ -59,6 +61,7 @@ final class TrainerThread: Service {
         while true {
             let stopping = isStopping.load(ordering: .acquiring)
             let applied = trainer.drain(limit: TrainerThread.stride)
+            Pulse.beat()
             if trainer.takeWaiter() { room.signal() }
             gate.check()
             if trainer.gate.isWanted, trainer.gate.stand() {

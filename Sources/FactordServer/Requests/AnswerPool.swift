@@ -54,7 +54,7 @@ final class AnswerPool: Sendable {
         self.finished = finished
         wakes = try (0..<count).map { _ throws(SystemError) in try EventDescriptor() }
         let started = try wakes.enumerated().map { index, wake throws(SystemError) in
-            try SystemThread(name: "\(name)-\(index)") { [self] in run(wake, answerer()) }
+            try SystemThread(name: "\(name)-\(index)", pulse: Pulse { wake.signal() }) { [self] in run(wake, answerer()) }
         }
         threads.withLock { $0 = started }
     }

@@ -63,7 +63,7 @@ final class ExplorationLog: Service {
     // MARK: Service
 
     func start() throws {
-        let started = try SystemThread(name: name) { [self] in
+        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
             let poller = DescriptorPoller([wakeUp.descriptor])
             while !isStopping.load(ordering: .acquiring) {
                 _ = try? poller.wait(timeoutMilliseconds: 1000)

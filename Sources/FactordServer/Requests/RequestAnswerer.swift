@@ -48,6 +48,8 @@ final class RequestAnswerer {
             code = code ?? error.code
             if error.code == -32003, self.state.wanted == nil { self.counters.refuse(.deadline) }
         }) { (request, writer) throws(JSONRPCError) in
+            // Each request of a batch counts as a sign of life.
+            Pulse.beat()
             try methods.answer(request, waiting: state, into: &writer)
         }
         // What is asked again will be counted then.

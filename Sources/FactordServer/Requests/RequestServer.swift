@@ -57,7 +57,7 @@ final class RequestServer: Service {
             RequestAnswerer(methods: makeMethods(), counters: counters, maxBody: limits.maxBody.bytes)
         }
         let pool = poolThreads == 0 ? nil : try AnswerPool(threads: poolThreads, name: "scorer", finished: gate.reached, answerer: make)
-        let started = try SystemThread(name: name) { [self] in
+        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
             let (socket, monitor) = parts.value
             let loop = RequestLoop(
                 socket: socket, monitor: monitor, gate: gate, answerer: make(), pool: pool, counters: counters, limits: limits)

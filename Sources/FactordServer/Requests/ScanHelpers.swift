@@ -15,7 +15,7 @@ final class ScanHelpers: Service {
 
     func start() throws {
         for number in 0..<team.helpers {
-            let thread = try SystemThread(name: "scan \(number)") { [team, word, self] in
+            let thread = try SystemThread(name: "scan \(number)", pulse: Pulse { [word] in word.signal() }) { [team, word, self] in
                 var seen: UInt32 = 0
                 while !isStopping.load(ordering: .acquiring) {
                     team.serve(number)

@@ -15,6 +15,8 @@ final class StatsReport: Sendable {
     /// Nil in a daemon that answers no requests.
     let promoter: Promoter?
     let explorer: Explorer?
+    /// What the watchdog has found.
+    let vitals = Vitals()
     private let started = MonotonicClock.nanoseconds
     let startedAt = WallClock.milliseconds
     /// The past of what the dashboard draws, and what the sampler measures.

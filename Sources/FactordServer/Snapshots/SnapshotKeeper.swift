@@ -38,7 +38,7 @@ final class SnapshotKeeper: Service {
     private let isWanted = Atomic<Bool>(false)
     private let isDueAtStart = Atomic<Bool>(false)
     private let deadLetters: DeadLetterFile
-    private let log: Logger
+    let log: Logger
     private let last = Lock<Written?>(nil)
     let written = Atomic<Int>(0)
     let failed = Atomic<Int>(0)
@@ -95,20 +95,13 @@ final class SnapshotKeeper: Service {
             let first = try write()
             log.notice("snapshot of the state as it was taken up", metadata: ["position": "\(first.position)", "path": "\(first.path)"])
         }
-        let started = try SystemThread(name: "snapshots") { [self] in run() }
+        let started = try SystemThread(name: "snapshots", pulse: Pulse()) { [self] in run() }
         thread.withLock { $0 = started }
     }
 
     func stop() {
         endThread()
-        if settings.onShutdown {
-            do {
-                let final = try write()
-                log.notice("final snapshot", metadata: ["position": "\(final.position)", "path": "\(final.path)"])
-            } catch {
-                log.error("no final snapshot; the one before stands", metadata: ["error": "\(error)"])
-            }
-        }
+        if settings.onShutdown { writeFinal() }
         deadLetters.flush()
     }
 

@@ -63,6 +63,9 @@ extension Journal {
         wake.signal()
     }
 
+    /// Has the thread make a turn, if it sleeps: how a watchdog asks whether it is there.
+    public func rouse() { wake.signal() }
+
     /// Whether something came up that the last step did not see.
     private var hasWork: Bool {
         if stopWanted.load(ordering: .acquiring) || healWanted.load(ordering: .acquiring) { return true }

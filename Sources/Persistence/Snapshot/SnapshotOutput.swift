@@ -87,7 +87,7 @@ private final class Worker: @unchecked Sendable {
         wanted = try EventDescriptor()
         done = try EventDescriptor()
         poller = DescriptorPoller([done.descriptor])
-        thread = try SystemThread(name: "snapshot write") { [self] in run() }
+        thread = try SystemThread(name: "snapshot write", pulse: Pulse()) { [self] in run() }
     }
 
     /// Hands bytes over, once those before are written. They stay as they are until the next call has returned.

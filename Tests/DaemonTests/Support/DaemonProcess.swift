@@ -11,6 +11,8 @@ final class DaemonProcess {
     var settings: [String]
     /// A file for every start; may go once the daemon runs.
     var configuration: String?
+    /// Variables beside the few that every program gets; set for every start.
+    var environment: [String: String] = [:]
     private(set) var program: RunningProgram?
     /// Of the test's own sockets.
     let context: ZeroMQContext
@@ -50,7 +52,7 @@ final class DaemonProcess {
     /// Starts it without waiting: for starts that fail.
     @discardableResult
     func launch() throws -> RunningProgram {
-        let launched = try RunningProgram("factord", ["run"] + arguments, logs: folder)
+        let launched = try RunningProgram("factord", ["run"] + arguments, logs: folder, environment: environment)
         program = launched
         return launched
     }
