@@ -3,13 +3,12 @@
 
 Usage: stop_thread.py PROCESS NAME
 
-Prints `stopped` and holds the thread until it is ended itself; the thread then runs on. NAME is the thread's as the kernel
+Prints `stopped` and holds the thread until one of the two is ended: this process (the thread then runs on), or that one. NAME is the thread's as the kernel
 shows it (/proc/PROCESS/task/*/comm). Needs the right to trace the process: root, or its own child's parent where Yama allows.
 """
 
 import ctypes
 import os
-import signal
 import sys
 
 SEIZE, INTERRUPT = 0x4206, 0x4207
@@ -37,10 +36,10 @@ def main():
     ptrace(INTERRUPT, threads[0])
     os.waitpid(threads[0], ALL_THREADS)
     print("stopped", flush=True)
-    # The kernel lets the thread go when this process ends.
-    signal.sigwait([signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    # The kernel lets the thread go when this process ends. A killed process is not gone before its threads are, and who
+    # traces one has to take note of its end.
+    os.waitpid(threads[0], ALL_THREADS)
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     main()
