@@ -21,7 +21,7 @@ const definitions = [
     { title: 'Requests', unit: 'a second', lines: lines(['requests', 'answered'], ['http_requests', 'over HTTP'], ['request_errors', 'errors'], ['replies_dropped', 'not taken']), format: short, zero: true },
     { title: 'Lag', unit: 'events with a position that are not learned, not on disk', lines: lines(['lag', 'not learned'], ['not_durable', 'not on disk', thin]), format: count, zero: true },
     { title: 'Time to learn', unit: 'until all that had come was learned', lines: lines(['learning_delay_seconds', 'delay']), format: seconds, zero: true },
-    { title: 'Memory', unit: '', lines: lines(['resident_bytes', 'process'], ['row_bytes', 'rows'], ['id_bytes', 'ids'], ['history_bytes', 'histories']), format: bytes, zero: true },
+    { title: 'Memory', unit: '', lines: lines(['resident_bytes', 'process'], ['row_bytes', 'rows, mapped'], ['id_bytes', 'ids, mapped'], ['history_bytes', 'histories, mapped']), format: bytes, zero: true },
     { title: 'Drops and gaps', unit: 'a second', lines: lines(['rejected', 'rejected'], ['refused', 'refused'], ['missing', 'missing messages'], ['waits', 'waits for a queue', thin]), format: short, zero: true },
 ];
 
@@ -97,7 +97,9 @@ export class Charts {
     /** Draws the series anew. */
     draw(history) {
         if (!this.isThere) return;
-        const end = history.times.at(-1) ?? Date.now() / 1000, start = end - history.width;
+        const end = history.times.at(-1) ?? Date.now() / 1000;
+        // Of a daemon that began a moment ago, no more than there is; a minute at least.
+        const start = Math.max(end - history.width, Math.min(history.times[0] ?? end, end - 60 * history.interval));
         const alarms = history.metrics.filter(([, metric]) => metric === 'drift_alarms').flatMap(([, , name]) => history.points(name).filter((point) => point.y > 0).map((point) => point.x));
         for (const entry of this.charts) {
             const wanted = entry.definition.lines(history).filter((line) => history.has(line.name));
@@ -150,7 +152,7 @@ export class Charts {
                         type: 'linear', grid: {}, ticks: { maxRotation: 0, callback: (value, index, ticks) => clock(value, ticks.length > 1 && ticks[1].value - ticks[0].value >= 60) },
                         afterBuildTicks: (axis) => {
                             const width = axis.max - axis.min, rough = width / Math.max(2, Math.floor(axis.width / 90));
-                            const step = [60, 120, 300, 600, 3600, 7200, 14_400, 21_600, 43_200].find((candidate) => candidate >= rough) ?? 86_400;
+                            const step = [10, 30, 60, 120, 300, 600, 3600, 7200, 14_400, 21_600, 43_200].find((candidate) => candidate >= rough) ?? 86_400;
                             const shift = new Date().getTimezoneOffset() * 60;
                             axis.ticks = [];
                             for (let at = Math.ceil((axis.min - shift) / step) * step + shift; at <= axis.max; at += step) axis.ticks.push({ value: at });

@@ -4,6 +4,7 @@ import { bar, bytes, count, decimal, define, duration, element, fill, seconds, s
 
 const find = (selector) => document.querySelector(selector);
 const sum = (list, value) => list.reduce((total, entry) => total + (value(entry) ?? 0), 0);
+const some = (number, one, many) => `${count(number)} ${number === 1 ? one : many}`;
 const sumOf = (group) => Object.values(group ?? {}).reduce((total, value) => total + value, 0);
 
 export function showAbout(stats) {
@@ -21,7 +22,7 @@ export function showTiles(stats) {
         ['lag', 'Lag', count(stats.sequenced - stats.position), `events; queues ${Math.round(fill * 100)} % full`, fill > 0.9 ? 'warn' : ''],
         ['delay', 'Time to learn', seconds(now.learning_delay_seconds), 'until all that came was learned'],
         ['rejected', 'Set aside', count(rejected), `${short((now.rejected ?? 0) + (now.refused ?? 0))} a second`, now.rejected > 0 ? 'warn' : ''],
-        ['gaps', 'Missing messages', count(missing), `in ${count(gaps)} ${gaps === 1 ? 'gap' : 'gaps'}`, missing > 0 ? 'warn' : ''],
+        ['gaps', 'Missing messages', count(missing), `in ${some(gaps, 'gap', 'gaps')}`, missing > 0 ? 'warn' : ''],
         ['requests', 'Requests/s', short(now.requests), `${count(stats.requests?.answered)} answered, ${short(now.http_requests)}/s over HTTP`],
         ['latency', 'Latency p99', seconds(now.requests_p99_seconds ?? (stats.requests ? stats.requests.p99_us / 1e6 : null)), now.requests_p50_seconds === null ? 'of all so far' : `p50 ${seconds(now.requests_p50_seconds)}`],
         ['memory', 'Memory', bytes(stats.process.resident_bytes), tables.budget > 0 ? `tables ${(used * 100).toFixed(used < 0.1 ? 1 : 0)} % of their budget` : `tables ${bytes(tables.bytes)}`, used > 0.95 ? 'warn' : ''],
@@ -80,8 +81,8 @@ function showStorage(stats) {
     define(find('#storage dl'), [
         ['Storage', stats.degraded ? `degraded: ${stats.degraded_reason}` : 'good', stats.degraded ? 'bad' : ''],
         ['Durable up to', `${count(stats.durable)} of ${count(stats.sequenced)}`],
-        journal ? ['Journal', `${count(journal.appended - journal.durable)} batches not on disk, ${count(journal.segments)} segments`] : ['Journal', 'none'],
-        journal && (journal.failures > 0 || journal.holes > 0) ? ['Faults', `${count(journal.failures)} failures, ${count(journal.holes)} holes, ${count(journal.learned_not_durable)} records learned meanwhile`, 'warn'] : null,
+        journal ? ['Journal', `${some(journal.appended - journal.durable, 'batch', 'batches')} not on disk, ${some(journal.segments, 'segment', 'segments')}`] : ['Journal', 'none'],
+        journal && (journal.failures > 0 || journal.holes > 0) ? ['Faults', `${some(journal.failures, 'failure', 'failures')}, ${some(journal.holes, 'hole', 'holes')}, ${count(journal.learned_not_durable)} records learned meanwhile`, 'warn'] : null,
         journal ? ['Publishers', `${count(journal.sources)} remembered`] : null,
         ['Snapshots', `${count(snapshot.count)} written, ${count(snapshot.failed)} failed`, snapshot.failed > 0 ? 'warn' : ''],
         snapshot.age_seconds === undefined ? null : ['Newest', `position ${count(snapshot.position)}, ${duration(snapshot.age_seconds)} ago, ${bytes(snapshot.bytes)}, ${snapshot.exact ? 'exact' : 'with the journal behind it'}`],

@@ -50,7 +50,7 @@ final class RunningProgram {
 
     /// A program of the machine; nil where it is not installed.
     static func find(_ name: String) -> String? {
-        ["/usr/local/bin", "/usr/bin", "/bin"].map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }
 
     /// Nothing of the person's settings: only what a program needs to run, and what the sanitizers are told.
