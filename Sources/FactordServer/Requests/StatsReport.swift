@@ -143,20 +143,21 @@ final class StatsReport: Sendable {
             writer.endObject()
             writer.key("prequential")
             writer.beginArray()
-            write(report.metric, report.value, report.recent, &writer)
-            if let auc = report.auc { write("auc", auc, report.recentAUC ?? auc, &writer) }
+            for measure in report.measures { write(measure, &writer) }
             writer.endArray()
+            writer.member("window_events", report.windowEvents)
             writeProof(engine.witness(index), &writer)
             writer.endObject()
         }
         writer.endArray()
     }
 
-    private func write(_ metric: String, _ value: Double, _ recent: Double, _ writer: inout JSONWriter) {
+    private func write(_ measure: PrequentialReport.Measure, _ writer: inout JSONWriter) {
         writer.beginObject()
-        writer.member("metric", metric)
-        writer.member("value", value)
-        writer.member("recent", recent)
+        writer.member("metric", measure.name)
+        writer.member("value", measure.value)
+        writer.member("recent", measure.recent)
+        writer.member("window", measure.window)
         writer.endObject()
     }
 
