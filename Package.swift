@@ -66,7 +66,7 @@ let package = Package(
             exclude: ["Requests/README.md"],
             swiftSettings: strict),
         .target(
-            name: "StreamTools", dependencies: ["Factorization", "WireFormats", "ZeroMQ", "LinuxSystem", "CZlib"],
+            name: "StreamTools", dependencies: ["Factorization", "WireFormats", "Persistence", "ZeroMQ", "LinuxSystem", "CZlib"],
             swiftSettings: strict),
         // Closed forms: matrices through LAPACK, the learners that alternate, and the studies.
         .target(name: "LinearAlgebra", dependencies: ["Factorization", "CLAPACK"], swiftSettings: strict),

@@ -28,6 +28,7 @@ FK_INLINE size_t FK_NAME(count_events)(fk_tally *tally, const double keep, const
             const float most = score > highest ? highest : score, near = most < lowest ? lowest : most;
             const double error = (double)(lowest <= highest ? near : score) - (double)label;
             loss = error * error;
+            wins = FK_ABS(error);
             lowest = label < lowest ? label : lowest;
             highest = label > highest ? label : highest;
         }
@@ -36,7 +37,7 @@ FK_INLINE size_t FK_NAME(count_events)(fk_tally *tally, const double keep, const
         if (__builtin_expect(!__builtin_isfinite(loss), 0)) continue;
         --left;
         batch_sum += loss;
-        const FK_NAME(sums_of) values = {1, loss, (double)(own - 1), wins};
+        const FK_NAME(sums_of) values = {1, loss, logistic ? (double)(own - 1) : 0, wins};
         all += values;
         recent = recent * keep + values;
     }
@@ -50,37 +51,38 @@ FK_INLINE size_t FK_NAME(count_events)(fk_tally *tally, const double keep, const
     return index;
 }
 
-/* Events of one item each under squared loss, where labels lie within those seen so far: the losses side by side, then their
+/* Events of one item each under squared loss, where labels lie within those seen so far: the errors side by side, then their
  * sums one after the other, lest what is summed depend on how events fall into calls. Answers how many: none where one is out of
  * the ordinary. */
 FK_INLINE size_t FK_NAME(count_single)(fk_tally *tally, const double keep, const float *restrict scores,
                                        const float *restrict labels, const size_t wanted) {
 #pragma clang fp reassociate(off)
     enum { most = 256 };
-    double losses[most];
+    double errors[most];
     const uint32_t left = tally->batch_limit - tally->batch_count;
     const size_t count = wanted < left ? (wanted < most ? wanted : most) : (left < most ? left : most);
     const float lowest = tally->lowest, highest = tally->highest;
     int unusual = 0;
     for (size_t i = 0; i < count; ++i) {
         const float score = scores[i], label = labels[i], below = score > highest ? highest : score;
-        const double error = (double)(below < lowest ? lowest : below) - (double)label;
-        losses[i] = error * error;
+        errors[i] = (double)(below < lowest ? lowest : below) - (double)label;
         unusual |= !(label >= lowest) | !(label <= highest) | !(FK_ABS(score) <= 3e38f);
     }
     if (unusual) return 0;
     FK_NAME(sums_of) recent = *(FK_NAME(sums_of) *)tally->recent;
-    double all = tally->all[1], batch_sum = tally->batch_sum;
+    double all = tally->all[1], magnitudes = tally->all[3], batch_sum = tally->batch_sum;
     for (size_t i = 0; i < count; ++i) {
-        const double loss = losses[i];
-        const FK_NAME(sums_of) values = {1, loss, 0, 0};
+        const double loss = errors[i] * errors[i], magnitude = FK_ABS(errors[i]);
+        const FK_NAME(sums_of) values = {1, loss, 0, magnitude};
         all += loss;
+        magnitudes += magnitude;
         batch_sum += loss;
         recent = recent * keep + values;
     }
     *(FK_NAME(sums_of) *)tally->recent = recent;
     tally->all[0] += (double)count;
     tally->all[1] = all;
+    tally->all[3] = magnitudes;
     tally->batch_sum = batch_sum;
     tally->batch_count += (uint32_t)count;
     return count;

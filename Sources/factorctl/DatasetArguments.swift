@@ -8,6 +8,7 @@ enum InputFormat: String, CaseIterable, ExpressibleByArgument {
     case udata
     /// The same with `::`: ratings.dat.
     case dat
+    case libfm, libsvm, libffm, vw
 
     var format: DatasetFormat {
         switch self {
@@ -16,13 +17,17 @@ enum InputFormat: String, CaseIterable, ExpressibleByArgument {
         case .jsonl: .jsonLines
         case .udata: .table(.tab, header: false)
         case .dat: .table(.doubleColon, header: false)
+        case .libfm: .sparse(.libfm)
+        case .libsvm: .sparse(.libsvm)
+        case .libffm: .sparse(.libffm)
+        case .vw: .sparse(.vw)
         }
     }
 }
 
 /// How to read the files.
 struct DatasetArguments: ParsableArguments {
-    @Option(help: "The files' form, where name and first line do not tell it: csv, tsv, jsonl, udata, dat.")
+    @Option(help: "The files' form, where name and first line do not tell it: csv, tsv, jsonl, udata, dat, libfm, libsvm, libffm, vw.")
     var inputFormat: InputFormat?
 
     @Option(help: "file, as it stands, or time: sorted by time, ties as they stand (loads each file).")
@@ -46,7 +51,18 @@ struct DatasetArguments: ParsableArguments {
     @Option(help: ArgumentHelp("A column to send as context; can be repeated.", valueName: "column"))
     var contextColumn: [String] = []
 
+    @Option(help: ArgumentHelp("libfm, libsvm, libffm: what numbers of features stand for, as `export` writes it.", valueName: "file"))
+    var names: String?
+
     var options: DatasetOptions {
+        get throws {
+            var options = plainOptions
+            options.names = try names.map { path throws(StreamToolsError) in try FeatureNames(path: path) }
+            return options
+        }
+    }
+
+    private var plainOptions: DatasetOptions {
         DatasetOptions(
             format: inputFormat?.format, order: order, userColumn: userColumn, itemColumn: itemColumn,
             valueColumn: valueColumn, timeColumn: timeColumn, typeColumn: typeColumn, weightColumn: weightColumn,

@@ -19,7 +19,7 @@ struct Factorctl: ParsableCommand {
         version: FactordVersion.text,
         subcommands: [
             Ping.self, Score.self, Recommend.self, Similar.self, Explain.self, Inspect.self, Popular.self, Trending.self, Latest.self,
-            Stats.self, Watch.self, Snapshot.self, Publish.self, Simulate.self, Evaluate.self, StudyCommand.self, JournalCommand.self,
+            Stats.self, Watch.self, Snapshot.self, Publish.self, Simulate.self, Evaluate.self, Train.self, Import.self, Export.self, StudyCommand.self, JournalCommand.self,
             Forget.self, Promote.self,
         ])
 }

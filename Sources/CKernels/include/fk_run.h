@@ -118,7 +118,7 @@ typedef struct {
 
 /// Sums of prequential metrics: `Prequential` in Swift, which says what they mean.
 typedef struct {
-    double all[4];     ///< events, loss, comparisons, wins
+    double all[4];     ///< events, loss, comparisons, wins; squared loss: the last is the sum of |error|
     double recent[4];  ///< the same with exponential forgetting
     float lowest, highest;
     double batch_sum;  ///< losses since the drift alarm last looked,

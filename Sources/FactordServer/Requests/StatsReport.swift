@@ -164,8 +164,9 @@ final class StatsReport: Sendable {
             writer.endObject()
             writer.key("prequential")
             writer.beginArray()
-            for quality in quality(index) where quality.value.isFinite { write(quality.name, quality.value, quality.recent, &writer) }
+            for measure in quality(index) where measure.value.isFinite { write(measure, &writer) }
             writer.endArray()
+            writer.member("window_events", report.windowEvents)
             writeProof(engine.witness(index), &writer)
             writer.endObject()
         }
@@ -173,22 +174,29 @@ final class StatsReport: Sendable {
     }
 
     /// A model's prequential metrics, always the same ones; NaN where nothing has been measured yet.
-    func quality(_ index: Int) -> [(name: String, value: Double, recent: Double)] {
-        let report = engine.prequential(index)
-        var all = [(report.metric, report.value, report.recent), ("auc", report.auc ?? .nan, report.recentAUC ?? report.auc ?? .nan)]
-        if RankingProbe.ranks(engine.models[index].settings) {
+    func quality(_ index: Int) -> [PrequentialReport.Measure] {
+        let settings = engine.models[index].settings
+        var all = engine.prequential(index).measures
+        for name in settings.loss == .logistic ? ["auc", "calibration"] : ["auc"] where !all.contains(where: { $0.name == name }) {
+            all.append(PrequentialReport.Measure(name: name, value: .nan, recent: .nan, window: .nan))
+        }
+        if RankingProbe.ranks(settings) {
             let ranking = ranking.report(index)
-            all.append(("hr@10", ranking?.hits ?? .nan, ranking?.recentHits ?? .nan))
-            all.append(("ndcg@10", ranking?.ndcg ?? .nan, ranking?.recentNDCG ?? .nan))
+            func ranked(_ name: String, _ value: Double?, _ recent: Double?) {
+                all.append(PrequentialReport.Measure(name: name, value: value ?? .nan, recent: recent ?? .nan, window: .nan))
+            }
+            ranked("hr@10", ranking?.hits, ranking?.recentHits)
+            ranked("ndcg@10", ranking?.ndcg, ranking?.recentNDCG)
         }
         return all
     }
 
-    private func write(_ metric: String, _ value: Double, _ recent: Double, _ writer: inout JSONWriter) {
+    private func write(_ measure: PrequentialReport.Measure, _ writer: inout JSONWriter) {
         writer.beginObject()
-        writer.member("metric", metric)
-        writer.member("value", value)
-        writer.member("recent", recent)
+        writer.member("metric", measure.name)
+        writer.member("value", measure.value)
+        writer.member("recent", measure.recent)
+        if measure.window.isFinite { writer.member("window", measure.window) }
         writer.endObject()
     }
 

@@ -19,13 +19,27 @@ extension Engine {
             try read(section, source) { (reader) throws(StateError) in
                 let count = try reader.get(UInt32.self)
                 guard (1...Engine.mostTrainers).contains(count) else { throw .damaged(section: section) }
-                for _ in 0..<count { saved.append(try PrequentialState(&reader)) }
+                for _ in 0..<count { saved.append(try PrequentialState(&reader, trainers: Int(count))) }
             }
+            try restoreWindows(model, &saved, source)
             for (trainer, state) in zip(trainers, PrequentialState.spread(saved, over: trainers.count)) {
                 trainer.learners[index].prequential.restore(state)
             }
             try restoreLate(model, index, source)
         }
+    }
+
+    /// A state of a time before there were windows has none: they begin with it.
+    private func restoreWindows(_ model: Model, _ states: inout [PrequentialState], _ source: some StateSource) throws {
+        let section = "model/\(model.settings.name)/window"
+        var windows: [PrequentialWindow] = []
+        let count = states.count
+        _ = try source.withSection(section) { (bytes) throws(StateError) in
+            var reader = ByteReader(bytes, section: section)
+            for _ in 0..<count { windows.append(try PrequentialWindow(&reader, trainers: count)) }
+            try reader.expectEnd()
+        }
+        for (index, window) in windows.enumerated() { states[index].window = window }
     }
 
     // MARK: w0 of events learned in runs

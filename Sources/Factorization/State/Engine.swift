@@ -114,8 +114,10 @@ public final class Engine: Sendable {
 
     /// Prequential quality of a model, over all trainers.
     public func prequential(_ model: Int) -> PrequentialReport {
-        let sums = trainers.map { $0.learners[model].prequential.published }.reduce(Prequential.Sums(), +)
-        return PrequentialReport(sums, loss: models[model].settings.loss)
+        let each = trainers.map { $0.learners[model].prequential }
+        let window = each.reduce([Double](repeating: 0, count: PrequentialWindow.shownCount)) { zip($0, $1.publishedWindow).map(+) }
+        return PrequentialReport(
+            each.map(\.published).reduce(Prequential.Sums(), +), window: window, loss: models[model].settings.loss)
     }
 
     /// Alarms of a model's prequential loss, over all trainers.

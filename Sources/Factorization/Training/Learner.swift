@@ -71,7 +71,8 @@ final class Learner {
     /// - Parameters:
     ///   - held: items that a user's history can hold.
     ///   - replays: whether past interactions are learned between those of the stream.
-    init(model: Model, held: Int, replays: Bool) {
+    ///   - trainers: of the engine.
+    init(model: Model, held: Int, replays: Bool, trainers: Int = 1) {
         self.model = model
         kernels = model.kernels
         userRows = model.users.rows
@@ -86,7 +87,7 @@ final class Learner {
         isInteracting = !isSamplingFree && model.grams != nil
         usersWithAttributes = model.attributes.users.holders
         itemsWithAttributes = model.attributes.items.holders
-        prequential = Prequential(loss: model.settings.loss, kernels: model.kernels)
+        prequential = Prequential(loss: model.settings.loss, kernels: model.kernels, trainers: trainers)
         settings = .allocate(capacity: 3)
         settings.initialize(to: model.kernelSettings)
         stepper = RowStepper(model, settings: settings + 1)

@@ -5,15 +5,18 @@ struct PrequentialState {
     var lowest = Float.infinity
     var highest = -Float.infinity
     var alarm = DriftAlarm()
+    var window: PrequentialWindow
 
     /// The same for another number of trainers, with the same totals: each takes an equal part of the sums that fade; those
-    /// that do not fade, and the alarms, stay whole with the first.
+    /// that do not fade, and the alarms, stay whole with the first. Windows begin anew.
     static func spread(_ saved: [PrequentialState], over count: Int) -> [PrequentialState] {
         guard saved.count != count else { return saved }
         let total = saved.map(\.sums).reduce(Prequential.Sums(), +), part = 1 / Double(count)
         var each = PrequentialState(
             lowest: saved.map(\.lowest).min() ?? .infinity, highest: saved.map(\.highest).max() ?? -.infinity,
-            alarm: DriftAlarm.pooled(saved.map(\.alarm)))
+            alarm: DriftAlarm.pooled(saved.map(\.alarm)), window: PrequentialWindow(trainers: count))
+        each.window.recentPredicted = saved.reduce(0) { $0 + $1.window.recentPredicted } * part
+        each.window.recentObserved = saved.reduce(0) { $0 + $1.window.recentObserved } * part
         each.sums.recentEvents = total.recentEvents * part
         each.sums.recentLoss = total.recentLoss * part
         each.sums.recentComparisons = total.recentComparisons * part
@@ -25,6 +28,9 @@ struct PrequentialState {
         first.sums.wins = total.wins
         first.alarm.alarms = saved.reduce(0) { $0 + $1.alarm.alarms }
         first.alarm.lastPosition = saved.reduce(0) { max($0, $1.alarm.lastPosition) }
+        first.window.predicted = saved.reduce(0) { $0 + $1.window.predicted }
+        first.window.observed = saved.reduce(0) { $0 + $1.window.observed }
+        first.window.begin(first.sums)
         return [first] + Array(repeating: each, count: count - 1)
     }
 
@@ -41,15 +47,18 @@ struct PrequentialState {
 
     init(
         sums: Prequential.Sums = Prequential.Sums(), lowest: Float = .infinity, highest: Float = -.infinity,
-        alarm: DriftAlarm = DriftAlarm()
+        alarm: DriftAlarm = DriftAlarm(), window: PrequentialWindow = PrequentialWindow()
     ) {
+        self.window = window
         self.sums = sums
         self.lowest = lowest
         self.highest = highest
         self.alarm = alarm
     }
 
-    init(_ reader: inout ByteReader) throws(StateError) {
+    /// Without the window, which has a section of its own: until that is read, it begins here.
+    init(_ reader: inout ByteReader, trainers: Int) throws(StateError) {
+        window = PrequentialWindow(trainers: trainers)
         sums = Prequential.Sums(
             events: try reader.getDouble(), loss: try reader.getDouble(), comparisons: try reader.getDouble(),
             wins: try reader.getDouble(), recentEvents: try reader.getDouble(), recentLoss: try reader.getDouble(),
@@ -61,6 +70,7 @@ struct PrequentialState {
         guard (0...0x1p53).contains(sums.events), (0...0x1p62).contains(sums.comparisons), sums.loss.isFinite, sums.recentLoss.isFinite,
             !lowest.isNaN, !highest.isNaN
         else { throw .damaged(section: reader.section) }
+        window.begin(sums)
     }
 }
 

@@ -15,6 +15,7 @@ final class Prequential: @unchecked Sendable {
         var loss = 0.0
         /// Positives compared with one of their negatives, and how many of them scored higher (a tie counts half).
         var comparisons = 0.0
+        /// Squared loss, which has no comparisons: Σ |ŝ − y|.
         var wins = 0.0
         // The same with a half-life of `recentHalfLife` events.
         var recentEvents = 0.0
@@ -23,8 +24,7 @@ final class Prequential: @unchecked Sendable {
         var recentWins = 0.0
 
         @inline(__always)
-        mutating func add(_ loss: Double, comparisons more: Double, wins won: Double) {
-            let keep = Prequential.keep
+        mutating func add(_ loss: Double, comparisons more: Double, wins won: Double, keep: Double) {
             events += 1
             self.loss += loss
             comparisons += more
@@ -49,13 +49,18 @@ final class Prequential: @unchecked Sendable {
         var plain = fk_tally()
         /// Watches the loss of every event.
         var alarm = DriftAlarm()
+        /// What was counted up to each of the last batches, and calibration.
+        var window: PrequentialWindow
+        private let keep: Double
 
-        init(sums: Sums = Sums(), lowest: Float = .infinity, highest: Float = -.infinity, alarm: DriftAlarm = DriftAlarm()) {
-            self.alarm = alarm
-            plain.lowest = lowest
-            plain.highest = highest
+        init(_ state: PrequentialState, keep: Double) {
+            self.keep = keep
+            alarm = state.alarm
+            window = state.window
+            plain.lowest = state.lowest
+            plain.highest = state.highest
             plain.batch_limit = UInt32(DriftAlarm.batch)
-            self.sums = sums
+            sums = state.sums
         }
 
         var sums: Sums {
@@ -76,8 +81,9 @@ final class Prequential: @unchecked Sendable {
             while event < count {
                 plain.batch_sum = alarm.batchSum
                 plain.batch_count = UInt32(alarm.batchCount)
-                event += kernels.count(&plain, Prequential.keep, &batch, event, count - event, &item, softplus)
+                event += kernels.count(&plain, keep, &batch, event, count - event, &item, softplus)
                 alarm.take(sum: plain.batch_sum, count: Int(plain.batch_count), through: batch.positions[event - 1])
+                if alarm.batchCount == 0 { window.mark(sums) }
             }
             return item
         }
@@ -96,6 +102,7 @@ final class Prequential: @unchecked Sendable {
                 let isFirst = plain.lowest > plain.highest
                 let error = Double(isFirst ? score : min(max(score, plain.lowest), plain.highest)) - Double(label)
                 loss = error * error
+                (compared, wins) = (0, error.magnitude)
                 plain.lowest = min(plain.lowest, label)
                 plain.highest = max(plain.highest, label)
             case .logistic:
@@ -121,27 +128,37 @@ final class Prequential: @unchecked Sendable {
             }
             guard loss.isFinite else { return }
             alarm.record(loss, position: position)
-            sums.add(loss, comparisons: Double(compared), wins: wins)
+            sums.add(loss, comparisons: Double(compared), wins: wins, keep: keep)
+            if alarm.batchCount == 0 { window.mark(sums) }
         }
     }
 
     static let recentHalfLife = 5000.0
-    private static let keep = 0.99986138  // 2^(-1/5000)
+    /// What an event leaves of those before it: 2^(-1/5000) where one trainer sees them all. Each of several sees its share, and
+    /// has an event count for as many.
+    static func keep(trainers: Int) -> Double { (0..<trainers).reduce(1) { product, _ in product * 0.99986138 } }
 
     private let loss: ModelSettings.Loss
     private let kernels: Kernels
-    private var tally = Tally()
+    private var tally: Tally
     /// Where each event's loss goes besides, and as whose. Trainer only; looked at for each event, so without a check at run time.
     @exclusivity(unchecked) private var comparison: Comparison?
     private var side = 0
-    /// `sums` as last published, eight doubles' bits, then the alarm's count and last position.
+    /// Where every prediction is noted; nil in a daemon. Before any thread starts.
+    @exclusivity(unchecked) var trace: PrequentialTrace?
+    /// `sums` as last published, eight doubles' bits, then the alarm's count and last position, then calibration and window.
     private let shown: UnsafeMutablePointer<Atomic<UInt64>>
+    private static let shownCount = 10 + PrequentialWindow.shownCount
+    private let keep: Double
 
-    init(loss: ModelSettings.Loss, kernels: Kernels) {
+    /// - Parameter trainers: how many share the window.
+    init(loss: ModelSettings.Loss, kernels: Kernels, trainers: Int = 1) {
         self.loss = loss
         self.kernels = kernels
-        shown = .allocate(capacity: 10)
-        for index in 0..<10 { (shown + index).initialize(to: Atomic(0)) }
+        keep = Prequential.keep(trainers: trainers)
+        tally = Tally(PrequentialState(window: PrequentialWindow(trainers: trainers)), keep: keep)
+        shown = .allocate(capacity: Prequential.shownCount)
+        for index in 0..<Prequential.shownCount { (shown + index).initialize(to: Atomic(0)) }
     }
     deinit { shown.deallocate() }
 
@@ -152,6 +169,11 @@ final class Prequential: @unchecked Sendable {
             for index in 0..<count { scores[index] = items[index].score }
             if loss == .logistic { kernels.softplus(scores, count, losses) }
             tally.count(scores, losses, label: items[0].label, count: count, position: position, loss)
+            if loss == .logistic, PrequentialWindow.isSampled(position) {
+                tally.window.beginEvent()
+                for index in 0..<count { tally.window.calibrate(score: scores[index], label: items[index].label) }
+            }
+            trace?.take(position, scores, label: items[0].label, count: count)
             comparison?.take(side, position: position, scores, losses, label: items[0].label, count: count)
         }
     }
@@ -159,16 +181,32 @@ final class Prequential: @unchecked Sendable {
     /// Counts the first `count` events of a run; answers how many items they have.
     func record(_ run: EventRun, count: Int) -> Int {
         if loss == .logistic { kernels.softplus(run.batch.scores, run.itemCount, run.softplus) }
-        if comparison != nil { compare(run, count: count) }
+        if loss == .logistic { calibrate(run, count: count) }
+        if comparison != nil || trace != nil { compare(run, count: count) }
         return tally.count(run.batch, loss == .logistic ? run.softplus : nil, count: count, kernels)
     }
 
-    /// Hands the losses of a run's first `count` events to the comparison.
+    /// Takes the sampled events among a run's first `count`.
+    private func calibrate(_ run: EventRun, count: Int) {
+        let batch = run.batch
+        var item = 0
+        for event in 0..<count {
+            let end = item &+ Int(batch.counts[event])
+            if PrequentialWindow.isSampled(batch.positions[event]) {
+                tally.window.beginEvent()
+                for index in item..<end { tally.window.calibrate(score: batch.scores[index], label: batch.labels[index]) }
+            }
+            item = end
+        }
+    }
+
+    /// Hands the losses of a run's first `count` events to the comparison, and their scores to the trace.
     private func compare(_ run: EventRun, count: Int) {
         let batch = run.batch
         var item = 0
         for event in 0..<count {
             let items = Int(batch.counts[event])
+            trace?.take(batch.positions[event], batch.scores + item, label: batch.labels[item], count: items)
             comparison?.take(
                 side, position: batch.positions[event], batch.scores + item, run.softplus + item, label: batch.labels[item], count: items)
             item += items
@@ -184,11 +222,14 @@ final class Prequential: @unchecked Sendable {
     }
 
     /// All that was gathered. While trainers stand still.
-    var state: PrequentialState { PrequentialState(sums: tally.sums, lowest: tally.plain.lowest, highest: tally.plain.highest, alarm: tally.alarm) }
+    var state: PrequentialState {
+        PrequentialState(
+            sums: tally.sums, lowest: tally.plain.lowest, highest: tally.plain.highest, alarm: tally.alarm, window: tally.window)
+    }
 
     /// Goes on after a restored state. Before any thread starts.
     func restore(_ state: PrequentialState) {
-        tally = Tally(sums: state.sums, lowest: state.lowest, highest: state.highest, alarm: state.alarm)
+        tally = Tally(state, keep: keep)
         publish()
     }
 
@@ -206,6 +247,12 @@ final class Prequential: @unchecked Sendable {
         }
         shown[9].store(tally.alarm.lastPosition, ordering: .relaxed)
         shown[8].store(tally.alarm.alarms, ordering: .relaxed)
+        for (index, value) in tally.window.shown(sums).enumerated() { shown[10 + index].store(value.bitPattern, ordering: .relaxed) }
+    }
+
+    /// Calibration and window as last published.
+    var publishedWindow: [Double] {
+        (10..<Prequential.shownCount).map { Double(bitPattern: shown[$0].load(ordering: .relaxed)) }
     }
 
     /// The alarm as last published.
@@ -219,34 +266,5 @@ final class Prequential: @unchecked Sendable {
         return Sums(
             events: value(0), loss: value(1), comparisons: value(2), wins: value(3), recentEvents: value(4),
             recentLoss: value(5), recentComparisons: value(6), recentWins: value(7))
-    }
-}
-
-/// Prequential quality as people read it.
-public struct PrequentialReport: Sendable, Equatable {
-    /// `rmse`, `log_loss`, `pair_loss` or `hinge`.
-    public var metric: String
-    public var events: Int
-    /// Over all events, and over about the last 7,000 (exponential forgetting, half-life 5,000 events).
-    public var value: Double
-    public var recent: Double
-    /// Share of sampled negatives that scored below their positive: the area under the ROC curve. Nil without negatives.
-    public var auc: Double?
-    public var recentAUC: Double?
-
-    init(_ sums: Prequential.Sums, loss: ModelSettings.Loss) {
-        func mean(_ sum: Double, _ count: Double) -> Double { count > 0 ? sum / count : 0 }
-        func shown(_ mean: Double) -> Double { loss == .squared ? mean.squareRoot() : mean }
-        metric = switch loss {
-        case .squared: "rmse"
-        case .logistic: "log_loss"
-        case .bpr: "pair_loss"
-        case .warp: "hinge"
-        }
-        events = Int(sums.events)
-        value = shown(mean(sums.loss, sums.events))
-        recent = shown(mean(sums.recentLoss, sums.recentEvents))
-        auc = sums.comparisons > 0 ? sums.wins / sums.comparisons : nil
-        recentAUC = sums.recentComparisons > 0 ? sums.recentWins / sums.recentComparisons : nil
     }
 }

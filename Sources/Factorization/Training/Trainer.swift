@@ -56,7 +56,7 @@ public final class Trainer: @unchecked Sendable {
         self.queue = queue
         self.shared = shared
         ticket = shared.epochs.register()
-        learners = models.map { Learner(model: $0, held: shared.userItems.historyLength, replays: shared.replay != nil) }
+        learners = models.map { Learner(model: $0, held: shared.userItems.historyLength, replays: shared.replay != nil, trainers: count) }
         kernels = models[0].kernels
         fades = learners.contains(where: \.fades)
         learnsRunsAlone = learners.count == 1 && learners[0].takesRuns

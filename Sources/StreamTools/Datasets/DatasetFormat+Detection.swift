@@ -4,6 +4,7 @@ extension DatasetFormat {
     /// The name decides the separator where it is one of the known ones (`.csv`, `.tsv`, `.inter`, `.data`, `.dat`,
     /// `.jsonl`, each also with `.gz`); the line decides otherwise, and whether there is a header.
     static func detect(path: String, firstLine: UnsafeRawBufferPointer, options: DatasetOptions) throws(StreamToolsError) -> DatasetFormat {
+        if let sparse = sparseByName(path) { return .sparse(sparse) }
         let first = firstLine.first { $0 != 0x20 && $0 != 0x09 }
         if first == UInt8(ascii: "{") { return .jsonLines }
         if first == UInt8(ascii: "[") {
@@ -18,9 +19,22 @@ extension DatasetFormat {
         return .table(separator, header: try hasHeader(path: path, firstLine: firstLine, separator: separator, options: options))
     }
 
+    private static func plainName(_ path: String) -> Substring {
+        let name = Substring(path.lowercased())
+        return name.hasSuffix(".gz") ? name.dropLast(3) : name
+    }
+
+    /// What only a name can tell: lines of numbers and colons look alike.
+    private static func sparseByName(_ path: String) -> SparseFormat? {
+        let name = plainName(path)
+        let suffixes: [(String, SparseFormat)] = [
+            (".libfm", .libfm), (".libsvm", .libsvm), (".svm", .libsvm), (".libffm", .libffm), (".ffm", .libffm), (".vw", .vw),
+        ]
+        return suffixes.first { name.hasSuffix($0.0) }?.1
+    }
+
     private static func separatorByName(_ path: String) -> FieldSeparator? {
-        var name = Substring(path.lowercased())
-        if name.hasSuffix(".gz") { name = name.dropLast(3) }
+        let name = plainName(path)
         for (suffix, separator) in [
             (".csv", FieldSeparator.comma), (".tsv", .tab), (".inter", .tab), (".data", .tab), (".dat", .doubleColon),
         ] where name.hasSuffix(suffix) { return separator }

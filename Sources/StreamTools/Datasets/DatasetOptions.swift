@@ -13,6 +13,8 @@ public enum DatasetFormat: Sendable, Equatable {
     case table(FieldSeparator, header: Bool)
     /// One JSON object a line.
     case jsonLines
+    /// Features by number or name.
+    case sparse(SparseFormat)
 }
 
 /// How to read a data set.
@@ -30,6 +32,8 @@ public struct DatasetOptions: Sendable {
     public var contextColumns: [String]
     /// The event type of events whose file names none.
     public var type: String?
+    /// Sparse formats: what the numbers of features stand for.
+    public var names: FeatureNames?
 
     public init(
         format: DatasetFormat? = nil, order: DatasetOrder = .file, userColumn: String? = nil, itemColumn: String? = nil,

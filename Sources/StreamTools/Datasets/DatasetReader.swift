@@ -1,7 +1,7 @@
 /// The events of a file, one after the other.
 ///
 /// Reads csv and tsv with a header (RecBole's `user_id:token` too), MovieLens' `u.data`, `ratings.dat` and
-/// `ratings.csv`, JSON lines, and any of them compressed with gzip. Memory does not grow with the file, except in time
+/// `ratings.csv`, libFM, LIBSVM, LIBFFM and Vowpal Wabbit text, JSON lines, and any of them compressed with gzip. Memory does not grow with the file, except in time
 /// order. After a malformed line the reader stands at the next one, so that a caller may go on.
 ///
 /// One thread at a time.
@@ -33,7 +33,7 @@ public final class DatasetReader {
             format = try DatasetFormat.detect(path: path, firstLine: UnsafeRawBufferPointer(first), options: options)
         }
         switch format {
-        case .jsonLines:
+        case .jsonLines, .sparse:
             splitter = FieldSplitter(separator: .tab)
             layout = .positional(fields: 0)
             pending = Array(first)
@@ -113,6 +113,7 @@ public final class DatasetReader {
     /// The record of one line; nil for an empty line.
     private func record(_ line: UnsafeMutableRawBufferPointer) throws(StreamToolsError) -> DatasetRecord? {
         guard line.contains(where: { $0 != 0x20 && $0 != 0x09 }) else { return nil }
+        if case .sparse(let sparse) = format { return try event(line, sparse) }
         guard case .table = format else {
             guard line.first(where: { $0 != 0x20 && $0 != 0x09 }) == UInt8(ascii: "{") else {
                 throw malformed("not a JSON object")
@@ -123,6 +124,17 @@ public final class DatasetReader {
         let number = lines.lineNumber
         try DatasetReader.split(&line, with: &splitter, from: lines)
         return .event(try event(line: number))
+    }
+
+    /// The event of a line of features; nil for one that holds none.
+    private func event(_ line: UnsafeMutableRawBufferPointer, _ sparse: SparseFormat) throws(StreamToolsError) -> DatasetRecord? {
+        do throws(SparseFault) {
+            guard var event = try sparse.event(String(decoding: line, as: UTF8.self), names: options.names) else { return nil }
+            event.type = event.type ?? options.type
+            return .event(event)
+        } catch {
+            throw malformed(error.reason)
+        }
     }
 
     /// Cuts a line, taking in the lines after it while a quoted field is open.

@@ -10,6 +10,8 @@ public final class OfflineFeed {
     private let decoder: EventDecoder
     private let batch = EventBatch()
     private var encoder: MessageEncoder
+    /// Called when a batch has been learned, with the position before its first record. For one trainer.
+    var onLearned: ((EventBatch, UInt64) -> Void)?
     /// Records that the decoder set aside.
     public private(set) var rejected = 0
 
@@ -62,7 +64,9 @@ public final class OfflineFeed {
             while !isFinished {
                 batch.reset()
                 isFinished = decoder.fill(batch)
+                let before = engine.sequencer.lastPosition
                 engine.learnNow(batch)
+                onLearned?(batch, before)
             }
         }
         rejected += decoder.rejectedCount
@@ -74,6 +78,12 @@ extension Engine {
     func user(_ id: EventID) -> UInt32 { ordinal(id, in: users) }
     /// The ordinal of an item, or `Placement.none`.
     func item(_ id: EventID) -> UInt32 { ordinal(id, in: items) }
+
+    /// The ordinals of an event's user and item; nil where one has no row.
+    public func ordinals(_ event: DatasetEvent) -> (user: UInt32, item: UInt32)? {
+        let user = user(event.user), item = item(event.item)
+        return user == Placement.none || item == Placement.none ? nil : (user, item)
+    }
 
     /// Context as the tables know it; a field or value that they do not know is left out, as in a request.
     func features(_ context: [ContextPair]) -> [(ordinal: UInt32, weight: Float)] {

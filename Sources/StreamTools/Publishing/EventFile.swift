@@ -22,6 +22,13 @@ public final class EventFile {
         if buffer.count >= 64 << 10 { try flush() }
     }
 
+    /// Appends a record as it stands.
+    public func append(json line: [UInt8]) throws(StreamToolsError) {
+        buffer += line
+        buffer.append(0x0A)
+        if buffer.count >= 64 << 10 { try flush() }
+    }
+
     public func flush() throws(StreamToolsError) {
         try TextFile.write(buffer, to: descriptor, path: path)
         buffer.removeAll(keepingCapacity: true)
@@ -35,6 +42,24 @@ public enum TextFile {
         let descriptor = try open(path)
         defer { close(descriptor) }
         try write(Array(text.utf8), to: descriptor, path: path)
+    }
+
+    /// The whole of a file, of 64 MiB at most; `.gz` is unpacked.
+    public static func read(_ path: String) throws(StreamToolsError) -> String {
+        let lines = try LineReader(path: path)
+        var text = ""
+        while let line = try lines.nextLine() {
+            text += String(decoding: line, as: UTF8.self) + "\n"
+            guard text.utf8.count <= 64 << 20 else { throw .unknownFormat(path: path, reason: "over 64 MiB of text") }
+        }
+        return text
+    }
+
+    /// The same for bytes.
+    static func write(bytes: [UInt8], to path: String) throws(StreamToolsError) {
+        let descriptor = try open(path)
+        defer { close(descriptor) }
+        try write(bytes, to: descriptor, path: path)
     }
 
     static func open(_ path: String) throws(StreamToolsError) -> Int32 {

@@ -76,22 +76,27 @@ enum EventJSON {
             done.append(pair.field)
             let same = context.filter { $0.field == pair.field }
             writer.key(pair.field)
-            if same.contains(where: { $0.weight != 1 }) {
-                writer.beginObject()
-                for member in same {
-                    writer.key(member.value.description)
-                    writer.value(member.weight)
-                }
-                writer.endObject()
-            } else if same.count > 1 {
-                writer.beginArray()
-                for member in same { write(member.value, to: &writer) }
-                writer.endArray()
-            } else {
-                write(pair.value, to: &writer)
-            }
+            write(values: same, to: &writer)
         }
         writer.endObject()
+    }
+
+    /// The values of one field.
+    static func write(values: [ContextPair], to writer: inout JSONWriter) {
+        if values.contains(where: { $0.weight != 1 }) {
+            writer.beginObject()
+            for member in values {
+                writer.key(member.value.description)
+                writer.value(member.weight)
+            }
+            writer.endObject()
+        } else if values.count > 1 {
+            writer.beginArray()
+            for member in values { write(member.value, to: &writer) }
+            writer.endArray()
+        } else if let only = values.first {
+            write(only.value, to: &writer)
+        }
     }
 
     /// The integer that the receiver reads as this time: milliseconds, or whole seconds where milliseconds would be

@@ -60,7 +60,7 @@ struct AlternatingStudy {
         var curves: [Curve] = []
         for rate: Float in settings.isQuick ? [0.1] : [0.05, 0.1, 0.2] { curves.append(descend(loss, .adagrad, rate, training, heldOut)) }
         for rate: Float in settings.isQuick ? [] : [0.02, 0.05] { curves.append(descend(loss, .sgd, rate, training, heldOut)) }
-        for ridge in settings.isQuick ? [1.0] : loss == .squared ? [1.0, 3, 6] : [0.3, 1.0, 2] {
+        for ridge in settings.isQuick ? [1.0] : loss == .squared ? [1.0, 3, 6] : [4.0, 8, 16] {
             curves.append(try alternate(loss, ridge, training, heldOut))
         }
         let unit = loss == .squared ? "mean squared error" : "log loss"

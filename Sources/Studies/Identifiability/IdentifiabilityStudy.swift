@@ -83,7 +83,7 @@ struct IdentifiabilityStudy {
     }
 
     /// From this many times the dimension on, the formula for noise is held to its bound.
-    static let settled = 4
+    static let settled = 6
 
     // MARK: The saturated design
 
@@ -144,7 +144,7 @@ struct IdentifiabilityStudy {
                     if head.isEmpty { head = [.text(item.name), .whole(item.sizes.reduce(0, +)), .whole(truth.scores.count), .whole(truth.dimension)] }
                     count = Int(ratio * Double(truth.dimension))
                     let data = truth.observed(count, .scores(noise: 0), seed: seed &+ 7)
-                    errors.append(try Recovery(truth, data, loss: .squared, starts: 2, seed: seed &+ 3).error)
+                    errors.append(try Recovery(truth, data, loss: .squared, starts: 4, seed: seed &+ 3).error)
                 }
                 let error = max(errors.median, 1e-9), size = Double(count) / Double(item.rank * item.sizes.reduce(0, +))
                 cells.append(.number(error))
@@ -196,7 +196,7 @@ struct IdentifiabilityStudy {
                         let seed = settings.seed &+ 50 &+ UInt64(draw) &* 977, truth = Truth(item.kind, sizes: item.sizes, rank: item.rank, seed: seed)
                         let count = min(Int(ratio * Double(truth.dimension)), truth.scores.count), labels = Truth.Labels.scores(noise: sigma)
                         let data = truth.observed(count, labels, seed: seed &+ 7)
-                        let error = try Recovery(truth, data, loss: .squared, starts: 1, seed: seed &+ 3).error
+                        let error = try Recovery(truth, data, loss: .squared, starts: item.kind == .bilinear ? 4 : 1, seed: seed &+ 3).error
                         quotients.append(error / truth.expectedError(count, labels))
                     }
                     let quotient = quotients.median
@@ -259,7 +259,7 @@ struct IdentifiabilityStudy {
             for (sigma, ratio) in [(0.0, 4.0), (0.1, 4), (0.1, 6)] {
                 let truth = Truth(item.kind, sizes: item.sizes, rank: item.rank, seed: settings.seed)
                 let data = truth.observed(Int(ratio * Double(truth.dimension)), .scores(noise: sigma), seed: settings.seed &+ 7)
-                let found = try Recovery(truth, data, loss: .squared, starts: 2, seed: settings.seed &+ 3)
+                let found = try Recovery(truth, data, loss: .squared, starts: 8, seed: settings.seed &+ 3)
                 table.add([
                     .text(item.name), .number(sigma), .fixed(ratio, 0), .number(found.error), .number(found.rawError), .number(found.alignedError),
                     .text(found.angles.map { Quantity.scientific($0, digits: 2) }.joined(separator: ", ")),

@@ -39,7 +39,8 @@ struct Publish: ParsableCommand {
         try interruptible {
             let start = MonotonicClock.nanoseconds
             // Faults in the files' form come to light before anything is sent.
-            let readers = try files.map { try DatasetReader(path: $0, options: dataset.options) }
+            let options = try dataset.options
+            let readers = try files.map { try DatasetReader(path: $0, options: options) }
             var view = learning ? try LearningView(asking: try requests.client()) : nil
             let (publisher, delivered) = try sending.publisher()
             if delivered > 0 { note("\(Quantity.grouped(delivered)) records were delivered before; going on from there") }

@@ -45,7 +45,11 @@ extension StateCapture {
         put(global(model))
         var writer = ByteWriter()
         writer.put(UInt32(engine.trainers.count))
-        for trainer in engine.trainers { trainer.learners[number].prequential.state.write(&writer) }
+        let counted = engine.trainers.map { $0.learners[number].prequential.state }
+        for state in counted { state.write(&writer) }
+        put(writer.bytes)
+        writer = ByteWriter()
+        for state in counted { state.window.write(&writer) }
         put(writer.bytes)
         writer = ByteWriter()
         let learners = engine.trainers.map { $0.learners[number] }.filter(\.takesRuns)
@@ -83,7 +87,7 @@ extension StateCapture {
         _ number: Int, _ buffer: CaptureBuffer, _ body: (String, UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         let model = engine.models[number], all = buffer.bytes
-        var names = ["global", "prequential", "late"]
+        var names = ["global", "prequential", "window", "late"]
         if model.parameters != nil { names.append("parameters") }
         if model.grams != nil { names.append("gram") }
         if engine.settings.comparison?.model == number { names.append(Engine.comparisonSection) }

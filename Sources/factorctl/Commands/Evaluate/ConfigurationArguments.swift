@@ -13,6 +13,9 @@ struct ConfigurationArguments: ParsableArguments {
     @Option(help: ArgumentHelp("One more line of the table: each configuration with these keys, set apart by blanks.", valueName: "key=value …"))
     var variant: [String] = []
 
+    @Flag(help: "Each configuration with every kind of model in turn: mf, fm, gfm, bilinear, hofm, ffm.")
+    var kinds = false
+
     /// A configuration and what it is called in the table.
     struct Named {
         var name: String
@@ -23,7 +26,7 @@ struct ConfigurationArguments: ParsableArguments {
     func named(seed: UInt64? = nil) throws -> [Named] {
         var found: [Named] = []
         for file in config.isEmpty ? [nil] : config.map(Optional.some) {
-            for variant in variant.isEmpty ? [""] : variant {
+            for variant in variants {
                 let flags = (settings + variant.split(separator: " ").map(String.init)).map(flag)
                 let loaded = try Configuration.load(ConfigurationSources(file: file, environment: [:], flags: flags))
                 var engine = loaded.configuration.engineSettings
@@ -33,6 +36,14 @@ struct ConfigurationArguments: ParsableArguments {
             }
         }
         return found
+    }
+
+    private var variants: [String] {
+        let given = variant.isEmpty ? [""] : variant
+        guard kinds else { return given }
+        return given.flatMap { variant in
+            ModelSettings.Kind.allCases.map { "model.kind=\($0.rawValue)\(variant.isEmpty ? "" : " " + variant)" }
+        }
     }
 
     /// As the daemon takes `--set`; a setting without a value is left to its check of the key.

@@ -3,6 +3,13 @@ import StreamTools
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
+        abstract: "Shows what is held of a user, an item, a context value or an attribute; or a model as a whole.",
+        subcommands: [InspectRow.self, InspectModel.self], defaultSubcommand: InspectRow.self)
+}
+
+struct InspectRow: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "row",
         abstract: "Shows what is held of a user, an item, a context value or an attribute; of the model without any of these.",
         discussion: """
             Examples:

@@ -1,0 +1,101 @@
+public import ArgumentParser
+import FactordServer
+import Factorization
+public import StreamTools
+
+struct EvaluateTune: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tune",
+        abstract: "Searches settings on the beginning of a file or journal, and judges the found ones on the rest.",
+        discussion: """
+            Candidates are the configuration itself and draws around it: learning rates, rank, regularisation, and negatives where
+            there are any. All learn the beginning of the prefix; the better third goes on to three times as much, and so on
+            (successive halving), each judged on the later half of what it has learned. The first model of the configuration is the
+            one that is tuned. The winner goes into --out, a configuration for `factord --config`; then it and the configuration
+            that it came from learn the stream anew and are judged on what comes after the prefix, which the search never saw.
+
+            By --by they are compared: rmse for squared loss, else ndcg, of each tenth event's item among 99 drawn ones (other
+            numbers of negatives make other log losses).
+
+            Example: factorctl evaluate tune ml-100k.inter.tsv.gz --type rating --config Deploy/ratings.yaml --out tuned.yaml
+            """)
+
+    @OptionGroup var quality: QualityArguments
+
+    @Option(help: ArgumentHelp("The configuration that is written.", valueName: "file"))
+    var out: String
+    @Option(help: "Share of the events that the search sees.")
+    var prefix = 0.5
+    @Option(help: "Candidates, the configuration itself included.")
+    var trials = 27
+    @Option(help: ArgumentHelp("rmse, mae, log_loss, auc, recall, ndcg or mrr.", valueName: "figure"))
+    var by: SuccessiveHalving.Objective?
+    @Option(help: "Draws the candidates.")
+    var seed: UInt64 = 1
+    @Flag(inversion: .prefixedNo, help: "Judge winner and configuration on the rest of the stream.")
+    var judge = true
+
+    @Option(help: ArgumentHelp("The configuration to begin with; defaults without.", valueName: "file"))
+    var config: String?
+    @Option(name: .customLong("set"), parsing: .singleValue, help: ArgumentHelp("Set one key of it.", valueName: "key=value"))
+    var settings: [String] = []
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        guard prefix > 0, prefix < 1 else { throw ValidationError("--prefix: between 0 and 1") }
+        guard (2...729).contains(trials) else { throw ValidationError("--trials: 2 to 729") }
+    }
+
+    func run() throws {
+        try interruptible {
+            let base = try load([])
+            let objective = by ?? (base.models[0].loss == .squared ? .rmse : .ndcg)
+            var evaluation = try quality.evaluation()
+            if [.recall, .ndcg, .mrr].contains(objective), evaluation.ranking == nil { evaluation.ranking = .init(every: 10, others: 99) }
+            let whole = evaluation.records
+            let events = evaluation.events.count, seen = Int((Double(events) * prefix).rounded())
+            evaluation.records = TunedSettings.prefix(whole, events: seen)
+            let candidates = TunedSettings.draw(around: base.models[0], count: trials, seed: seed)
+            let engines = try candidates.map { try load($0.settings) }
+            let rungs = try SuccessiveHalving(evaluation, by: objective).run(engines) { rung in
+                try Interruption.check()
+                let best = rung.candidates[0]
+                note("\(Quantity.grouped(rung.events)) events, \(rung.candidates.count) candidates: best \(objective.rawValue) "
+                    + "\(best.value.map { Quantity.fixed($0, 4) } ?? "none"), \(candidates[best.number].name)")
+            }
+            guard let winner = rungs.last?.candidates.first else { return }
+            try write(candidates[winner.number])
+            guard judge else { return }
+            evaluation.records = whole
+            evaluation.unjudged = prefix
+            let table = QualityTable(evaluation, [
+                .init(name: config.map { String($0.split(separator: "/").last ?? "") } ?? "default", settings: base),
+                .init(name: candidates[winner.number].name, settings: engines[winner.number]),
+            ])
+            table.show(json: output.json)
+        }
+    }
+
+    private func load(_ tuned: [(path: String, value: String)]) throws -> EngineSettings {
+        let flags = try settings.map { try flag($0) } + tuned.map { ConfigurationSources.Flag(path: $0.path, value: $0.value, shown: "\($0.path)=\($0.value)") }
+        var engine = try Configuration.load(ConfigurationSources(file: config, environment: [:], flags: flags)).configuration.engineSettings
+        engine.trainers = 1
+        return engine
+    }
+
+    private func flag(_ setting: String) throws -> ConfigurationSources.Flag {
+        let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else { throw ValidationError("--set \(setting): write KEY=VALUE") }
+        return ConfigurationSources.Flag(path: parts[0], value: parts[1], shown: "--set \(setting)")
+    }
+
+    private func write(_ candidate: TunedSettings.Candidate) throws {
+        let given = try settings.map { setting in try (path: flag(setting).path, value: flag(setting).value) }
+        let text = try Configuration.amended(yaml: config.map { try TextFile.read($0) } ?? "", file: config ?? "", settings: given + candidate.settings)
+        try TextFile.write(text, to: out)
+        _ = try Configuration.load(ConfigurationSources(file: out, environment: [:], flags: []))
+        note("Written: \(out)")
+    }
+}
+
+extension SuccessiveHalving.Objective: ExpressibleByArgument {}

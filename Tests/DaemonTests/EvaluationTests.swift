@@ -1,0 +1,80 @@
+import Foundation
+import StreamTools
+import Testing
+
+/// What a daemon says of its quality while it learns, beside `factorctl evaluate` over the same events.
+@Suite("Evaluation")
+struct EvaluationTests {
+    /// 14,000 events with tastes in them, of two types, as JSON lines.
+    private func write(_ path: String, events: Int = 14_000) throws {
+        var simulation = try Simulation(SimulationSettings(seed: 7, users: 120, items: 180, topics: 6))
+        let lines = (0..<events).map { index in
+            let event = simulation.next(), isClick = index % 3 != 0
+            return #"{"user":"u\#(event.user)","item":\#(event.item),"type":"\#(isClick ? "click" : "rating")","value":\#(isClick ? 1 : (event.user + event.item) % 5),"time":\#(1_700_000_000 + index)}"#
+        }
+        try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+    }
+
+    private func ctl(_ daemon: DaemonProcess, _ arguments: [String]) throws -> String {
+        let program = try RunningProgram(
+            "factorctl", arguments, logs: daemon.folder, environment: ["FACTORD_REQUESTS": daemon.requests, "FACTORD_EVENTS": daemon.events])
+        guard try program.wait() == .exited(0) else { throw Unexpected("\(arguments): \(program.standardError)") }
+        return program.standardOutput
+    }
+
+    private func figures(_ metrics: JSONTree?) -> [String: [Double]] {
+        Dictionary(uniqueKeysWithValues: (metrics?.array ?? []).map {
+            ($0["metric"]?.string ?? "", ["value", "recent", "window"].map { [metric = $0] key in metric[key]?.number ?? .nan })
+        })
+    }
+
+    @Test("Live prequential metrics, all, fading and in the window, are those of evaluate over the file and over the journal", arguments: [1, 2])
+    func liveIsOffline(trainers: Int) throws {
+        let models = [
+            "models.0.name=clicks", "models.0.rank=8", "models.1.name=stars", "models.1.rank=8", "models.1.loss=squared",
+            "models.2.name=order", "models.2.rank=8", "models.2.loss=bpr", "events.click.label=1", "events.rating.label=value",
+        ]
+        let daemon = try DaemonProcess(models + ["threads.trainers=\(trainers)", "state.journal.sync=always"])
+        let file = daemon.folder + "/events.jsonl"
+        try write(file)
+        _ = try ctl(daemon, ["publish", file, "--no-progress"])
+        try daemon.wait(for: 14_000)
+        let live = try daemon.stats()["models"]?.array ?? []
+        #expect(live.count == 3)
+        let settings = models.flatMap { ["--set", $0] }
+        _ = try eventually { try daemon.stats()["durable"]?.integer == 14_000 }
+        for source in [file, daemon.state] {
+            let offline = try ctl(daemon, ["evaluate", "prequential", source, "--json"] + settings).split(separator: "\n").map { try parsed(String($0)) }
+            #expect(offline.count == 3)
+            for (mine, theirs) in zip(live, offline) {
+                let a = figures(mine["prequential"]), b = figures(theirs["live"])
+                #expect(a.keys == b.keys && a.count >= 2 || mine["loss"]?.string == "bpr" && a.keys == b.keys, "\(a.keys) \(b.keys)")
+                for (metric, values) in a {
+                    for (x, y) in zip(values, b[metric] ?? []) {
+                        // One trainer learns what `evaluate` learns, bit for bit.
+                        #expect(abs(x - y) <= (trainers == 1 ? 1e-9 : 0.01) * abs(y), "\(metric) of \(mine["name"]?.string ?? ""): \(x), offline \(y)")
+                        #expect(x > 0)
+                    }
+                }
+                // And what is gathered event by event, of which the daemon keeps the sums alone.
+                for name in ["mae", "auc", "value"] {
+                    guard let gathered = theirs[name]?.number else { continue }
+                    let sum = try #require(b[name == "value" ? theirs["metric"]?.string ?? "" : name]?.first)
+                    #expect(abs(gathered - sum) <= 1e-4 * sum, "\(name): \(gathered) \(sum)")
+                }
+                let types = theirs["types"]?.array ?? [], count = theirs["events"]?.integer ?? 0
+                #expect(types.compactMap { $0["type"]?.string } == ["click", "rating"])
+                #expect(types.compactMap { $0["events"]?.integer }.reduce(0, +) == count && count > 12_000)
+                let parts = theirs["parts"]?.array ?? []
+                #expect(parts.count == 20 && parts.compactMap { $0["events"]?.integer }.reduce(0, +) == count)
+            }
+        }
+        // The window is the latest 10,000 events or so, not all.
+        #expect((9900...10_300).contains(live[1]["window_events"]?.integer ?? 0))
+        #expect(figures(live[1]["prequential"])["rmse"].map { $0[0] != $0[2] } == true)
+        // After a restart it goes on.
+        try daemon.restart()
+        let again = try daemon.stats()["models"]?.array ?? []
+        for (before, after) in zip(live, again) { #expect(figures(before["prequential"]) == figures(after["prequential"])) }
+    }
+}
