@@ -41,7 +41,7 @@ struct Publish: ParsableCommand {
             // Faults in the files' form come to light before anything is sent.
             let readers = try files.map { try DatasetReader(path: $0, options: dataset.options) }
             var view = learning ? try LearningView(asking: try requests.client()) : nil
-            let (publisher, delivered) = try sending.publisher()
+            let (publisher, delivered) = try sending.publisher(requests.keys)
             if delivered > 0 { note("\(Quantity.grouped(delivered)) records were delivered before; going on from there") }
             var skipped = 0
             var taken = 0
