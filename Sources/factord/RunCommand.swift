@@ -11,15 +11,15 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var settings: SettingOptions
 
     func run() throws {
-        let loaded: LoadedConfiguration
+        let loaded: LoadedConfiguration, sources = settings.sources(file: config)
         do {
-            loaded = try Configuration.load(settings.sources(file: config))
+            loaded = try Configuration.load(sources)
         } catch {
             complain("\(error)")
             throw configurationExitCode
         }
         for warning in loaded.warnings { complain("warning: \(warning)") }
-        let status = runDaemon(configuration: loaded.configuration)
+        let status = runDaemon(configuration: loaded.configuration, sources: sources)
         if status != 0 { throw ExitCode(status) }
     }
 }
