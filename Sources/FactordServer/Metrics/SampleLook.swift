@@ -61,7 +61,9 @@ struct SampleLook {
             ("requests_queued", Double(stats.requests?.queued.load(ordering: .relaxed) ?? 0)),
         ]
         for index in engine.models.indices {
-            for metric in stats.quality(index) { levels.append(("model/\(engine.models[index].settings.name)/\(metric.name)", metric.recent)) }
+            // Before anything is learned there is nothing to draw.
+            let isNew = engine.prequential(index).events == 0
+            for metric in stats.quality(index) { levels.append(("model/\(engine.models[index].settings.name)/\(metric.name)", isNew ? .nan : metric.recent)) }
         }
         return levels
     }

@@ -13,7 +13,7 @@ extension StatsReport {
     func writeBuild(_ writer: inout JSONWriter) {
         writer.key("build")
         writer.beginObject()
-        writer.member("version", factordVersion)
+        writer.member("version", FactordVersion.text)
         writer.member("kernels", "\(Kernels.best.variant)")
         writer.member("libzmq", ZeroMQVersion.description)
         writer.endObject()
