@@ -181,7 +181,7 @@ public struct WatchView: Sendable {
         init(columns: Int, isColoured: Bool) {
             self.columns = columns
             self.isColoured = isColoured
-            nameWidth = min(26, max(14, columns / 5))
+            nameWidth = max(0, min(26, max(14, columns / 5), columns - Layout.valueWidth))
             remarkWidth = columns >= 60 ? min(44, columns * 2 / 5) : 0
             let rest = columns - nameWidth - Layout.valueWidth - remarkWidth - 6
             middleWidth = rest >= 8 ? min(rest, 100) : 0
@@ -197,7 +197,7 @@ public struct WatchView: Sendable {
 
         func line(_ row: Row, trends: [String: [Double]]) -> String {
             let value = cut(row.value, Layout.valueWidth)
-            var line = pad(cut(row.name, nameWidth), nameWidth) + String(repeating: " ", count: Layout.valueWidth - value.count) + paint(value, row.tone)
+            var line = pad(cut(row.name, nameWidth - 1), nameWidth) + String(repeating: " ", count: Layout.valueWidth - value.count) + paint(value, row.tone)
             if middleWidth > 0, row.trend != nil || row.share != nil || !row.remark.isEmpty {
                 var middle = ""
                 if let share = row.share {
