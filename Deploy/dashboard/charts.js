@@ -2,7 +2,7 @@
 
 import { bytes, count, decimal, element, seconds, short } from './format.js';
 
-const losses = new Set(['log_loss', 'rmse', 'mae', 'pair_loss', 'hinge', 'calibration']);
+const losses = new Set(['log_loss', 'rmse', 'mae', 'pair_loss', 'hinge']);
 const lines = (...all) => () => all.map(([name, label, style]) => ({ name, label, ...style }));
 const thin = { borderWidth: 1 }, dashed = { borderDash: [4, 3], borderWidth: 1 };
 
@@ -16,7 +16,7 @@ function modelLines(history, isWanted) {
 const definitions = [
     { title: 'Events', unit: 'a second', lines: lines(['received', 'received'], ['learned', 'learned', dashed], ['rejected', 'rejected'], ['refused', 'refused']), format: short, zero: true },
     { title: 'Prequential loss', unit: 'recent; each event predicted, then learned', lines: (history) => modelLines(history, (metric) => losses.has(metric)), format: decimal, marks: true },
-    { title: 'Prequential ranking', unit: 'recent; higher is better', lines: (history) => modelLines(history, (metric) => !losses.has(metric)), format: decimal, marks: true },
+    { title: 'Prequential ranking', unit: 'recent; higher is better', lines: (history) => modelLines(history, (metric) => !losses.has(metric) && metric !== 'calibration'), format: decimal, marks: true },
     { title: 'Latency of requests', unit: 'by second', lines: lines(['requests_p50_seconds', 'p50'], ['requests_p90_seconds', 'p90'], ['requests_p99_seconds', 'p99'], ['requests_p999_seconds', 'p99.9', thin]), format: seconds, logarithmic: true },
     { title: 'Requests', unit: 'a second', lines: lines(['requests', 'answered'], ['http_requests', 'over HTTP'], ['request_errors', 'errors'], ['replies_dropped', 'not taken']), format: short, zero: true },
     { title: 'Lag', unit: 'events with a position that are not learned, not on disk', lines: lines(['lag', 'not learned'], ['not_durable', 'not on disk', thin]), format: count, zero: true },

@@ -187,10 +187,10 @@ final class StatsReport: Sendable {
     /// A model's prequential metrics, always the same ones; NaN where nothing has been measured yet.
     func quality(_ index: Int) -> [PrequentialReport.Measure] {
         let settings = engine.models[index].settings
-        var all = engine.prequential(index).measures
-        for name in settings.loss == .logistic ? ["auc", "calibration"] : ["auc"] where !all.contains(where: { $0.name == name }) {
-            all.append(PrequentialReport.Measure(name: name, value: .nan, recent: .nan, window: .nan))
-        }
+        let report = engine.prequential(index), late = settings.loss == .logistic ? ["auc", "calibration"] : ["auc"]
+        // In an order that does not depend on what has been measured yet.
+        var all = report.measures.filter { !late.contains($0.name) }
+        for name in late { all.append(report[name] ?? PrequentialReport.Measure(name: name, value: .nan, recent: .nan, window: .nan)) }
         if RankingProbe.ranks(settings) {
             let ranking = ranking.report(index)
             func ranked(_ name: String, _ value: Double?, _ recent: Double?) {
