@@ -18,7 +18,7 @@ final class Sampler: Service {
     }
 
     func start() throws {
-        let started = try SystemThread(name: name) { [self] in run() }
+        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in run() }
         thread.withLock { $0 = started }
     }
 

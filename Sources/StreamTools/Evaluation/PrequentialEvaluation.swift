@@ -112,11 +112,13 @@ public struct PrequentialEvaluation: Sendable {
     public func run(_ settings: EngineSettings) -> [Result] { run([settings])[0] }
 
     /// The same for several engines side by side, in one pass over the sequence; for each its models' results.
-    public func run(_ settings: [EngineSettings]) -> [[Result]] {
+    /// - Parameter progress: called now and then with the place in the sequence and its length.
+    public func run(_ settings: [EngineSettings], progress: (Int, Int) -> Void = { _, _ in }) -> [[Result]] {
         let lanes = settings.map { EvaluationLane(self, $0) }
         let placed = placed(), learned = heldOut > 0 ? placed.firstIndex { $0.part >= 0 } ?? placed.count : placed.count
         for (range, isHeldOut) in [(0..<learned, false), (learned..<placed.count, true)] {
             for start in stride(from: range.lowerBound, to: range.upperBound, by: 500) {
+                progress(start, placed.count)
                 for lane in lanes { lane.take(placed[start..<min(start + 500, range.upperBound)], isHeldOut: isHeldOut) }
             }
         }

@@ -15,7 +15,10 @@ struct QualityTable {
     /// Evaluates the configurations in one pass.
     init(_ evaluation: PrequentialEvaluation, _ configurations: [ConfigurationArguments.Named]) {
         depth = evaluation.ranking?.depth ?? 0
-        for (configuration, results) in zip(configurations, evaluation.run(configurations.map(\.settings))) {
+        var bar = ProgressBar(label: "evaluated")
+        let all = evaluation.run(configurations.map(\.settings)) { place, count in bar.update(events: place, fraction: Double(place) / Double(max(count, 1))) }
+        bar.giveWay()
+        for (configuration, results) in zip(configurations, all) {
             for result in results { lines.append(Line(name: ConfigurationArguments.label(configuration, model: result.model), result: result)) }
         }
         if let ranking = evaluation.ranking, ranking.others == nil { lines.append(Line(name: "popularity", result: evaluation.popularity())) }

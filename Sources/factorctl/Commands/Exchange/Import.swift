@@ -38,14 +38,19 @@ struct ImportEvents: ParsableCommand {
             var events = 0
             for path in files {
                 let reader = try DatasetReader(path: path, options: dataset.options)
+                var bar = ProgressBar(label: path)
                 while let record = try reader.next() {
                     switch record {
                     case .event(let event): try file.append(event)
                     case .json(let line): try file.append(json: line)
                     }
                     events += 1
-                    if events & 0xFFF == 0 { try Interruption.check() }
+                    if events & 0xFFF == 0 {
+                        try Interruption.check()
+                        bar.update(events: events, fraction: reader.fractionRead)
+                    }
                 }
+                bar.giveWay()
             }
             try file.flush()
             note("\(Quantity.grouped(events)) events")

@@ -101,14 +101,19 @@ struct TrainGradient: ParsableCommand {
                     for model in engine.models.indices { engine.clearMetrics(model) }
                 }
                 let feed = OfflineFeed(engine)
+                var bar = ProgressBar(label: epochs > 1 ? "epoch \(epoch) of \(epochs)" : "learned")
                 for (number, record) in records.enumerated() {
-                    if number & 0xFFF == 0 { try Interruption.check() }
+                    if number & 0xFFF == 0 {
+                        try Interruption.check()
+                        bar.update(events: number, fraction: Double(number) / Double(records.count))
+                    }
                     switch record {
                     case .event(let event): feed.append(event)
                     case .json(let line): feed.append(json: line)
                     }
                 }
                 feed.flush()
+                bar.giveWay()
                 if epoch == 1 {
                     first = engine.models.indices.map { engine.heldMetrics($0) }
                     if feed.rejected > 0 { note("\(Quantity.grouped(feed.rejected)) records were set aside, as a daemon would") }

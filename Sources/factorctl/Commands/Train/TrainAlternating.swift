@@ -49,7 +49,7 @@ struct TrainAlternating: ParsableCommand {
             ])
             let start = MonotonicClock.nanoseconds
             var solver = try AlternatingSolver(settings.models[0], told.observations, ridge: ridge, unobserved: unobserved)
-            for pass in 1...passes {
+            for pass in ShownSteps("train als", Array(1...passes), name: { "pass \($0)" }) {
                 try Interruption.check()
                 try solver.pass(told.observations)
                 let fit = solver.fit(told.observations)
