@@ -146,8 +146,8 @@ struct QualityTests {
         let rates: [Float] = [0, 0.0001, 0.001, 0.05, 5, 0.0003, 0.002, 0.00002, 0.01]
         var evaluation = PrequentialEvaluation(events: ratings)
         evaluation.ranking = nil
-        let rungs = try SuccessiveHalving(evaluation, by: .rmse).run(rates.map { settings(rate: $0) })
-        #expect(rungs.map(\.candidates.count) == [9, 3] && rungs.map(\.events) == [2000, 6000])
+        let rungs = SuccessiveHalving(evaluation, by: .rmse).run(rates.map { settings(rate: $0) }, keeping: [0]) { _ in }
+        #expect(rungs.map(\.candidates.count) == [9, 4] && rungs.map(\.events) == [2000, 6000])
         #expect(rungs[1].candidates.first?.number == 3, "\(rungs)")
         // The figure of the last step is of the later half.
         evaluation.unjudged = 0.5
