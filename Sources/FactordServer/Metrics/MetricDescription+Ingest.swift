@@ -69,8 +69,11 @@ extension MetricDescription {
         .counter("factord_model_drift_alarms_total", "models.drift.alarms", "alarms", labels: ["model"], "Alarms: the prequential loss rose beyond chance"),
         .gauge("factord_model_drift_position", "models.drift.last_position", "events", labels: ["model"], "Position of the last alarm; 0 without any"),
         .gauge(
-            "factord_model_quality", [("models.prequential.value", "all"), ("models.prequential.recent", "recent")], by: "window", "as the metric", labels: ["model", "metric"],
-            "Prequential quality, each event predicted before it is learned: over all events, and over the latest (half-life 5,000 events)"),
+            "factord_model_quality",
+            [("models.prequential.value", "all"), ("models.prequential.recent", "recent"), ("models.prequential.window", "sliding")], by: "window",
+            "as the metric", labels: ["model", "metric"],
+            "Prequential quality, each event predicted before it is learned: over all events, over the latest (half-life 5,000 events), and over about the last 10,000"),
+        .gauge("factord_model_window_events", "models.window_events", "events", labels: ["model"], "Events in the sliding window"),
         .gauge("factord_promoted_position", "promoted_at", "events", "Position of the last promotion; 0 without any"),
         .gauge("factord_promotion_events", "promotion.events", "events", "With `promotion`: events on which the two models were compared"),
         .gauge("factord_promotion_difference", "promotion.difference", "as the measure", "With `promotion`: mean difference, positive where the challenger is better"),
