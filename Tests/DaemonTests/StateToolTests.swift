@@ -65,16 +65,16 @@ struct StateToolTests {
         #expect(abs((metric ?? 0) - losses[0]) < 1e-9)
     }
 
-    @Test("Alternation: a daemon on its state gives labels of low rank back, and goes on learning", arguments: ["mf", "bilinear"])
-    func alternating(kind: String) throws {
-        let settings = ["models.0.kind=\(kind)", "models.0.rank=3", "models.0.loss=squared", "models.0.history.length=0", "models.0.optimizer.rate=0.01", "events.*.label=value"]
+    @Test("Alternation: a daemon on its state gives labels of low rank back, and goes on learning", arguments: [("mf", 1), ("bilinear", 2)])
+    func alternating(kind: String, rank: Int) throws {
+        let settings = ["models.0.kind=\(kind)", "models.0.rank=\(rank)", "models.0.loss=squared", "models.0.history.length=0", "models.0.optimizer.rate=0.01", "events.*.label=value"]
         let daemon = try DaemonProcess(settings, isStarted: false)
         func label(_ user: Int, _ item: Int) -> Double { 3 + 0.1 * Double(user % 7) + (Double(user % 5) - 2) * (Double(item % 3) - 1) * 0.5 }
         var text = ""
         for user in 0..<40 { for item in 0..<30 where (user * 7 + item * 3) % 4 != 0 { text += #"{"user":"u\#(user)","item":\#(item),"value":\#(label(user, item))}"# + "\n" } }
         let file = daemon.folder + "/ratings.jsonl"
         try text.write(toFile: file, atomically: true, encoding: .utf8)
-        _ = try ctl(daemon.folder, ["train", "als", file, "--passes", "60", "--ridge", "0.0001", "--out", daemon.state] + settings.flatMap { ["--set", $0] })
+        _ = try ctl(daemon.folder, ["train", "als", file, "--passes", "60", "--ridge", "0.001", "--out", daemon.state] + settings.flatMap { ["--set", $0] })
         try daemon.start()
         // Every fourth pair was never seen.
         let found = try scores(daemon, (0..<40).map { "u\($0)" }, Array(0..<30))
@@ -103,7 +103,7 @@ struct StateToolTests {
         let seen = try lines(5000).split(separator: "\n").map { try parsed(String($0)) }.filter { $0["user"]?.string == "u3" }.compactMap { $0["item"]?.integer }
         let own = try scores(daemon, ["u3"], Array(Set(seen)))[0], all = try scores(daemon, ["u3"], Array(0..<120))[0]
         let ownMean = own.reduce(0, +) / Double(own.count), allMean = all.reduce(0, +) / 120
-        #expect(ownMean > 2 * allMean, "\(ownMean) \(allMean)")
+        #expect(ownMean > 1.5 * allMean, "\(ownMean) \(allMean)")
         try daemon.sender().deliver("[" + (try lines(500, from: 5000)).split(separator: "\n").joined(separator: ",") + "]")
         try daemon.wait(for: 5500)
         #expect(try daemon.stats()["models"]?.array?[0]["rejected"]?.integer == 0)

@@ -10,8 +10,8 @@ final class JSONEventReader {
         parse(line) { root in root["time"].flatMap(JSONEventReader.time) }
     }
 
-    /// The event, when the line holds nothing but what columns can hold: user, item, type, value, weight, time and
-    /// context with one value a field. Nil for any other record, also for a faulty one: the daemon is to judge it.
+    /// The event, when the line holds nothing but what a data set's event can hold: user, item, type, value, weight, time and
+    /// context. Nil for any other record, also for a faulty one: the daemon is to judge it.
     func plainEvent(_ line: [UInt8]) -> DatasetEvent? {
         parse(line) { root in
             guard let members = root.members, let user = root["user"].flatMap(JSONEventReader.id),
@@ -36,8 +36,8 @@ final class JSONEventReader {
                 case "context":
                     guard let fields = value.members else { return nil }
                     for (field, value) in fields {
-                        guard let id = JSONEventReader.id(value) else { return nil }
-                        event.context.append(ContextPair(field: String(decoding: field, as: UTF8.self), value: id))
+                        guard let pairs = JSONEventReader.pairs(String(decoding: field, as: UTF8.self), value) else { return nil }
+                        event.context += pairs
                     }
                 default: return nil
                 }
@@ -57,6 +57,25 @@ final class JSONEventReader {
         if let integer = value.int64 { return EventTime.milliseconds(integer) }
         if let number = value.double { return EventTime.milliseconds(number) }
         return value.stringBytes.flatMap { EventTime.milliseconds(rfc3339: $0) }
+    }
+
+    /// A value, a list of values, or value → weight; nil for anything else.
+    private static func pairs(_ field: String, _ value: JSONValue) -> [ContextPair]? {
+        if let id = id(value) { return [ContextPair(field: field, value: id)] }
+        var pairs: [ContextPair] = []
+        if let elements = value.elements {
+            for element in elements {
+                guard let id = id(element) else { return nil }
+                pairs.append(ContextPair(field: field, value: id))
+            }
+            return pairs
+        }
+        guard let members = value.members else { return nil }
+        for (name, weight) in members {
+            guard let id = EventID(String(decoding: name, as: UTF8.self)), let weight = weight.double else { return nil }
+            pairs.append(ContextPair(field: field, value: id, weight: Float(weight)))
+        }
+        return pairs
     }
 
     private static func id(_ value: JSONValue) -> EventID? {

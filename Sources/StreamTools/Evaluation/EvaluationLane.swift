@@ -16,7 +16,7 @@ final class EvaluationLane {
     /// Items of each user so far: what a sampled list leaves out.
     private var own: [EventID: Set<UInt32>] = [:]
     private var random = RandomSource(seed: 11)
-    /// Part of the stream that each waiting event belongs to, in the order in which events were fed.
+    /// Part of the stream that each waiting record belongs to, in the order in which they were fed.
     private var waitingParts: [Int] = []
     private var nanoseconds: Int64 = 0
     private var events = 0
@@ -42,7 +42,9 @@ final class EvaluationLane {
         let start = MonotonicClock.nanoseconds
         for placed in records {
             switch placed.record {
-            case .json(let line): feed.append(json: line)
+            case .json(let line):
+                waitingParts.append(placed.part)
+                feed.append(json: line)
             case .event(let event): take(event, placed, isHeldOut: isHeldOut)
             }
         }
@@ -53,37 +55,40 @@ final class EvaluationLane {
     private func take(_ plain: DatasetEvent, _ placed: PrequentialEvaluation.Placed, isHeldOut: Bool) {
         let event = evaluation.described(plain)
         if evaluation.side == .attributes {
-            if let users = evaluation.users, knownUsers.insert(event.user).inserted, let record = users.record(event.user) { feed.append(json: record) }
-            if let items = evaluation.items, knownItems.insert(event.item).inserted, let record = items.record(event.item) { feed.append(json: record) }
+            if let users = evaluation.users, knownUsers.insert(event.user).inserted, let record = users.record(event.user) { tell(record, placed.part) }
+            if let items = evaluation.items, knownItems.insert(event.item).inserted, let record = items.record(event.item) { tell(record, placed.part) }
         }
         if placed.isRanked || isHeldOut { feed.flush() }
         if placed.isRanked { for model in reports.indices { rank(event, plain, model, part: placed.part) } }
-        if isHeldOut { predict(event, part: placed.part) } else { feed.append(event) }
+        if isHeldOut { predict(event, part: placed.part) } else {
+            waitingParts.append(placed.part)
+            feed.append(event)
+        }
         events += 1
         if evaluation.ranking?.others != nil || isHeldOut {
             let item = engine.item(event.item)
             if item != Placement.none { own[event.user, default: []].insert(item) }
         }
-        if !isHeldOut { waitingParts.append(placed.part) }
+    }
+
+    private func tell(_ record: [UInt8], _ part: Int) {
+        waitingParts.append(part)
+        feed.append(json: record)
     }
 
     /// Reads what the models made of a batch that has just been learned.
     private func judge(_ batch: EventBatch, before: UInt64) {
-        // Which event a position is: exact unless a record was refused; then types and parts of this batch are not told apart.
-        let interactions = batch.records.filter { $0.kind == .interaction }
+        // Which record a position is: exact unless one was refused; then types and parts of this batch are not told apart.
         let isExact = engine.sequencer.lastPosition - before == UInt64(batch.recordCount(besides: .beat))
         var types: [UInt64: (type: String, part: Int)] = [:]
-        var position = before, number = 0
-        for record in batch.records where record.kind != .beat {
+        var position = before
+        for (number, record) in batch.records.enumerated() where record.kind != .beat {
             position += 1
-            guard record.kind == .interaction else { continue }
-            if isExact {
-                types[position] = (String(decoding: batch.text(record.type), as: UTF8.self), waitingParts.indices.contains(number) ? waitingParts[number] : 0)
-            }
-            number += 1
+            guard isExact, record.kind == .interaction else { continue }
+            types[position] = (String(decoding: batch.text(record.type), as: UTF8.self), number < waitingParts.count ? waitingParts[number] : 0)
         }
         let fallback = waitingParts.first ?? 0
-        waitingParts.removeFirst(min(interactions.count, waitingParts.count))
+        waitingParts.removeFirst(min(batch.recordCount, waitingParts.count))
         for (model, trace) in traces.enumerated() {
             for event in trace.events {
                 let place = types[event.position] ?? ("", fallback)

@@ -137,7 +137,9 @@ public struct PrequentialEvaluation: Sendable {
         let judged = max(1, count - first)
         var event = 0
         return records.map { record in
-            guard case .event = record else { return Placed(record: record, part: event < first ? -1 : 0, isRanked: false) }
+            guard case .event = record else {
+                return Placed(record: record, part: event < first ? -1 : min(parts - 1, (event - first) * parts / judged), isRanked: false)
+            }
             defer { event += 1 }
             guard event >= first else { return Placed(record: record, part: -1, isRanked: false) }
             return Placed(record: record, part: (event - first) * parts / judged, isRanked: ranking.map { (event - first) % $0.every == 0 } ?? false)

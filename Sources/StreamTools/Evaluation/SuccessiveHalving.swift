@@ -44,9 +44,11 @@ public struct SuccessiveHalving: Sendable {
         self.objective = objective
     }
 
-    /// - Parameter candidates: engines whose first models are compared, one at least.
+    /// - Parameters:
+    ///   - candidates: engines whose first models are compared, one at least.
+    ///   - kept: candidates, by number, that go on to the end whatever they reach: what the choice must beat.
     /// - Returns: the steps; the last one's first candidate is the choice.
-    public func run(_ candidates: [EngineSettings], after: (Rung) throws -> Void = { _ in }) rethrows -> [Rung] {
+    public func run(_ candidates: [EngineSettings], keeping kept: Set<Int> = [], after: (Rung) throws -> Void) rethrows -> [Rung] {
         var steps = 1, left = candidates.count
         while left > share {
             left = (left + share - 1) / share
@@ -72,8 +74,8 @@ public struct SuccessiveHalving: Sendable {
             let ordered = found.sorted { better($0, $1) }
             rungs.append(Rung(events: placed[..<end].count { if case .event = $0.record { true } else { false } }, candidates: ordered))
             try after(rungs[step])
-            let kept = Set(ordered.prefix((ordered.count + share - 1) / share).map(\.number))
-            lanes = lanes.filter { kept.contains($0.number) }
+            let best = kept.union(ordered.prefix((ordered.count + share - 1) / share).map(\.number))
+            lanes = lanes.filter { best.contains($0.number) }
             parts *= share
         }
         return rungs

@@ -10,8 +10,8 @@ struct EvaluateTune: ParsableCommand {
         discussion: """
             Candidates are the configuration itself and draws around it: learning rates, rank, regularisation, and negatives where
             there are any. All learn the beginning of the prefix; the better third goes on to three times as much, and so on
-            (successive halving), each judged on the later half of what it has learned. The first model of the configuration is the
-            one that is tuned. The winner goes into --out, a configuration for `factord --config`; then it and the configuration
+            (successive halving), each judged on the later half of what it has learned. A second round draws around the first one's best.
+            The first model of the configuration is the one that is tuned. The winner goes into --out, a configuration for `factord --config`; then it and the configuration
             that it came from learn the stream anew and are judged on what comes after the prefix, which the search never saw.
 
             By --by they are compared: rmse for squared loss, else ndcg, of each tenth event's item among 99 drawn ones (other
@@ -26,7 +26,7 @@ struct EvaluateTune: ParsableCommand {
     var out: String
     @Option(help: "Share of the events that the search sees.")
     var prefix = 0.5
-    @Option(help: "Candidates, the configuration itself included.")
+    @Option(help: "Candidates of each round, beside the configuration itself, which is never dropped.")
     var trials = 27
     @Option(help: ArgumentHelp("rmse, mae, log_loss, auc, recall, ndcg or mrr.", valueName: "figure"))
     var by: SuccessiveHalving.Objective?
@@ -55,25 +55,36 @@ struct EvaluateTune: ParsableCommand {
             let whole = evaluation.records
             let events = evaluation.events.count, seen = Int((Double(events) * prefix).rounded())
             evaluation.records = TunedSettings.prefix(whole, events: seen)
-            let candidates = TunedSettings.draw(around: base.models[0], count: trials, seed: seed)
-            let engines = try candidates.map { try load($0.settings) }
-            let rungs = try SuccessiveHalving(evaluation, by: objective).run(engines) { rung in
-                try Interruption.check()
-                let best = rung.candidates[0]
-                note("\(Quantity.grouped(rung.events)) events, \(rung.candidates.count) candidates: best \(objective.rawValue) "
-                    + "\(best.value.map { Quantity.fixed($0, 4) } ?? "none"), \(candidates[best.number].name)")
+            var best = TunedSettings.Candidate(name: "as it is", settings: [])
+            for (round, spread) in [1, 0.5].enumerated() {
+                let centre = try load(best.settings).models[0]
+                let candidates = [TunedSettings.Candidate(name: "as it is", settings: [])] + (best.settings.isEmpty ? [] : [best])
+                    + TunedSettings.draw(around: centre, count: trials, spread: spread, seed: seed &+ UInt64(round))
+                best = try search(evaluation, objective, candidates)
             }
-            guard let winner = rungs.last?.candidates.first else { return }
-            try write(candidates[winner.number])
+            try write(best)
             guard judge else { return }
             evaluation.records = whole
             evaluation.unjudged = prefix
             let table = QualityTable(evaluation, [
                 .init(name: config.map { String($0.split(separator: "/").last ?? "") } ?? "default", settings: base),
-                .init(name: candidates[winner.number].name, settings: engines[winner.number]),
+                .init(name: best.name, settings: try load(best.settings)),
             ])
             table.show(json: output.json)
         }
+    }
+
+    private func search(
+        _ evaluation: PrequentialEvaluation, _ objective: SuccessiveHalving.Objective, _ candidates: [TunedSettings.Candidate]
+    ) throws -> TunedSettings.Candidate {
+        let engines = try candidates.map { try load($0.settings) }
+        let rungs = try SuccessiveHalving(evaluation, by: objective).run(engines, keeping: [0]) { rung in
+            try Interruption.check()
+            let best = rung.candidates[0]
+            note("\(Quantity.grouped(rung.events)) events, \(rung.candidates.count) candidates: best \(objective.rawValue) "
+                + "\(best.value.map { Quantity.fixed($0, 4) } ?? "none"), \(candidates[best.number].name)")
+        }
+        return candidates[rungs.last?.candidates.first?.number ?? 0]
     }
 
     private func load(_ tuned: [(path: String, value: String)]) throws -> EngineSettings {
