@@ -149,6 +149,23 @@ struct LifecycleTests {
         }
     }
 
+    @Test("A stop without the time for a snapshot leaves it out, and nothing is lost; without a journal it is written all the same")
+    func stopBudget() throws {
+        let daemon = try DaemonProcess(["state.snapshot.stop_budget=0s"])
+        try daemon.sender().deliver(eventsJSON(0..<500))
+        try daemon.wait(for: 500)
+        let users = ["u1", "u2", "u3"], items = ["i1", "i2", "i3"]
+        let before = try daemon.opinion(of: users, items: items)
+        #expect(try daemon.stop() == .exited(0))
+        #expect(daemon.log.contains("no final snapshot") && daemon.log.contains("stop_budget"), "\(daemon.log)")
+        #expect(try daemon.snapshotNames() == [])
+        daemon.settings += ["state.journal.enabled=false"]
+        try daemon.start()
+        #expect(try daemon.opinion(of: users, items: items) == before)
+        #expect(try daemon.stop() == .exited(0))
+        #expect(daemon.log.contains("final snapshot ") && !daemon.log.contains("no final snapshot"), "\(daemon.log)")
+    }
+
     @Test("Requests and events over TCP; hundreds of silent connections hinder nobody")
     func idleConnections() throws {
         let daemon = try DaemonProcess(isStarted: false)

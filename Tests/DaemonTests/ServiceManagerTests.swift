@@ -67,6 +67,10 @@ struct ServiceManagerTests {
             let shown = name == "factord" ? "main" : name
             #expect(notify.wait(for: "STATUS=stuck: \(shown)") != nil, "\(name) stands still and nobody noticed:\n\(daemon.log)")
             #expect(daemon.log.contains("thread=\(shown.contains(" ") ? "\"\(shown)\"" : shown)"))
+            if name != "http" {
+                let answer = try HTTPClient(path: daemon.http).ask("GET", "/livez")
+                #expect(answer.status == 503 && answer.body.contains(shown), "\(name): \(answer.status) \(answer.body)")
+            }
             stopper.signal(SIGTERM)
             _ = try stopper.wait()
             notify.forget()
