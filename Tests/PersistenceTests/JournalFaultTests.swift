@@ -36,6 +36,10 @@ struct JournalFaultTests {
                 bench.turn()
             }
             for number in 1...bench.journal.appendedNumber where bench.journal.isDurable(number) { told.durable.insert(number) }
+            if round == 5 {
+                bench.journal.beginSegment(configuration: Array("rank: 9".utf8))
+                bench.turn()
+            }
             if round == 11 {
                 let position = bench.journal.durablePosition / 2
                 told.retired = position

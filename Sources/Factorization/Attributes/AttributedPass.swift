@@ -10,7 +10,7 @@ import CKernels
 final class AttributedPass {
     private let model: Model
     private let settings: UnsafePointer<fk_settings>
-    private let stepper: ItemStepper
+    private var stepper: ItemStepper
     /// What the kind's parameters gather, shared with the user's side.
     private let parameterGradient: UnsafeMutablePointer<Float>
     /// The item, or the positive of a pair, and the negative.
@@ -71,6 +71,9 @@ final class AttributedPass {
         pair = .allocate(capacity: 2)
         pair.initialize(repeating: fk_item(), count: 2)
     }
+
+    /// Steps as the model says now.
+    func adoptPace() { stepper = ItemStepper(model: model) }
 
     deinit {
         query.deallocate()

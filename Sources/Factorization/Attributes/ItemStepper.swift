@@ -23,8 +23,8 @@ final class ItemStepper {
         var own = model.kernelSettings
         item = own.item
         attribute = item
-        attribute.rate = model.settings.rates.attribute
-        attribute.l2 = model.settings.l2.attribute
+        attribute.rate = model.pace.rates.attribute
+        attribute.l2 = model.pace.l2.attribute
         settings = .allocate(capacity: 2)
         own.inverse_rank = 1 / Float(layout.itemRank)
         settings.initialize(to: own)

@@ -9,7 +9,7 @@ extension Model {
     /// Moves w0 against the error of one event, by the optimiser's formula for a weight.
     @inline(__always)
     func stepBias(error: Float) {
-        var rate = settings.globalRate
+        var rate = pace.globalRate
         if settings.optimizer != .sgd {
             let sum = Model.add(error * error, to: globalAccumulator, keeping: accumulatorKeep)
             rate /= sum.squareRoot() + 1e-12

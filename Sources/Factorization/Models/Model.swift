@@ -6,7 +6,9 @@ import Synchronization
 /// Thread safety: rows as `FactorTable` says. The bias is one atomic word; with one trainer it is exact, with several an
 /// addition is a compare-and-swap.
 public final class Model: Sendable {
+    /// As the model was made. Rates and strengths may have changed since: see `pace`.
     public let settings: ModelSettings
+    private let livePace: LearningPace
     let users: FactorTable
     let items: FactorTable
     let contexts: FactorTable
@@ -56,6 +58,7 @@ public final class Model: Sendable {
             settings.storage == .float32 || !settings.isInteracting && settings.halfLife == 0,
             "rows of bfloat16 go neither with the interaction regulariser nor with a half-life")
         self.settings = settings
+        livePace = LearningPace(settings.pace)
         self.kernels = kernels
         self.attributes = attributes
         halfLife = HalfLife(events: settings.halfLife)
@@ -158,9 +161,16 @@ public final class Model: Sendable {
         }
     }
 
+    /// Learning rates and strengths of l2 as they are now.
+    @inline(__always)
+    var pace: LearningPace.Values { livePace.values }
+
+    /// Learns with others from here on. For `Engine.adopt`.
+    func adopt(_ pace: LearningPace.Values) { livePace.replace(pace) }
+
     /// Step settings as the kernels take them.
     var kernelSettings: fk_settings {
-        let rates = settings.rates, l2 = settings.l2, weightRate = layout.hasWeights ? rates.weight : 0
+        let rates = pace.rates, l2 = pace.l2, weightRate = layout.hasWeights ? rates.weight : 0
         return fk_settings(
             item: fk_side(rate: rates.item, l2: l2.item, weight_rate: weightRate, weight_l2: l2.weight),
             query: fk_side(rate: rates.user, l2: l2.user, weight_rate: weightRate, weight_l2: l2.weight),

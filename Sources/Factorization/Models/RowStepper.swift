@@ -28,17 +28,17 @@ struct RowStepper {
         width = model.users.width
         user = own.query
         context = user
-        context.rate = model.settings.rates.context
-        context.l2 = model.settings.l2.context
+        context.rate = model.pace.rates.context
+        context.l2 = model.pace.l2.context
         attribute = user
-        attribute.rate = model.settings.rates.attribute
-        attribute.l2 = model.settings.l2.attribute
+        attribute.rate = model.pace.rates.attribute
+        attribute.l2 = model.pace.l2.attribute
         // The rows of history items have no linear weight.
         history = user
-        history.rate = model.settings.rates.history
-        history.l2 = model.settings.l2.history
+        history.rate = model.pace.rates.history
+        history.l2 = model.pace.l2.history
         history.weight_rate = 0
-        global = fk_side(rate: model.settings.globalRate, l2: 0, weight_rate: 0, weight_l2: 0)
+        global = fk_side(rate: model.pace.globalRate, l2: 0, weight_rate: 0, weight_l2: 0)
     }
 
     /// The blocks of a model's parameters, each as one row.

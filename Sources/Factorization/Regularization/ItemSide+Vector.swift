@@ -17,11 +17,11 @@ extension ItemSide {
     /// Σ_b η_b x_b².
     @inline(__always)
     static func rate(_ model: Model, _ item: UInt32) -> Float {
-        let own = rate(model.items, item, model.settings.rates.item, model)
+        let own = rate(model.items, item, model.pace.rates.item, model)
         guard let list = attributes(model, item) else { return own }
         return (0..<list.count).reduce(own) { sum, index in
             let x = list[index].weight
-            return sum + x * x * rate(model.itemAttributes, list[index].ordinal, model.settings.rates.attribute, model)
+            return sum + x * x * rate(model.itemAttributes, list[index].ordinal, model.pace.rates.attribute, model)
         }
     }
 
@@ -32,9 +32,9 @@ extension ItemSide {
         let kernels = model.kernels, width = model.width
         guard let list = attributes(model, item) else { return kernels.add(model.items.factors(item), d, 1, width) }
         guard total > 0 else { return }
-        kernels.add(model.items.factors(item), d, rate(model.items, item, model.settings.rates.item, model) / total, width)
+        kernels.add(model.items.factors(item), d, rate(model.items, item, model.pace.rates.item, model) / total, width)
         for index in 0..<list.count {
-            let feature = list[index], own = rate(model.itemAttributes, feature.ordinal, model.settings.rates.attribute, model)
+            let feature = list[index], own = rate(model.itemAttributes, feature.ordinal, model.pace.rates.attribute, model)
             kernels.add(model.itemAttributes.factors(feature.ordinal), d, own * feature.weight / total, width)
         }
     }

@@ -50,17 +50,17 @@ extension FoldIn {
 
     /// The quadratic terms of single coordinates: l2 for each step that the stream would take, and the rates'.
     private func setDiagonal() {
-        let settings = model.settings, isSampled = settings.unobserved == .sampled
+        let settings = model.settings, pace = model.pace, isSampled = settings.unobserved == .sampled
         let count = isSampled ? units.reduce(0) { $0 + ($1.label > 0 && !settings.loss.isPairwise ? 1 : $1.weight) } : events
-        var (rate, weightRate) = (settings.rates.user, settings.rates.weight)
+        var (rate, weightRate) = (pace.rates.user, pace.rates.weight)
         if settings.optimizer != .sgd && isSampled {
             let (factors, weight) = firstGradients()
             if factors > 0 { rate /= (factors / Float(model.layout.sideRank)).squareRoot() }
             if weight > 0 { weightRate /= weight.squareRoot() }
         }
-        let own = settings.l2.user * count + 1 / (self.settings.passes * max(rate, 1e-6))
+        let own = pace.l2.user * count + 1 / (self.settings.passes * max(rate, 1e-6))
         vectors.diagonal.update(repeating: own, count: sideWidth)
-        vectors.diagonal[sideWidth] = settings.l2.weight * count + 1 / (self.settings.passes * max(weightRate, 1e-6))
+        vectors.diagonal[sideWidth] = pace.l2.weight * count + 1 / (self.settings.passes * max(weightRate, 1e-6))
         (vectors.diagonal + sideWidth + 1).update(repeating: 1, count: stride - sideWidth - 1)
     }
 

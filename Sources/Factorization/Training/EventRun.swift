@@ -105,7 +105,7 @@ struct EventRun {
         let learned = keepsTail ? max(count - distance, 1) : count
         state.placed = UInt32(count)
         state.distance = UInt32(distance)
-        state.bias_rate = model.settings.globalRate
+        state.bias_rate = model.pace.globalRate
         state.rejected = 0
         state.clipped = 0
         let (bias, accumulator, _) = model.globalState

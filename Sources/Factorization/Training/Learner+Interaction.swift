@@ -19,7 +19,7 @@ extension Learner {
     @inline(never)
     func regularizeSum(catalogue: UInt32) {
         var rate: Float = 0
-        for index in 0..<side.rowCount { rate += model.settings.rates[side.rows[index].group] * side.rows[index].x * side.rows[index].x }
+        for index in 0..<side.rowCount { rate += model.pace.rates[side.rows[index].group] * side.rows[index].x * side.rows[index].x }
         interaction.unsafelyUnwrapped.add(
             to: gradient, query: side.query, rate: Kinds.queryRate(side, rows: rate), catalogue: catalogue)
     }

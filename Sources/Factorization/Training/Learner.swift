@@ -116,6 +116,13 @@ final class Learner {
         gradient = .allocate(capacity: model.layout.queryWidth)
     }
 
+    /// Steps as the model says now. While the trainer is idle.
+    func adoptPace() {
+        settings.pointee = model.kernelSettings
+        stepper = RowStepper(model, settings: settings + 1)
+        attributed.adoptPace()
+    }
+
     deinit {
         settings.deallocate()
         run.pointee.deallocate()

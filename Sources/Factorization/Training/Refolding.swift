@@ -131,7 +131,7 @@ final class Refolding {
         }
         let kernels = model.kernels
         kernels.add(p, start, -1, width)
-        kernels.add(row, row, -self.settings.rate * settings.l2.user * Float(count), width)
+        kernels.add(row, row, -self.settings.rate * model.pace.l2.user * Float(count), width)
         kernels.add(row, p, 1, width)
     }
 
@@ -155,7 +155,7 @@ final class Refolding {
             p, state.items, rate * model.settings.interaction.user / Float(catalogue), GramKeeper.steps, GramKeeper.enough, scratch, width)
         let e = (kernels.dot(p, item, width) - 1) / (1 + rate * kernels.dot(item, item, width))
         kernels.add(p, start, -1, width)
-        kernels.add(row, row, -rate * model.settings.l2.user, width)
+        kernels.add(row, row, -rate * model.pace.l2.user, width)
         kernels.add(row, p, 1, width)
         kernels.add(row, item, -rate * e, width)
     }

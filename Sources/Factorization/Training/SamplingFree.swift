@@ -64,7 +64,7 @@ final class SamplingFree {
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, side: UserSide, stepper: inout RowStepper,
         items: UnsafeMutablePointer<fk_item>
     ) {
-        let kernels = model.kernels, settings = model.settings
+        let kernels = model.kernels, settings = model.settings, pace = model.pace
         let item = record.pointee.item
 
         ItemSide.vector(model, item, into: q)
@@ -75,11 +75,11 @@ final class SamplingFree {
 
         // The rate of p: how far p moves for one unit of gradient on it, through all the rows that it is the sum of.
         var rate: Float = 0
-        for index in 0..<side.rowCount { rate += settings.rates[side.rows[index].group] * side.rows[index].x * side.rows[index].x }
+        for index in 0..<side.rowCount { rate += pace.rates[side.rows[index].group] * side.rows[index].x * side.rows[index].x }
         keeper.solveItems(p, rate * settings.interaction.user / Float(record.pointee.catalogue))
 
         let list = ItemSide.attributes(model, item)
-        let itemRate = list == nil ? settings.rates.item : ItemSide.rate(model, item)
+        let itemRate = list == nil ? pace.rates.item : ItemSide.rate(model, item)
         let size = kernels.dot(p, p, width), itemSize = kernels.dot(q, q, width)
         let e = weight * (kernels.dot(p, q, width) - label) / (1 + weight * (itemRate * size + rate * itemSize))
         guard e.isFinite else { return }
@@ -96,7 +96,7 @@ final class SamplingFree {
         if let list {
             stepRows(item, list, e, &stepper.clipped)
         } else {
-            kernels.add(q, before, -itemRate * settings.l2.item, width)
+            kernels.add(q, before, -itemRate * pace.l2.item, width)
             kernels.add(q, p, -itemRate * e, width)
             capNorm(q, settings.normCap, &stepper.clipped)
             kernels.copy(model.items.factors(item), q, width)
@@ -107,7 +107,7 @@ final class SamplingFree {
 
     /// The same for an item with attributes: q is the sum of its rows, and each takes its own part of the step.
     private func stepRows(_ item: UInt32, _ list: AttributeList, _ e: Float, _ clipped: inout UInt32) {
-        let rates = model.settings.rates, l2 = model.settings.l2
+        let rates = model.pace.rates, l2 = model.pace.l2
         stepRow(model.items, item, 1, rate: rates.item, l2: l2.item, e, &clipped)
         for index in 0..<list.count {
             stepRow(model.itemAttributes, list[index].ordinal, list[index].weight, rate: rates.attribute, l2: l2.attribute, e, &clipped)

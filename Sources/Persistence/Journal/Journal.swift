@@ -27,8 +27,8 @@ public final class Journal: @unchecked Sendable {
     /// How long fdatasync took.
     public let syncTimes = DurationBuckets()
     let fileSystem: any FileSystem
-    /// What the records are learned under; goes into each new segment.
-    let configuration: [UInt8]
+    /// What the records are learned under; goes into each new segment. Journal thread only.
+    var configuration: [UInt8]
     /// Given back by `close`.
     var lock: (any HeldLock)?
 
@@ -91,7 +91,7 @@ public final class Journal: @unchecked Sendable {
         block = Atomic(settings.reservationBlock)
         writer = JournalWriterState(
             last: JournalMark(number: scan.lastNumber, position: scan.lastPosition, counter: 0), nextID: inventory.greatestID + 1)
-        shared = Lock(JournalShared(segments: inventory.segments))
+        shared = Lock(JournalShared(segments: inventory.segments, saidConfiguration: configuration))
     }
 
     /// Adds a record. `fill` writes exactly `payloadBytes` bytes (at most `settings.payloadLimit`) into the memory it is given.
@@ -187,6 +187,9 @@ struct JournalShared {
     var failure: PersistenceError?
     var holes: [JournalHole] = []
     var listeners: [EventDescriptor] = []
+    /// What the next segment is to say, once that was asked for; and what the newest says.
+    var wantedConfiguration: [UInt8]?
+    var saidConfiguration: [UInt8]
 }
 
 /// A place between two records.

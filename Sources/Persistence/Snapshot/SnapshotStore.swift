@@ -10,7 +10,7 @@ public final class SnapshotStore {
     /// Where the snapshots lie.
     public let directory: String
     /// How many good snapshots are kept.
-    public let retained: Int
+    public private(set) var retained: Int
 
     let fileSystem: any FileSystem
     private let lock: any HeldLock
@@ -38,6 +38,12 @@ public final class SnapshotStore {
                 try fileSystem.remove(path(name))
             }
         }
+    }
+
+    /// Keeps so many from the next snapshot on, 1 at least.
+    public func retain(_ count: Int) {
+        precondition(count >= 1, "a store that keeps no snapshot would delete what it has just written")
+        retained = count
     }
 
     /// The snapshots by name, newest first, good or not.

@@ -54,7 +54,7 @@ enum Bilinear {
     static func queryRate(_ side: UserSide, rows: Float) -> Float {
         let kernels = side.model.kernels, width = side.model.width, p = side.scratch, image = p + width
         let size = kernels.dot(p, p, width), imageSize = kernels.dot(image, image, width)
-        return rows * (size > 0 ? imageSize / size : 1) + side.model.settings.globalRate * (size + 1)
+        return rows * (size > 0 ? imageSize / size : 1) + side.model.pace.globalRate * (size + 1)
     }
 
     /// ∂/∂v_a = x_a (W G + Σe w_u), and with `symmetric` Σe (M p − x_a M v_a) more; ∂/∂W = p Gᵀ, ∂/∂w_u = Σe p,
