@@ -107,10 +107,13 @@ let package = Package(
             name: "StudiesTests", dependencies: ["Studies", "Alternating", "LinearAlgebra", "Factorization", "StreamTools"], swiftSettings: strict),
         .testTarget(
             name: "FactordServerTests",
-            dependencies: ["FactordServer", "Factorization", "WireFormats", "Persistence", "LinuxSystem"], swiftSettings: strict),
+            dependencies: [
+                "FactordServer", "Factorization", "WireFormats", "Persistence", "LinuxSystem", "ZeroMQ",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
         .testTarget(
             name: "DaemonTests",
-            dependencies: ["ZeroMQ", "StreamTools", "WireFormats", "LinuxSystem", "factord", "factorctl", "factord-bench"], exclude: ["Python"],
+            dependencies: ["FactordServer", "ZeroMQ", "StreamTools", "WireFormats", "LinuxSystem", "factord", "factorctl", "factord-bench"], exclude: ["Python"],
             swiftSettings: strict),
     ],
     cLanguageStandard: .gnu17,

@@ -2,15 +2,19 @@
 """Publishes to an acknowledged stream of factord, so that nothing is lost or learned twice: twenty lines to take along.
 
     publish_acknowledged.py ENDPOINT SOURCE < events.jsonl
+
+Where the stream asks for keys, FACTORD_SERVER_KEY is the daemon's public one, FACTORD_KEY your .key file of `factorctl keygen`.
 """
-import json, sys, time, zmq
+import json, os, sys, time, zmq, zmq.auth
 
 
-def publish(endpoint, source, messages, window=256):
+def publish(endpoint, source, messages, window=256, server_key=None, key_file=None):
     """Sends messages, each a list of events, and sends again what is not acknowledged, for as long as it takes; yields the answer
     that settles a message ("ok", "duplicate", or "rejected" with the reasons). The source's name must be its own."""
     socket = zmq.Context.instance().socket(zmq.DEALER)
     socket.setsockopt(zmq.LINGER, 0)
+    if server_key:
+        socket.curve_serverkey, (socket.curve_publickey, socket.curve_secretkey) = server_key.encode(), zmq.auth.load_certificate(key_file)
     socket.connect(endpoint)
     epoch, pending, sent, again, at_end, messages = int(time.time() * 1000), {}, 0, False, False, enumerate(messages, 1)
     while pending or not at_end:
@@ -35,5 +39,6 @@ def publish(endpoint, source, messages, window=256):
 
 if __name__ == "__main__":
     lines = [json.loads(line) for line in sys.stdin if line.strip()]
-    for answer in publish(sys.argv[1], sys.argv[2], [lines[start : start + 100] for start in range(0, len(lines), 100)]):
+    keys = {"server_key": os.environ.get("FACTORD_SERVER_KEY"), "key_file": os.environ.get("FACTORD_KEY")}
+    for answer in publish(sys.argv[1], sys.argv[2], [lines[start : start + 100] for start in range(0, len(lines), 100)], **keys):
         print(json.dumps(answer))

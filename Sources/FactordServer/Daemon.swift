@@ -24,14 +24,20 @@ final class Daemon: Sendable {
     private let services: [any Service]
     private let context: ZeroMQContext
     private let stats: StatsReport
+    /// Reads the configuration anew.
+    let reloader: Reloader
 
     /// Takes up the newest state and makes the services; nothing runs yet.
-    init(_ configuration: Configuration, notifier: ServiceNotifier, log: Logger) throws {
+    init(_ configuration: Configuration, sources: ConfigurationSources, notifier: ServiceNotifier, logControl: LogControl, log: Logger) throws {
         self.log = log
+        // First of all: a key that is missing shows at once, and not after the state was read.
+        let access = try SecurityParts(configuration.security, log: log)
+        context = access.context
         let store = try SnapshotStore(
             directory: "\(configuration.state.directory)/snapshots", retained: configuration.state.snapshot.keep)
         // Before the state is taken up, which may take a while: it says so.
-        let http = try HTTPServer(configuration.http, maxBody: configuration.requests.maxBody.bytes, log: log)
+        let limits = RequestLimits(configuration.requests)
+        let http = try HTTPServer(configuration.http, maxMessage: configuration.requests.maxMessage.bytes, limits: limits, log: log)
         try http.open()
         var isMade = false
         defer { if !isMade { http.stop() } }
@@ -39,16 +45,10 @@ final class Daemon: Sendable {
         let engine = state.engine
         let journal = try state.journal.map { journal throws(SystemError) in try JournalKeeper(journal, recovered: engine.appliedPosition, log: log) }
 
-        let letters = configuration.state.deadLetters
-        _ = try Directory.create(letters.directory, permissions: 0o700)
-        let deadLetters = DeadLetterFile(
-            "\(letters.directory)/dead-letters.jsonl", limits: DeadLetterLimits(fileBytes: letters.bytes.bytes, files: letters.files))
-        context = try ZeroMQContext()
+        let deadLetters = try DeadLetterFile(configuration.state.deadLetters)
         let gate = try PositionGate(engine: engine)
         let adminGate = try PositionGate(engine: engine)
-        let all = configuration.streams.enumerated().map { (index: $0, stream: $1) }
-        let receiverCount = min(configuration.threads.receivers, max(all.count, 1))
-        let processors = configuration.threads.pin.places(engine.trainers.count + receiverCount)
+        let processors = configuration.threads.pin.places(engine.trainers.count + Receiver.count(configuration))
         let room = try EventDescriptor(), stood = try EventDescriptor()
         let trainers = try engine.trainers.map { trainer throws(SystemError) in
             try TrainerThread(trainer, gate: gate, room: room, stood: stood, processor: processors[trainer.index])
@@ -74,37 +74,42 @@ final class Daemon: Sendable {
             QueryMethods(engine: engine, ids: ids, stats: stats, choice: choice, explorer: explorer, fallbacks: fallbacks)
         }
         let requests = RequestServer(
-            name: "requests", endpoints: configuration.requests.endpoints, limits: configuration.requests, context: context,
-            gate: gate, poolThreads: configuration.threads.answerers, log: log, methods: methods)
+            name: "requests", endpoints: configuration.requests.endpoints, role: .query, security: access.endpoints,
+            settings: configuration.requests, limits: limits, context: context, gate: gate, poolThreads: configuration.threads.answerers, log: log, methods: methods)
         self.stats = stats
         http.serve { HTTPServer.Served(methods: methods(), stats: stats) }
+        let reloader = try Reloader(
+            configuration, keys: access.keys, sources: sources,
+            parts: Reloader.Parts(
+                engine: engine, ingest: ingest, journal: journal, keeper: keeper, limits: limits, authenticator: access.authenticator,
+                logControl: logControl),
+            notifier: notifier, log: log)
+        self.reloader = reloader
         let admin = RequestServer(
-            name: "admin", place: .admin, endpoints: [configuration.admin.endpoint], limits: configuration.requests, context: context,
-            gate: adminGate, log: log
+            name: "admin", place: .admin, endpoints: [configuration.admin.endpoint], role: .admin, security: access.endpoints,
+            settings: configuration.requests, limits: limits, context: context, gate: adminGate, log: log
         ) {
             AdminMethods(
                 keeper: keeper,
                 eraser: Eraser(engine: engine, ids: ids, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters,
                     explorations: explorations),
-                promoter: promoter)
+                promoter: promoter, reloader: reloader)
         }
         stats.attach(requests.counters, admin: admin.counters, http.counters)
+        stats.attach(access.authenticator, reloader)
 
         let context = context
-        let receivers = try (0..<receiverCount).map { number throws(SystemError) in
-            try Receiver(
-                number: number,
-                streams: all.filter { $0.index % receiverCount == number }.map { ($0.index, $0.stream, counters[$0.index]) },
-                processor: processors[engine.trainers.count + number], context: context, engine: engine, ids: ids, ingest: ingest,
-                journal: journal, sources: configuration.state.sources, deadLetters: deadLetters, ranking: stats.ranking, log: log)
-        }
-        // The journal first of all: the final snapshot still asks it to be durable. Then trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot,
-        // so it comes after the last receiver has gone and while the trainers still run. Receivers late: nothing arrives
+        let receivers = try Receiver.all(
+            configuration, counters, processors: processors.dropFirst(engine.trainers.count), context: context, security: access.endpoints,
+            engine: engine, ingest: ingest, journal: journal, deadLetters: deadLetters, ranking: stats.ranking, log: log)
+        // Who may come in before anybody can. The journal before all that learns: the final snapshot still asks it to be durable. Then
+        // trainers: whoever hands them work can rely on it being done. The keeper's stop writes the final snapshot, so it comes after the last receiver has gone and while the trainers still run. Receivers late: nothing arrives
         // before all that answers for it is there. HTTP last: it is ready when everything else is.
         var list: [any Service] = []
+        if let authenticator = access.authenticator { list.append(authenticator) }
         if let journal { list.append(journal) }
         list += trainers as [any Service]
-        list += [keeper, promoter, ScanHelpers(engine.team)] as [any Service]
+        list += [keeper, promoter, reloader, ScanHelpers(engine.team)] as [any Service]
         if let explorations { list.append(explorations) }
         list += [requests, admin] as [any Service]
         list += receivers as [any Service]
@@ -143,5 +148,14 @@ final class Daemon: Sendable {
     func stop() {
         for service in services.reversed() { service.stop() }
         context.terminate()
+    }
+}
+
+extension DeadLetterFile {
+    /// In a directory that is made where it is missing.
+    fileprivate convenience init(_ settings: Configuration.DeadLetters) throws(SystemError) {
+        _ = try Directory.create(settings.directory, permissions: 0o700)
+        self.init(
+            "\(settings.directory)/dead-letters.jsonl", limits: DeadLetterLimits(fileBytes: settings.bytes.bytes, files: settings.files))
     }
 }

@@ -41,6 +41,9 @@ public struct File: ~Copyable, Sendable {
         if mode == .createDirect { isDirect = clinux_set_direct(descriptor, 1) == 0 }
     }
 
+    /// For the calls that ask about the file.
+    var descriptorForStatus: Int32 { descriptor }
+
     deinit {
         if descriptor >= 0 { _ = Glibc.close(descriptor) }
     }

@@ -29,6 +29,8 @@ public final class ServiceNotifier: Sendable {
 
     /// The service has started, or has read its configuration anew.
     public func ready(status: String) { send("READY=1\nSTATUS=\(line(status))") }
+    /// The service has begun to read its configuration anew; `ready` ends that. In one datagram with the time, as Type=notify-reload asks.
+    public func reloading() { send("RELOADING=1\nMONOTONIC_USEC=\(MonotonicClock.nanoseconds / 1000)") }
     /// The service has begun to stop.
     public func stopping() { send("STOPPING=1") }
     /// What the service is at, in words for a person.

@@ -18,6 +18,8 @@ public enum StreamToolsError: Error, Equatable, CustomStringConvertible {
     case queueFull(endpoint: String, seconds: Double)
     /// No answer within the deadline.
     case noAnswer(method: String, endpoint: String, seconds: Double)
+    /// The daemon does not let this key in there, or is another than the one of the server key.
+    case notAdmitted(endpoint: String)
     /// The daemon answered with a JSON-RPC error.
     case refused(method: String, code: Int, message: String)
     /// The daemon's answer is not what the method promises.
@@ -35,14 +37,22 @@ public enum StreamToolsError: Error, Equatable, CustomStringConvertible {
         case .invalidSetting(let name, let reason): "\(name): \(reason)"
         case .transport(let doing, let endpoint, let reason): "cannot \(doing) \(endpoint): \(reason)"
         case .queueFull(let endpoint, let seconds):
-            "\(endpoint): nothing could be sent for \(tidy(seconds)) s: is the daemon running and reading there?"
+            "\(endpoint): nothing could be sent for \(tidy(seconds)) s: is the daemon running and reading there?\(keyHint(endpoint))"
         case .noAnswer(let method, let endpoint, let seconds):
-            "\(method): no answer from \(endpoint) within \(tidy(seconds)) s: is the daemon running there?"
+            "\(method): no answer from \(endpoint) within \(tidy(seconds)) s: is the daemon running there?\(keyHint(endpoint))"
+        case .notAdmitted(let endpoint):
+            "\(endpoint): the daemon refuses this key, or has another than --server-key says: is the key in its list for this endpoint (security.query, "
+                + "admin or publish), was it reloaded since, and does the endpoint ask for keys at all?"
         case .refused(let method, let code, let message): "\(method): the daemon answers error \(code): \(message)"
         case .malformedAnswer(let method, let reason): "\(method): the answer cannot be understood: \(reason)"
         case .interrupted: "interrupted"
         }
     }
+}
+
+/// An endpoint that asks for keys does not say so to who has none.
+private func keyHint(_ endpoint: String) -> String {
+    endpoint.hasPrefix("tcp:") ? " If it asks for keys, is yours in its list (--server-key, --key)?" : ""
 }
 
 /// A number without a needless fraction: `5`, `0.25`.

@@ -37,6 +37,8 @@ public final class ZeroMQSocket: @unchecked Sendable {
     /// Whether it ever connected, and whether a `SocketMonitor` is attached. Owner's thread.
     var isConnecting = false
     var isMonitored = false
+    /// Whether `secure` has set keys, which cannot be taken back. Owner's thread.
+    private(set) var isSecured = false
     /// Where frames over a `MultipartMessage`'s bounds are received, to be thrown away. Owner's thread.
     let spare = allocateMessages(1)
     /// The thread that may use the socket; 0 while it is handed over. Only debug builds look.
@@ -109,6 +111,8 @@ public final class ZeroMQSocket: @unchecked Sendable {
         if owner == 0 { owner = current }
         return owner == current
     }
+
+    func noteSecured() { isSecured = true }
 
     /// Sets an option that libzmq takes as a C integer.
     func set(_ option: CInt, _ value: CInt) throws(ZeroMQError) {

@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Foundation
 public import StreamTools
+import ZeroMQ
 
 /// An endpoint from a flag, else from the environment, else the daemon's default.
 private func chosen(_ flag: String?, _ variable: String, _ standard: String) -> String {
@@ -20,13 +21,15 @@ struct RequestOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Seconds to wait for an answer.", valueName: "seconds"))
     var deadline: Double = 5
 
+    @OptionGroup var keys: KeyOptions
+
     func validate() throws {
         guard deadline > 0, deadline <= 86_400 else { throw ValidationError("--deadline: above 0, at most 86400 seconds") }
     }
 
     func client() throws -> RequestClient {
         let name = chosen(requests, DefaultEndpoints.requestsVariable, DefaultEndpoints.requests)
-        return try RequestClient(endpoint: name, deadlineSeconds: deadline)
+        return try RequestClient(endpoint: name, deadlineSeconds: deadline, security: keys.security(for: name))
     }
 }
 
@@ -41,9 +44,11 @@ struct AdminOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Seconds to wait for an answer.", valueName: "seconds"))
     var deadline: Double = 60
 
+    @OptionGroup var keys: KeyOptions
+
     func client() throws -> RequestClient {
         let name = chosen(admin, DefaultEndpoints.adminVariable, DefaultEndpoints.likelyAdmin)
-        return try RequestClient(endpoint: name, deadlineSeconds: deadline)
+        return try RequestClient(endpoint: name, deadlineSeconds: deadline, security: keys.security(for: name))
     }
 }
 
@@ -101,7 +106,7 @@ struct PublishArguments: ParsableArguments {
     }
 
     /// The publisher, and how many records it is to leave out because an earlier run has delivered them.
-    func publisher() throws -> (publisher: Publisher, delivered: Int) {
+    func publisher(_ keys: KeyOptions) throws -> (publisher: Publisher, delivered: Int) {
         let publisherName = source ?? "factorctl-\(ProcessInfo.processInfo.processIdentifier)"
         let epoch = UInt64(max(0, Date().timeIntervalSince1970 * 1000))
         var numbering = publisherName.isEmpty ? nil : StreamNumbering(source: publisherName, epoch: epoch)
@@ -118,7 +123,8 @@ struct PublishArguments: ParsableArguments {
             }
             let own = standing?.numbering ?? numbering ?? StreamNumbering(source: publisherName, epoch: epoch)
             numbering = own
-            let acknowledging = try AcknowledgedSink(endpoint: acknowledged, numbering: own, window: window, patience: patience)
+            let acknowledging = try AcknowledgedSink(endpoint: acknowledged, numbering: own, window: window, patience: patience,
+                security: keys.security(for: acknowledged))
             acknowledging.onProgress = { settled, records in
                 progress?.note(own, settled: settled, records: delivered + records)
             }
@@ -128,7 +134,9 @@ struct PublishArguments: ParsableArguments {
             sink = acknowledging
         } else {
             let name = chosen(endpoint, DefaultEndpoints.eventsVariable, DefaultEndpoints.events)
-            sink = try ZeroMQSink(endpoint: name, pattern: pattern, attachment: bind ? .bind : .connect, patience: patience)
+            if bind, keys.key != nil || keys.serverKey != nil { throw ValidationError("--key: is for connecting; with --bind nobody is asked for keys") }
+            sink = try ZeroMQSink(endpoint: name, pattern: pattern, attachment: bind ? .bind : .connect, patience: patience,
+                security: bind ? .none : keys.security(for: name))
         }
         let options = PublishOptions(
             format: format, batchSize: batch, eventsPerSecond: rate,

@@ -98,6 +98,18 @@ struct ConfigurationFaultTests {
         Case(yaml: "streams:\n- endpoint: tcp://0.0.0.0:5560", line: 2, path: "streams[0].endpoint", words: "insecure: true"),
         Case(yaml: "streams:\n- endpoint: tcp://127.0.0.1.example.org:5560", line: 2, path: "streams[0].endpoint", words: "insecure: true"),
         Case(yaml: "admin:\n  endpoint: tcp://*:5570", line: 2, path: "admin.endpoint", words: "insecure: true"),
+        Case(yaml: "requests:\n  endpoints: [tcp://10.0.0.1:5570]", line: 2, path: "requests.endpoints", words: "security.server_key to the file that `factorctl keygen` makes"),
+        Case(yaml: "http:\n  endpoint: tcp://0.0.0.0:5562", line: 2, path: "http.endpoint", words: "http.remote: true"),
+        Case(yaml: "security: {server_key: k}\nhttp:\n  endpoint: 'tcp://[::]:5562'", line: 3, path: "http.endpoint", words: "HTTP checks nobody"),
+        Case(yaml: "security:\n  query: clients", line: 2, path: "security.query", words: "set security.server_key, too"),
+        Case(yaml: "security:\n  ipc: true", line: 2, path: "security.ipc", words: "set security.server_key, too"),
+        Case(yaml: "security: {server_key: k}\nstreams:\n- server_key: abc", line: 3, path: "streams[0].server_key", words: "no public key"),
+        Case(
+            yaml: "security: {server_key: k}\nstreams:\n- server_key: 'Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID'", line: 3,
+            path: "streams[0].server_key", words: "this stream is bound"),
+        Case(
+            yaml: "streams:\n- {mode: connect, server_key: 'Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID'}", line: 2,
+            path: "streams[0].server_key", words: "needs security.server_key"),
         Case(yaml: "admin:\n  endpoint: tcp://127.0.0.1:5561", line: 2, path: "admin.endpoint", words: "already taken by requests.endpoints"),
         Case(yaml: "admin: {endpoint: 'ipc://factord-state/../factord-state/requests.sock'}", line: 1, path: "admin.endpoint", words: "already taken"),
         Case(yaml: "admin: {endpoint: 'ipc:///\(String(repeating: "p", count: 120))'}", line: 1, path: "admin.endpoint", words: "at most 107"),
@@ -140,8 +152,14 @@ struct ConfigurationFaultTests {
         #expect(found.map(\.line) == [3, 4, 5, 5, 6, 8, 9, 9, 10], "\(found)")
     }
 
-    @Test("A remote endpoint may be connected to; insecure allows to bind one")
+    @Test("A remote endpoint may be connected to; keys, or insecure, allow to bind one, and http.remote one for HTTP")
     func remote() {
+        #expect(faults(in: "security: {server_key: k}\nstreams: [{endpoint: 'tcp://*:5560'}]\nrequests: {endpoints: ['tcp://*:5561']}\nadmin: {endpoint: 'tcp://*:5563'}").isEmpty)
+        #expect(faults(in: "http: {endpoint: 'tcp://0.0.0.0:5562', remote: true}").isEmpty)
+        #expect(faults(in: "insecure: true\nhttp: {endpoint: 'tcp://0.0.0.0:5562'}").isEmpty)
+        for local in ["127.0.0.1", "127.9.9.9", "[::1]", "localhost"] {
+            #expect(faults(in: "streams: [{endpoint: 'tcp://\(local):5570'}]\nhttp: {endpoint: 'tcp://\(local):5571'}").isEmpty, "\(local)")
+        }
         #expect(faults(in: "streams: [{mode: connect, endpoint: 'tcp://feed.example.org:5560'}]").isEmpty)
         #expect(faults(in: "insecure: true\nstreams: [{endpoint: 'tcp://*:5560'}]").isEmpty)
     }

@@ -13,6 +13,7 @@ extension Configuration {
             .group("requests", \.requests, Requests.section, "Where score and recommend requests are answered."),
             .group("admin", \.admin, Admin.section, "Where snapshots and other changes are asked for."),
             .group("http", \.http, HTTP.section, "Where metrics, health and the methods that only read are asked for over HTTP."),
+            .group("security", \.security, Security.section, "Who may connect over tcp: with a server key, every tcp endpoint but HTTP's asks for keys (CURVE)."),
             .group("state", \.state, State.section, "What lies on disk."),
             .value("ids", \.ids, .choice, .newModel, "Whether `1` and `\"1\"` are one id (canonical) or two (exact)."),
             .list(
@@ -32,7 +33,7 @@ extension Configuration {
             .group("log", \.log, Log.section, "What the daemon says, on standard error."),
             .value(
                 "insecure", \.insecure, .flag, .restart,
-                "Allow TCP endpoints that other machines can reach, with nothing to check who connects."),
+                "Allow TCP endpoints that other machines can reach, with nothing to check who connects; see security.server_key."),
         ])
     }
 }
@@ -56,6 +57,7 @@ extension Configuration.Stream {
             .value("topics", \.topics, .texts("prefixes"), .restart, "Topic prefixes of a sub stream; none means every message."),
             .value("high_water_mark", \.highWaterMark, .integer(1...1_000_000), .restart, "Messages that may wait per peer."),
             .value("max_message", \.maxMessage, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest message frame; a peer that sends more is dropped."),
+            .value("server_key", \.serverKey, .text, .restart, "With mode: connect, the publisher's public key (40 characters) where it asks for keys; factord shows its own, security.server_key."),
         ])
     }
 }
@@ -64,12 +66,12 @@ extension Configuration.Requests {
     static var section: Section<Self> {
         Section(entries: [
             .value("endpoints", \.endpoints, .texts("endpoints"), .restart, "Bound for requests; {state} stands for state.directory."),
-            .value("max_body", \.maxBody, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest request body; a bigger one is answered with an error."),
+            .value("max_body", \.maxBody, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .live, "Largest request body; a bigger one is answered with an error."),
             .value("max_message", \.maxMessage, .size(ByteSize(bytes: 1024)...ByteSize(mebibytes: 1024)), .restart, "Largest message frame; a client that sends more is dropped."),
             .value("high_water_mark", \.highWaterMark, .integer(1...1_000_000), .restart, "Replies that may wait per client."),
             .value("fallback", \.fallback, .choices, .restart, "What stands in for an unknown user, tried in this order: items named in the request, attributes, context, popularity."),
-            .value("in_flight", \.inFlight, .integer(1...1_000_000), .restart, "Requests of one client that may wait for a position or a thread; the next is told that the daemon is busy."),
-            .value("rate", \.rate, .integer(0...10_000_000), .restart, "Requests a second that one client may send; 0 for no limit."),
+            .value("in_flight", \.inFlight, .integer(1...1_000_000), .live, "Requests of one client that may wait for a position or a thread; the next is told that the daemon is busy."),
+            .value("rate", \.rate, .integer(0...10_000_000), .live, "Requests a second that one client may send; 0 for no limit."),
         ])
     }
 }
@@ -90,6 +92,19 @@ extension Configuration.HTTP {
             .value("timeout", \.timeout, .span(TimeSpan(nanoseconds: 100_000_000)...TimeSpan(seconds: 600)), .restart, "How long a request may take to arrive, and an answer to be taken."),
             .value("idle", \.idle, .span(TimeSpan(nanoseconds: 100_000_000)...TimeSpan(seconds: 3600)), .restart, "How long a connection may stay without a request."),
             .value("assets", \.assets, .optionalPath, .restart, "The folder of the dashboard's files; null for `\(DashboardAssets.installed)`, or `Deploy/dashboard` of the checkout that factord was built in."),
+            .value("remote", \.remote, .flag, .restart, "Allow a tcp://HOST:PORT that other machines can reach. HTTP has neither keys nor encryption: for a proxy, or a network that is trusted."),
+        ])
+    }
+}
+
+extension Configuration.Security {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("server_key", \.serverKey, .text, .restart, "File of the daemon's secret key (factorctl keygen), or credential:NAME for systemd's LoadCredential=; none for no keys."),
+            .value("publish", \.publish, .text, .restart, "Who may send to streams: a directory of public keys (*.pub), or a file with one a line. Keys are read anew at each reload."),
+            .value("query", \.query, .text, .restart, "Who may ask: the same for requests.endpoints."),
+            .value("admin", \.admin, .text, .restart, "Who may change state: the same for admin.endpoint."),
+            .value("ipc", \.ipc, .flag, .restart, "Whether ipc endpoints ask for keys, too; without, the rights of the socket's file decide."),
         ])
     }
 }
@@ -114,7 +129,7 @@ extension Configuration.Snapshot {
             .value("on_shutdown", \.onShutdown, .flag, .live, "Write one at a clean stop."),
             .value("stop_budget", \.stopBudget, .span(TimeSpan(seconds: 0)...TimeSpan(seconds: 3600)), .restart, "At a stop, none is written that would take longer, where the journal holds all of it, too."),
             .value("mode", \.mode, .choice, .restart, "gates: piece by piece while learning goes on, a pause of less than a millisecond each; deterministic: all at once, bit for bit, with as much memory again."),
-            .value("rate", \.rate, .size(ByteSize(bytes: 0)...ByteSize(mebibytes: 1 << 20)), .restart, "Bytes a second that are written at most; 0 for no limit. The final one is not held back."),
+            .value("rate", \.rate, .size(ByteSize(bytes: 0)...ByteSize(mebibytes: 1 << 20)), .live, "Bytes a second that are written at most; 0 for no limit. The final one is not held back."),
         ])
     }
 }
@@ -206,14 +221,14 @@ extension Configuration.Optimizer {
                 .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of history items."),
                 .value("rate_attribute", \.rateAttribute, .number(rates), .live, defaultText: "rate, sgd 0.2 · rate", "Learning rate of the rows of users' and items' attributes."),
                 .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "2 · rate, sgd 1.5 · rate", "Learning rate of linear weights and the global bias."),
-                .value("schedule", \.schedule, .choice, .live, "sgd: constant rates, or inverse-time: rate / (1 + updates of the row / horizon)."),
-                .value("horizon", \.horizon, .number(1...1_000_000), .live, "Updates of a row after which inverse-time has halved its rate."),
-                .value("half_life", \.halfLife, .number(0...1e6), .live, "adagrad: updates of a row after which a squared gradient counts half; 0 for never."),
+                .value("schedule", \.schedule, .choice, .restart, "sgd: constant rates, or inverse-time: rate / (1 + updates of the row / horizon)."),
+                .value("horizon", \.horizon, .number(1...1_000_000), .restart, "Updates of a row after which inverse-time has halved its rate."),
+                .value("half_life", \.halfLife, .number(0...1e6), .restart, "adagrad: updates of a row after which a squared gradient counts half; 0 for never."),
                 .value("weights", \.weights, .choice, .newModel, "Linear weights: same, by the optimizer's kind; ftrl, held at zero by L1 until enough speaks for them."),
-                .value("ftrl_alpha", \.ftrlAlpha, .number(0.001...10), .live, "ftrl: learning rate, alpha / (beta + √(sum of squared gradients))."),
-                .value("ftrl_beta", \.ftrlBeta, .number(0...1000), .live, "ftrl: damps the first steps."),
-                .value("ftrl_l1", \.ftrlL1, .number(0...1e6), .live, "ftrl: a weight is zero while its sum of gradients is within this."),
-                .value("ftrl_l2", \.ftrlL2, .number(0...1e6), .live, "ftrl: squared penalty on weights, in place of regularization.weight."),
+                .value("ftrl_alpha", \.ftrlAlpha, .number(0.001...10), .restart, "ftrl: learning rate, alpha / (beta + √(sum of squared gradients))."),
+                .value("ftrl_beta", \.ftrlBeta, .number(0...1000), .restart, "ftrl: damps the first steps."),
+                .value("ftrl_l1", \.ftrlL1, .number(0...1e6), .restart, "ftrl: a weight is zero while its sum of gradients is within this."),
+                .value("ftrl_l2", \.ftrlL2, .number(0...1e6), .restart, "ftrl: squared penalty on weights, in place of regularization.weight."),
                 .value("sparse_factors", \.sparseFactors, .flag, .newModel, "ftrl: rows whose weight is zero keep no factors."),
             ])
     }
@@ -231,10 +246,10 @@ extension Configuration.HistoryContext {
 extension Configuration.Refolding {
     static var section: Section<Self> {
         Section(entries: [
-            .value("after", \.after, .integer(0...UInt64.max >> 1), .live, defaultText: "50000 where possible", "Events since a user's last one after which the row is stale; 0 for never. For kind mf, with unobserved: regularized or loss logistic and sgd."),
-            .value("items", \.items, .integer(1...4096), .live, "Newest held items that the pass walks over."),
-            .value("lasting", \.lasting, .flag, .live, "Whether the user's next event also folds the stored row; that costs a pass for each event of a stale user. Answers fold either way."),
-            .value("rate", \.rate, .number(0...10), .live, defaultText: "0.05, regularized 0.4, with history 0.1", "Learning rate of the pass."),
+            .value("after", \.after, .integer(0...UInt64.max >> 1), .restart, defaultText: "50000 where possible", "Events since a user's last one after which the row is stale; 0 for never. For kind mf, with unobserved: regularized or loss logistic and sgd."),
+            .value("items", \.items, .integer(1...4096), .restart, "Newest held items that the pass walks over."),
+            .value("lasting", \.lasting, .flag, .restart, "Whether the user's next event also folds the stored row; that costs a pass for each event of a stale user. Answers fold either way."),
+            .value("rate", \.rate, .number(0...10), .restart, defaultText: "0.05, regularized 0.4, with history 0.1", "Learning rate of the pass."),
         ])
     }
 }
@@ -242,7 +257,7 @@ extension Configuration.Refolding {
 extension Configuration.Forgetting {
     static var section: Section<Self> {
         Section(entries: [
-            .value("half_life", \.halfLife, .integer(0...1 << 48), .live, "Events in which an untouched row loses half of its size; 0 for never."),
+            .value("half_life", \.halfLife, .integer(0...1 << 48), .restart, "Events in which an untouched row loses half of its size; 0 for never."),
         ])
     }
 }
@@ -250,9 +265,9 @@ extension Configuration.Forgetting {
 extension Configuration.Negatives {
     static var section: Section<Self> {
         Section(entries: [
-            .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .live, defaultText: "8, squared loss 0, warp 16", "Items drawn per positive event."),
-            .value("verified", \.verified, .flag, .live, "Leave out a drawn item that the user has seen."),
-            .value("popularity_exponent", \.popularityExponent, .number(0...2), .live, "Draw items by their popularity to this power; 0 draws all alike."),
+            .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .restart, defaultText: "8, squared loss 0, warp 16", "Items drawn per positive event."),
+            .value("verified", \.verified, .flag, .restart, "Leave out a drawn item that the user has seen."),
+            .value("popularity_exponent", \.popularityExponent, .number(0...2), .restart, "Draw items by their popularity to this power; 0 draws all alike."),
         ])
     }
 }
@@ -276,9 +291,9 @@ extension Configuration.Regularization {
 extension Configuration.Event {
     static var section: Section<Self> {
         Section(entries: [
-            .value("label", \.label, .label, .live, "The label that is learned; value takes the event's own."),
-            .value("weight", \.weight, .number(0...1000), .live, "Factor on the event's weight; 0 learns nothing."),
-            .value("seen", \.seen, .flag, .live, "The item then counts as seen by the user."),
+            .value("label", \.label, .label, .restart, "The label that is learned; value takes the event's own."),
+            .value("weight", \.weight, .number(0...1000), .restart, "Factor on the event's weight; 0 learns nothing."),
+            .value("seen", \.seen, .flag, .restart, "The item then counts as seen by the user."),
         ])
     }
 }
@@ -314,7 +329,7 @@ extension Configuration.History {
 extension Configuration.Popularity {
     static var section: Section<Self> {
         Section(entries: [
-            .value("half_life", \.halfLife, .integer(0...1_000_000_000_000), .live, "Events after which an interaction counts half; 0 for never, else 1000 or more."),
+            .value("half_life", \.halfLife, .integer(0...1_000_000_000_000), .restart, "Events after which an interaction counts half; 0 for never, else 1000 or more."),
             .value("recent", \.recent, .integer(1...1_000_000_000_000), .restart, "Newest interactions that popular with a half-life and trending count; beyond 262,144 a sample stands for them, in 1 MiB at most."),
         ])
     }
@@ -324,7 +339,7 @@ extension Configuration.Replay {
     static var section: Section<Self> {
         Section(entries: [
             .value("capacity", \.capacity, .integer(0...1_000_000_000), .restart, "Past interactions kept as a uniform sample, 20 bytes each; 0 for none."),
-            .value("per_event", \.perEvent, .integer(0...16), .live, "How many of them are learned again with each event."),
+            .value("per_event", \.perEvent, .integer(0...16), .restart, "How many of them are learned again with each event."),
         ])
     }
 }

@@ -31,7 +31,7 @@ public struct ConfigurationSources: Sendable {
     }
 
     /// Variables that belong to the client programs, and not to any key.
-    static let foreignVariables: Set<String> = ["FACTORD_EVENTS", "FACTORD_REQUESTS", "FACTORD_ADMIN", "FACTORD_CONFIG"]
+    static let foreignVariables: Set<String> = ["FACTORD_EVENTS", "FACTORD_REQUESTS", "FACTORD_ADMIN", "FACTORD_CONFIG", "FACTORD_SERVER_KEY", "FACTORD_KEY"]
 }
 
 /// A configuration that can be used, and what deserves a word all the same.
@@ -101,6 +101,10 @@ extension Configuration {
         requests.endpoints = requests.endpoints.map(expand)
         admin.endpoint = expand(admin.endpoint)
         http.endpoint = http.endpoint.map(expand)
+        security.serverKey = expand(security.serverKey)
+        security.publish = expand(security.publish)
+        security.query = expand(security.query)
+        security.admin = expand(security.admin)
         state.deadLetters.directory = expand(state.deadLetters.directory)
         state.journal.directory = expand(state.journal.directory)
         exploration.log.directory = expand(exploration.log.directory)

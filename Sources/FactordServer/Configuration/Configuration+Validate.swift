@@ -1,4 +1,5 @@
 import Factorization
+import ZeroMQ
 
 extension Configuration {
     /// Most parts that a list of streams, models or endpoints may have.
@@ -8,6 +9,7 @@ extension Configuration {
     func validate(_ reader: inout SettingReader) {
         validateLists(&reader)
         validateEndpoints(&reader)
+        validateSecurity(&reader)
         validateStreams(&reader)
         for (index, model) in models.enumerated() { validate(model, "models[\(index)]", &reader) }
         if requests.maxBody > requests.maxMessage {
@@ -124,17 +126,46 @@ extension Configuration {
                 if case .tcp(host: "*", _) = address.place { reader.fault(use.path, "`\(use.text)`: name the host to connect to") }
                 continue
             }
-            if !address.isLocal, !insecure {
-                reader.fault(
-                    use.path,
-                    "`\(use.text)` can be reached from other machines and nothing checks who connects; "
-                        + "bind 127.0.0.1 or an ipc path, or set insecure: true if the network is trusted")
-            }
+            if !address.isLocal, !insecure { refuseRemote(use, &reader) }
             if let other = bound.first(where: { $0.address.clashes(with: address) }) {
                 reader.fault(use.path, "`\(use.text)` is already taken by \(other.use.path)")
             }
             bound.append((use, address))
         }
+    }
+
+    /// An endpoint that other machines reach, where nothing checks who they are.
+    private func refuseRemote(_ use: Use, _ reader: inout SettingReader) {
+        if use.isHTTP {
+            guard !http.remote else { return }
+            reader.fault(
+                use.path,
+                "`\(use.text)` can be reached from other machines, and HTTP checks nobody; bind 127.0.0.1 or unix:PATH with a proxy "
+                    + "in front that asks who they are, or set http.remote: true (or insecure: true) if the network is trusted")
+        } else if security.serverKey.isEmpty {
+            reader.fault(
+                use.path,
+                "`\(use.text)` can be reached from other machines and nothing checks who connects; set security.server_key to the file "
+                    + "that `factorctl keygen` makes, or bind 127.0.0.1 or an ipc path, or set insecure: true if the network is trusted")
+        }
+    }
+
+    private func validateSecurity(_ reader: inout SettingReader) {
+        for (index, stream) in streams.enumerated() where !stream.serverKey.isEmpty {
+            let path = "streams[\(index)].server_key"
+            if CurveKey(stream.serverKey) == nil {
+                reader.fault(path, "is no public key: 40 characters as in the .pub file that `factorctl keygen` makes are expected")
+            } else if stream.mode == .bind {
+                reader.fault(path, "is the key of a publisher that is connected to; this stream is bound, and asks its publishers for theirs (security.publish)")
+            } else if security.serverKey.isEmpty {
+                reader.fault(path, "needs security.server_key: a publisher that asks for keys wants to see the daemon's")
+            }
+        }
+        guard security.serverKey.isEmpty else { return }
+        for (name, path) in [("publish", security.publish), ("query", security.query), ("admin", security.admin)] where !path.isEmpty {
+            reader.fault("security.\(name)", "says who may come in, and nobody is asked: set security.server_key, too")
+        }
+        if security.ipc { reader.fault("security.ipc", "asks for keys where the daemon has none: set security.server_key, too") }
     }
 }
 

@@ -14,6 +14,8 @@ public struct Configuration: Sendable, Equatable, Codable {
     public var admin = Admin()
     /// Where metrics, health and the read-only methods are answered over HTTP.
     public var http = HTTP()
+    /// Who may connect.
+    public var security = Security()
     /// What lies on disk.
     public var state = State()
     /// Whether `1` and `"1"` are one id.
@@ -64,6 +66,8 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var highWaterMark = 10_000
         /// The largest message frame; the transport drops a peer that sends more.
         public var maxMessage = ByteSize(mebibytes: 16)
+        /// Public key of the publisher that a connecting stream connects to; "" for one without.
+        public var serverKey = ""
 
         public init() {}
     }
@@ -106,6 +110,22 @@ public struct Configuration: Sendable, Equatable, Codable {
         public var idle = TimeSpan(seconds: 60)
         /// The folder of the dashboard's files; nil where they are looked for.
         public var assets: String?
+        /// Whether a TCP endpoint may be reached from other machines.
+        public var remote = false
+
+        public init() {}
+    }
+
+    /// Who may connect.
+    public struct Security: Sendable, Equatable, Codable {
+        /// File of the daemon's secret key, or `credential:NAME`; "" for none: then no tcp endpoint asks for keys.
+        public var serverKey = ""
+        /// Who may publish, ask and administer: a directory of public keys, or a file with one a line; "" for nobody.
+        public var publish = ""
+        public var query = ""
+        public var admin = ""
+        /// Whether ipc endpoints ask for keys, too.
+        public var ipc = false
 
         public init() {}
     }

@@ -1,8 +1,15 @@
+/// A key with its value as YAML.
+struct PrintedSetting: Equatable, Sendable {
+    let path: String
+    let value: String
+    let reload: ReloadClass
+}
+
 /// Writes a configuration as YAML, with a comment over each key the first time that it appears.
 struct SettingPrinter {
     private(set) var lines: [String] = []
-    /// The keys that no saved state survives a change of, with their values.
-    private(set) var lasting: [LastingSetting] = []
+    /// Every key with its value.
+    private(set) var settings: [PrintedSetting] = []
     private let isCommented: Bool
     private var indent = 0
     /// Inside the second or a later part of a list or map, whose keys have been explained before.
@@ -16,7 +23,7 @@ struct SettingPrinter {
         separate()
         comment("\(help) (\(type); \(reload.rawValue); \(environmentName(of: path)))")
         lines.append(margin() + "\(name): \(text)")
-        if reload == .newModel { lasting.append(LastingSetting(path: path, value: text)) }
+        settings.append(PrintedSetting(path: path, value: text, reload: reload))
     }
 
     mutating func group(_ name: String, help: String, explained: Bool = true, _ body: (inout SettingPrinter) -> Void) {

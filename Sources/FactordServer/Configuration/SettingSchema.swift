@@ -1,6 +1,6 @@
 /// When a changed key takes effect.
 public enum ReloadClass: String, Sendable, Codable {
-    /// At the next SIGHUP.
+    /// At the next reload: SIGHUP, or `factorctl reload`.
     case live
     /// At the next start.
     case restart

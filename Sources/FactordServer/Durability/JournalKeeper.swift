@@ -83,6 +83,24 @@ final class JournalKeeper: Service {
         if ticket.number < .max { journal.commit(through: ticket.number) }
     }
 
+    /// Has the records from here on say that they are learned under other settings; returns when that is durable. In the turn, so
+    /// that nobody appends meanwhile. Throws where the disk is sick; nothing has changed then.
+    func change(configuration: [UInt8]) throws(PersistenceError) {
+        var rounds = 0
+        while !journal.says(configuration: configuration) {
+            if case .degraded(let error) = journal.health {
+                journal.withdrawConfiguration()
+                // It may have come the moment before.
+                if journal.says(configuration: configuration) { return }
+                throw error
+            }
+            // Again, for a disk that failed and healed between two looks has forgotten it.
+            if rounds % 200 == 0 { journal.beginSegment(configuration: configuration) }
+            rounds += 1
+            MonotonicClock.sleep(microseconds: 500)
+        }
+    }
+
     // MARK: For anyone
 
     /// Whether nothing can be made durable now.
@@ -142,7 +160,7 @@ final class JournalKeeper: Service {
         do throws(PersistenceError) {
             try journal.retire(through: position)
         } catch {
-            log.error("old journal segments could not be removed", metadata: ["error": "\(error)"])
+            log.error("old journal segments could not be removed and take space; it is tried again with the next snapshot: see to what the error names", metadata: ["error": "\(error)"])
         }
     }
 
@@ -166,7 +184,7 @@ final class JournalKeeper: Service {
         watcher.withLock { $0 }?.join()
         journal.stop()
         writer.withLock { $0 }?.join()
-        if !journal.close() { log.error("the journal could not be closed in order", metadata: ["error": "\(fault ?? "")"]) }
+        if !journal.close() { log.error("the journal could not be closed in order; the next start checks all of it: see to its disk before", metadata: ["error": "\(fault ?? "")"]) }
     }
 
     /// Looks after the journal's health. A thread of its own, for the journal's may be held up by a sick disk.
@@ -182,7 +200,7 @@ final class JournalKeeper: Service {
                 if !wasDegraded {
                     degraded.store(true, ordering: .releasing)
                     failures.add(1, ordering: .relaxed)
-                    log.error("degraded: storage; acknowledged and pull streams wait", metadata: ["error": "\(error)"])
+                    log.error("degraded: storage; acknowledged and pull streams wait until it takes writes again: free space or mend the disk, no restart is needed", metadata: ["error": "\(error)"])
                     retry = MonotonicClock.nanoseconds + JournalKeeper.retryNanoseconds
                 } else if MonotonicClock.nanoseconds >= retry {
                     retry = MonotonicClock.nanoseconds + JournalKeeper.retryNanoseconds
@@ -194,7 +212,7 @@ final class JournalKeeper: Service {
                 degraded.store(false, ordering: .releasing)
                 retry = .max
                 log.notice(
-                    "the storage has healed; a snapshot is taken at once",
+                    "the storage has healed; a snapshot is taken at once, and nothing is left to do",
                     metadata: ["holes": "\(journal.holes.map(\.description).joined(separator: "; "))"])
                 snapshotRequest.withLock { $0 }?()
             }

@@ -77,7 +77,7 @@ final class Recovery {
         }
         settleWindow()
         if text != wanted {
-            log.notice("settings have changed", metadata: ["now": "\(LearningConfiguration.changes(from: text, to: wanted).joined(separator: ", "))"])
+            log.notice("settings have changed since the last run: from here on it learns by the new ones", metadata: ["now": "\(LearningConfiguration.changes(from: text, to: wanted).joined(separator: ", "))"])
             try change(to: wanted, configuration)
             needsSnapshot = true
         }
@@ -100,7 +100,7 @@ final class Recovery {
     /// Newest good snapshot into the engine; each one that is passed over is reported.
     private func takeUpSnapshot() throws {
         let newest = try store.openNewestValid()
-        for skipped in newest.skipped { log.error("a snapshot was passed over", metadata: ["snapshot": "\(skipped)"]) }
+        for skipped in newest.skipped { log.error("a snapshot was passed over, for it cannot be used; an older one and the journal stand for it. Keep the file: `factorctl snapshot verify` says what is wrong with it", metadata: ["snapshot": "\(skipped)"]) }
         guard let reader = newest.reader else {
             let note = newest.skipped.isEmpty ? "no snapshot yet" : "no usable snapshot"
             return log.notice("\(note)", metadata: ["directory": "\(store.directory)"])
@@ -159,7 +159,7 @@ final class Recovery {
             log.notice("the journal's torn tail was cut", metadata: ["file": "\(tail.file)", "offset": "\(tail.offset)", "what": "\(tail.what)"])
         }
         for hole in scan.holes where hole.positions.map({ $0.upperBound > snapshotPosition }) ?? false {
-            log.error("\(hole)")
+            log.error("a disk fault has left a hole in the journal; who was not answered sends again, and what others sent then is lost", metadata: ["hole": "\(hole)"])
         }
     }
 
@@ -209,7 +209,7 @@ final class Recovery {
     private func settleWindow() {
         guard let end = engine.windowEnd else { return }
         log.error(
-            "the journal ends before the snapshot does: what is learned between is kept as it was caught",
+            "the journal ends before the snapshot does: what is learned between is kept as it was caught, and proof in stats may not hold for it; nothing to do, but keep journal and snapshots on one disk",
             metadata: ["from": "\(engine.sequencer.lastPosition + 1)", "to": "\(end)"])
         engine.abandonWindow()
     }

@@ -9,7 +9,7 @@ final class HTTPLoop {
     private let listener: StreamListener
     private let wake: EventDescriptor
     private let settings: Configuration.HTTP
-    private let maxBody: Int
+    private let limits: RequestLimits
     private let counters: HTTPCounters
     private let routes: HTTPRoutes
     private let ready = ReadinessSet()
@@ -20,13 +20,16 @@ final class HTTPLoop {
     /// Connections taken in a round at most, so that those that are there are served meanwhile.
     private static let acceptedPerRound = 64
 
-    init(listener: StreamListener, wake: EventDescriptor, settings: Configuration.HTTP, maxBody: Int, assets: DashboardAssets, counters: HTTPCounters) {
+    init(
+        listener: StreamListener, wake: EventDescriptor, settings: Configuration.HTTP, maxMessage: Int, limits: RequestLimits,
+        assets: DashboardAssets, counters: HTTPCounters
+    ) {
         self.listener = listener
         self.wake = wake
         self.settings = settings
-        self.maxBody = maxBody
+        self.limits = limits
         self.counters = counters
-        routes = HTTPRoutes(maxBody: maxBody, assets: assets, counters: counters)
+        routes = HTTPRoutes(maxBody: maxMessage, assets: assets, counters: counters)
     }
 
     /// Answers until told to stop.
@@ -134,7 +137,7 @@ final class HTTPLoop {
                 counters.accepted.add(1, ordering: .relaxed)
                 // Where nobody is silent, the new one is: it is closed at once.
                 if connections.count >= settings.connections, !evict() { continue }
-                connections.append(HTTPConnection(stream, now: now, settings: settings, maxBody: maxBody))
+                connections.append(HTTPConnection(stream, now: now, settings: settings, maxBody: limits.maxBody))
             }
         }
     }

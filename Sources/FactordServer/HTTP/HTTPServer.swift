@@ -15,7 +15,8 @@ final class HTTPServer: Service {
     }
 
     private let settings: Configuration.HTTP
-    private let maxBody: Int
+    private let maxMessage: Int
+    private let limits: RequestLimits
     private let log: Logger
     /// Set before `start`; called on the thread.
     private let makeServed = Lock<(@Sendable () -> Served)?>(nil)
@@ -25,9 +26,10 @@ final class HTTPServer: Service {
     private let wake: EventDescriptor
     let counters = HTTPCounters()
 
-    init(_ settings: Configuration.HTTP, maxBody: Int, log: Logger) throws(SystemError) {
+    init(_ settings: Configuration.HTTP, maxMessage: Int, limits: RequestLimits, log: Logger) throws(SystemError) {
         self.settings = settings
-        self.maxBody = maxBody
+        self.maxMessage = maxMessage
+        self.limits = limits
         self.log = log
         wake = try EventDescriptor()
     }
@@ -36,9 +38,10 @@ final class HTTPServer: Service {
     func open() throws {
         guard let address = settings.address else { return }
         let assets = DashboardAssets(folder: settings.assets)
-        if let problem = assets.problem { log.warning("the dashboard is not whole", metadata: ["problem": "\(problem)"]) }
+        if let problem = assets.problem { log.warning("the dashboard is not whole; reinstall factord, or set http.assets to the folder of its files", metadata: ["problem": "\(problem)"]) }
         let loop = Handover(
-            try HTTPLoop(listener: StreamListener(address), wake: wake, settings: settings, maxBody: maxBody, assets: assets, counters: counters))
+            try HTTPLoop(listener: StreamListener(address), wake: wake, settings: settings, maxMessage: maxMessage, limits: limits, assets: assets,
+                counters: counters))
         let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
             do throws(SystemError) {
                 try loop.value.run(until: isStopping) { isStarted.load(ordering: .acquiring) ? makeServed.withLock { $0 }?() : nil }

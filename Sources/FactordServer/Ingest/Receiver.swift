@@ -22,7 +22,7 @@ final class Receiver: Service {
 
     init(
         number: Int, streams: [(index: Int, stream: Configuration.Stream, counters: StreamCounters)], processor: Int?,
-        context: ZeroMQContext, engine: Engine, ids: IdPolicy, ingest: Ingest, journal: JournalKeeper?, sources: Int,
+        context: ZeroMQContext, security: EndpointSecurity?, engine: Engine, ids: IdPolicy, ingest: Ingest, journal: JournalKeeper?, sources: Int,
         deadLetters: DeadLetterFile, ranking: RankingSample, log: Logger
     ) throws(SystemError) {
         self.number = number
@@ -37,9 +37,30 @@ final class Receiver: Service {
                 probe: RankingProbe(engine: engine, sample: ranking, seed: UInt64(number)), wakeUp: wakeUp, log: log)
             for stream in streams {
                 try loop.add(
-                    StreamSocket(stream.stream, index: UInt16(stream.index), counters: stream.counters, sources: sources, context: context))
+                    StreamSocket(stream.stream, index: UInt16(stream.index), counters: stream.counters, sources: sources, context: context,
+                        security: security))
             }
             return loop
+        }
+    }
+
+    /// Threads for the streams of a configuration: none more than streams.
+    static func count(_ configuration: Configuration) -> Int { min(configuration.threads.receivers, max(configuration.streams.count, 1)) }
+
+    /// All of them, the streams divided among them.
+    /// - Parameter processors: one for each.
+    static func all(
+        _ configuration: Configuration, _ counters: [StreamCounters], processors: ArraySlice<Int?>, context: ZeroMQContext,
+        security: EndpointSecurity?, engine: Engine, ingest: Ingest, journal: JournalKeeper?, deadLetters: DeadLetterFile, ranking: RankingSample,
+        log: Logger
+    ) throws(SystemError) -> [Receiver] {
+        let count = count(configuration)
+        return try processors.prefix(count).enumerated().map { number, processor throws(SystemError) in
+            let streams = configuration.streams.indices.filter { $0 % count == number }.map { ($0, configuration.streams[$0], counters[$0]) }
+            return try Receiver(
+                number: number, streams: streams, processor: processor, context: context, security: security, engine: engine,
+                ids: configuration.ids, ingest: ingest, journal: journal, sources: configuration.state.sources, deadLetters: deadLetters,
+                ranking: ranking, log: log)
         }
     }
 

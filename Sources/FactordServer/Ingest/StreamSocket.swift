@@ -13,6 +13,8 @@ final class StreamSocket {
     private(set) var socket: ZeroMQSocket
     private var monitor: SocketMonitor
     private let context: ZeroMQContext
+    /// Nil without keys.
+    private let security: EndpointSecurity?
     private var seenDisconnects = 0
     private var losses: LossAccount
     private var toldMissing: UInt64 = 0
@@ -20,21 +22,23 @@ final class StreamSocket {
     var entry: ZeroMQPoller.Entry?
 
     init(
-        _ stream: Configuration.Stream, index: UInt16, counters: StreamCounters, sources: Int, context: ZeroMQContext
+        _ stream: Configuration.Stream, index: UInt16, counters: StreamCounters, sources: Int, context: ZeroMQContext,
+        security: EndpointSecurity?
     ) throws(ZeroMQError) {
         self.stream = stream
         self.index = index
         self.counters = counters
         self.context = context
+        self.security = security
         losses = LossAccount(limit: sources)
-        (socket, monitor) = try StreamSocket.open(stream, context)
+        (socket, monitor) = try StreamSocket.open(stream, context, security)
     }
 
     /// Where the body stands in a message.
     var topicRule: TopicRule { stream.pattern == .pull ? .none : .recognised }
 
     private static func open(
-        _ stream: Configuration.Stream, _ context: ZeroMQContext
+        _ stream: Configuration.Stream, _ context: ZeroMQContext, _ security: EndpointSecurity?
     ) throws(ZeroMQError) -> (ZeroMQSocket, SocketMonitor) {
         let kind: ZeroMQSocket.Kind =
             switch stream.pattern {
@@ -55,8 +59,10 @@ final class StreamSocket {
             for topic in stream.topics.isEmpty ? [""] : stream.topics { try socket.subscribe(topic) }
         }
         switch stream.mode {
-        case .bind: try socket.bind(stream.endpoint)
-        case .connect: try socket.connect(stream.endpoint)
+        case .bind: try socket.bind([stream.endpoint], for: .publish, security)
+        case .connect:
+            if let security, let server = CurveKey(stream.serverKey) { try socket.secure(.client(security.pair, server: server)) }
+            try socket.connect(stream.endpoint)
         }
         return (socket, monitor)
     }
@@ -75,7 +81,7 @@ final class StreamSocket {
         seenDisconnects = disconnects
         guard stream.mode == .connect, monitor.isAbandoned(forMilliseconds: 2000) else { return }
         let old = socket
-        (socket, monitor) = try StreamSocket.open(stream, context)
+        (socket, monitor) = try StreamSocket.open(stream, context, security)
         seenDisconnects = 0
         if let entry { poller.replace(entry, with: socket) }
         old.close()
@@ -97,7 +103,7 @@ final class StreamSocket {
         counters.set(counts)
         guard counts.missing > toldMissing, let last = counts.last else { return toldMissing = counts.missing }
         log.warning(
-            "messages are missing",
+            "messages are missing: their publisher was away, or this stream was too slow for it; where none may be lost, use pattern: acknowledged",
             metadata: [
                 "stream": "\(stream.name)", "source": "\(last.source)", "epoch": "\(last.epoch)", "range": "\(last.first)-\(last.last)",
                 "since_last_told": "\(counts.missing - toldMissing)", "in_all": "\(counts.missing)",

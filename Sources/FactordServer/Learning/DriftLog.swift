@@ -25,7 +25,7 @@ final class DriftLog: Sendable {
             }
             guard isNew else { continue }
             log.warning(
-                "the prequential loss has risen: the stream may have changed",
+                "the prequential loss has risen: the stream may have changed; if it did not mean to, look at its publishers, and if it goes on, at the learning rates",
                 metadata: ["model": "\(model.settings.name)", "position": "\(drift.lastPosition)", "alarms": "\(drift.alarms)"])
         }
     }

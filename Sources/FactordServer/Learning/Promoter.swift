@@ -139,7 +139,7 @@ final class Promoter: Service {
                 _ = try promote(evidence.model, force: false)
                 automatic.add(1, ordering: .relaxed)
             } catch {
-                log.error("no promotion", metadata: ["model": "\(evidence.model)", "error": "\(error)"])
+                log.error("no promotion; it is tried again in a second: see to what the error names", metadata: ["model": "\(evidence.model)", "error": "\(error)"])
             }
         }
     }

@@ -1,6 +1,6 @@
 /// Metrics of the way in: streams, sequencer, journal, trainers.
 extension MetricDescription {
-    static let all: [MetricDescription] = service + streams + sequencing + journal + learning + memory + snapshots + requests + http
+    static let all: [MetricDescription] = service + streams + sequencing + journal + learning + memory + snapshots + requests + http + access
 
     private static let service: [MetricDescription] = [
         .own("factord_ready", .gauge, "0 or 1", "Whether the daemon answers and can make durable what it learns"),

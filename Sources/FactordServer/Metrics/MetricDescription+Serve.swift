@@ -54,6 +54,14 @@ extension MetricDescription {
         .own("factord_http_response_duration_seconds", .histogram, "seconds", "From the last byte of a request, of any page or method, to the answer"),
     ]
 
+    static let access: [MetricDescription] = [
+        .gauge("factord_access_keys_asked", "access.keys_asked", "0 or 1", "Whether tcp endpoints ask for keys"),
+        .gauge("factord_access_keys", "access.keys", "keys", labels: ["role"], "Keys that may come in, by role: publish, query, admin"),
+        .counter("factord_access_admitted_total", "access.admitted", "connections", labels: ["role"], "Connections let in by their key"),
+        .counter("factord_access_refused_total", "access.turned_away", "connections", labels: ["role"], "Connections refused because their key is not in the role's list; those without any key are factord_request_handshake_failures_total"),
+        .counter("factord_reloads_total", "reloads", "reloads", labels: ["outcome"], "Times that the configuration was read anew: taken, or refused because of a fault, which changes nothing"),
+    ]
+
     /// Numbers of `stats` that are in no metric of their own, and why.
     static let omitted: [String: String] = [
         "uptime_seconds": "process_start_time_seconds", "events.received": "the sum of factord_stream_records_total", "events.rate": "a rate of factord_interactions_total",

@@ -55,7 +55,7 @@ struct MetricDescription: Sendable {
     /// By what the elements of a list, and the members of a group, of `stats` are told apart.
     static let labelled: [String: String] = [
         "streams": "stream", "trainers": "trainer", "models": "model", "sides": "table", "prequential": "metric", "rejected": "reason", "refused": "reason",
-        "answered": "status",
+        "answered": "status", "keys": "role", "admitted": "role", "turned_away": "role", "reloads": "outcome",
     ]
 
     /// The table of the documentation, in Markdown.

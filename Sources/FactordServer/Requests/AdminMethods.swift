@@ -1,15 +1,17 @@
 import WireFormats
 
-/// The state-changing methods, on a socket of their own: `ping`, `snapshot`, `forget`, `promote`. Belongs to the admin socket's thread.
+/// The state-changing methods, on a socket of their own: `ping`, `snapshot`, `forget`, `promote`, `reload`. Belongs to the admin socket's thread.
 final class AdminMethods: RequestMethods {
     private let keeper: SnapshotKeeper
     private let eraser: Eraser
     let promoter: Promoter
+    let reloader: Reloader
 
-    init(keeper: SnapshotKeeper, eraser: Eraser, promoter: Promoter) {
+    init(keeper: SnapshotKeeper, eraser: Eraser, promoter: Promoter, reloader: Reloader) {
         self.keeper = keeper
         self.eraser = eraser
         self.promoter = promoter
+        self.reloader = reloader
     }
 
     func answer(_ request: JSONRPCRequest, waiting: WaitState, into writer: inout JSONWriter) throws(JSONRPCError) {
@@ -33,6 +35,7 @@ final class AdminMethods: RequestMethods {
             writer.endObject()
         case "forget": try forget(request, into: &writer)
         case "promote": try promote(request, into: &writer)
+        case "reload": try reload(into: &writer)
         default: throw .methodNotFound(request.methodName)
         }
     }

@@ -52,6 +52,9 @@ struct MethodDescription: Sendable {
             "promote", "Makes a model answer where a request names none, if it was shown to be better",
             [.text("model", "The model's name"), .flag("force", false, "Without evidence, too")],
             asks: #"{"model":"b"}"#, answers: #"{"model":"b","position":1236,"evidence":null}"#),
+        .admin(
+            "reload", "Reads the configuration and the lists of keys anew, and says what changed and what waits", [],
+            answers: #"{"changed":[{"key":"log.level","from":"info","to":"debug","takes_effect":"now"}],"waiting":[],"learned_otherwise_after":null,"keys":{}}"#),
     ]
 
     /// Parameters of every method that asks a model.

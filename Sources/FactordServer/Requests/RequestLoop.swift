@@ -11,7 +11,7 @@ final class RequestLoop {
     private let monitor: SocketMonitor
     private let gate: PositionGate
     private let counters: RequestCounters
-    private let limits: Configuration.Requests
+    private let limits: RequestLimits
     let answerer: RequestAnswerer
     /// Nil where the socket's own thread answers everything.
     private let pool: AnswerPool?
@@ -51,7 +51,7 @@ final class RequestLoop {
 
     init(
         socket: ZeroMQSocket, monitor: SocketMonitor, gate: PositionGate, answerer: RequestAnswerer, pool: AnswerPool?,
-        counters: RequestCounters, limits: Configuration.Requests
+        counters: RequestCounters, limits: RequestLimits
     ) {
         self.socket = socket
         self.monitor = monitor
@@ -62,7 +62,7 @@ final class RequestLoop {
         self.limits = limits
         ring = (0..<RequestLoop.ringSize).map { _ in MultipartMessage(frameLimit: 64, byteLimit: 64 << 20) }
         times = [Int64](repeating: 0, count: RequestLoop.ringSize)
-        accounts = ClientAccounts(inFlightLimit: limits.inFlight, rate: limits.rate)
+        accounts = ClientAccounts(limits)
         _ = poller.add(socket)
         wakeEntry = poller.add(gate.reached)
     }
@@ -136,9 +136,9 @@ final class RequestLoop {
         }
         let body = message[bodyIndex], frame = message.count - bodyIndex == 2 ? message[bodyIndex + 1] : nil
         let bytes = body.count + (frame?.count ?? 0)
-        guard bytes <= limits.maxBody.bytes else {
+        guard bytes <= limits.maxBody else {
             counters.refuse(.size)
-            answerer.refuse(.tooLarge(bytes: bytes, limit: limits.maxBody.bytes))
+            answerer.refuse(.tooLarge(bytes: bytes, limit: limits.maxBody))
             return try reply(to: message, received)
         }
         guard let parsed = answerer.parse(body) else { return try reply(to: message, received) }

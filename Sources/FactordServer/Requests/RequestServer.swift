@@ -13,7 +13,11 @@ import ZeroMQ
 final class RequestServer: Service {
     let name: String
     private let endpoints: [String]
-    private let limits: Configuration.Requests
+    /// What its clients may do, and how they show that; nil for no keys.
+    private let role: AccessRole
+    private let security: EndpointSecurity?
+    private let settings: Configuration.Requests
+    private let limits: RequestLimits
     private let context: ZeroMQContext
     private let gate: PositionGate
     private let log: Logger
@@ -27,11 +31,15 @@ final class RequestServer: Service {
     let counters: RequestCounters
 
     init(
-        name: String, place: MethodDescription.Place = .requests, endpoints: [String], limits: Configuration.Requests, context: ZeroMQContext, gate: PositionGate,
+        name: String, place: MethodDescription.Place = .requests, endpoints: [String], role: AccessRole, security: EndpointSecurity?,
+        settings: Configuration.Requests, limits: RequestLimits, context: ZeroMQContext, gate: PositionGate,
         poolThreads: Int = 0, log: Logger, methods: @escaping @Sendable () -> any RequestMethods
     ) {
         self.name = name
         self.endpoints = endpoints
+        self.role = role
+        self.security = security
+        self.settings = settings
         self.limits = limits
         self.context = context
         self.gate = gate
@@ -44,17 +52,18 @@ final class RequestServer: Service {
     /// Binds here, so that an endpoint in use is the start's error.
     func start() throws {
         var options = SocketOptions.requests
-        options.maximumFrameBytes = limits.maxMessage.bytes
-        options.sendQueueMessages = limits.highWaterMark
-        options.receiveQueueMessages = limits.highWaterMark
+        options.maximumFrameBytes = settings.maxMessage.bytes
+        options.sendQueueMessages = settings.highWaterMark
+        options.receiveQueueMessages = settings.highWaterMark
         let socket = try ZeroMQSocket(context, .router, options: options)
         let monitor = try SocketMonitor(socket)
-        for endpoint in endpoints { try socket.bind(endpoint) }
+        try socket.bind(endpoints, for: role, security)
         socket.handOver()
         monitor.handOver()
         let parts = Handover((socket, monitor))
-        let make = { @Sendable [makeMethods, counters, limits] in
-            RequestAnswerer(methods: makeMethods(), counters: counters, maxBody: limits.maxBody.bytes)
+        let make = { @Sendable [makeMethods, counters, settings] in
+            // The limit of bodies may rise; no message is longer than this.
+            RequestAnswerer(methods: makeMethods(), counters: counters, maxBody: settings.maxMessage.bytes)
         }
         let pool = poolThreads == 0 ? nil : try AnswerPool(threads: poolThreads, name: "scorer", finished: gate.reached, answerer: make)
         let started = try SystemThread(name: name, pulse: Pulse()) { [self] in

@@ -28,6 +28,10 @@ final class StatsReport: Sendable {
     private let adminCounters = Lock<RequestCounters?>(nil)
     /// The HTTP side's; set once.
     private let httpCounters = Lock<HTTPCounters?>(nil)
+    /// Who came in; set once where there are keys.
+    private let access = Lock<Authenticator?>(nil)
+    /// Set once.
+    private let configurations = Lock<Reloader?>(nil)
 
     init(
         engine: Engine, streams: [StreamCounters], ingest: Ingest, journal: JournalKeeper?, keeper: SnapshotKeeper, deadLetters: DeadLetterFile,
@@ -49,9 +53,15 @@ final class StatsReport: Sendable {
         adminCounters.withLock { $0 = admin }
         httpCounters.withLock { $0 = http }
     }
+    func attach(_ authenticator: Authenticator?, _ reloader: Reloader) {
+        access.withLock { $0 = authenticator }
+        configurations.withLock { $0 = reloader }
+    }
     var requests: RequestCounters? { requestCounters.withLock { $0 } }
     var admin: RequestCounters? { adminCounters.withLock { $0 } }
     var http: HTTPCounters? { httpCounters.withLock { $0 } }
+    var authenticator: Authenticator? { access.withLock { $0 } }
+    var reloader: Reloader? { configurations.withLock { $0 } }
 
     func write(into writer: inout JSONWriter) {
         writer.beginObject()
@@ -69,6 +79,7 @@ final class StatsReport: Sendable {
         writeTables(&writer)
         writeSnapshot(&writer)
         writeRequests(&writer)
+        writeAccess(&writer)
         writeProcess(&writer)
         samples.writeLast(into: &writer)
         writer.endObject()

@@ -47,9 +47,7 @@ enum LastingSettings {
 extension Configuration {
     /// Every key whose change asks for a new model, with its value.
     var lastingSettings: [LastingSetting] {
-        var printer = SettingPrinter(commented: false)
-        for entry in Configuration.section.entries { entry.print(self, entry.name, &printer) }
-        return printer.lasting
+        everySetting.filter { $0.reload == .newModel }.map { LastingSetting(path: $0.path, value: $0.value) }
     }
 }
 

@@ -29,9 +29,10 @@ final class SnapshotKeeper: Service {
     let ingest: Ingest
     /// One snapshot at a time: the store belongs to whoever writes.
     let store: Lock<SnapshotStore>
-    let settings: Configuration.Snapshot
-    /// The settings that the state belongs to, as sections of every snapshot.
-    let settingSections: [(name: String, bytes: [UInt8])]
+    /// What it does, which may change, and the settings that the state belongs to, as sections of every snapshot.
+    private let ways: Lock<Ways>
+    /// Whether a snapshot is being taken: set and looked at in the turn, so that the settings of the state do not change meanwhile.
+    let isCapturing = Atomic<Bool>(false)
     /// Nil where there is none.
     let journal: JournalKeeper?
     /// Whether a snapshot is asked for beside the timer.
@@ -59,15 +60,33 @@ final class SnapshotKeeper: Service {
         self.ingest = ingest
         self.store = Lock(store)
         self.journal = journal
-        settings = configuration.state.snapshot
-        settingSections = [
-            (LastingSettings.section, LastingSettings.encode(configuration.lastingSettings)),
-            (LearningConfiguration.section, Array(LearningConfiguration.text(configuration).utf8)),
-        ]
+        ways = Lock(Ways(configuration))
         self.deadLetters = deadLetters
         self.log = log
         drift = DriftLog(engine: engine, log: log)
         wakeUp = try EventDescriptor()
+    }
+
+    struct Ways: Sendable {
+        var settings: Configuration.Snapshot
+        var sections: [(name: String, bytes: [UInt8])]
+
+        init(_ configuration: Configuration) {
+            settings = configuration.state.snapshot
+            sections = [
+                (LastingSettings.section, LastingSettings.encode(configuration.lastingSettings)),
+                (LearningConfiguration.section, Array(LearningConfiguration.text(configuration).utf8)),
+            ]
+        }
+    }
+
+    var settings: Configuration.Snapshot { ways.withLock { $0.settings } }
+    var settingSections: [(name: String, bytes: [UInt8])] { ways.withLock { $0.sections } }
+
+    /// Goes on under another configuration. Where it learns otherwise, in the turn and while nothing is captured.
+    func use(_ configuration: Configuration) {
+        ways.withLock { $0 = Ways(configuration) }
+        wakeUp.signal()
     }
 
     /// Whether nothing learns any more that a fast snapshot could slow down.
@@ -119,8 +138,8 @@ final class SnapshotKeeper: Service {
 
     private func run() {
         let poller = DescriptorPoller([wakeUp.descriptor])
-        let interval = settings.interval.nanoseconds
-        var next = MonotonicClock.nanoseconds + Int64(clamping: interval)
+        // What the timer counts from.
+        var last = MonotonicClock.nanoseconds
         while !isStopping.load(ordering: .acquiring) {
             _ = try? poller.wait(timeoutMilliseconds: 1000)
             wakeUp.drain()
@@ -128,17 +147,18 @@ final class SnapshotKeeper: Service {
             drift.look()
             deadLetters.flush()
             let isWanted = isWanted.exchange(false, ordering: .acquiringAndReleasing) || journal?.needsSnapshot ?? false
-            guard isWanted || interval > 0 && MonotonicClock.nanoseconds >= next else { continue }
+            let interval = settings.interval.nanoseconds
+            guard isWanted || interval > 0 && MonotonicClock.nanoseconds - last >= Int64(clamping: interval) else { continue }
             // Nothing learned since the last one: another would say the same.
             if isWanted || newest?.position != engine.sequencer.lastPosition {
                 do {
                     let snapshot = try write()
                     log.info("snapshot", metadata: ["position": "\(snapshot.position)", "bytes": "\(snapshot.bytes)"])
                 } catch {
-                    log.error("no snapshot; the one before stands, the next try comes with the timer", metadata: ["error": "\(error)"])
+                    log.error("no snapshot; the one before stands, the next try comes with the timer: see to what the error names", metadata: ["error": "\(error)"])
                 }
             }
-            next = MonotonicClock.nanoseconds + Int64(clamping: interval)
+            last = MonotonicClock.nanoseconds
         }
     }
 
@@ -159,7 +179,12 @@ final class SnapshotKeeper: Service {
     /// Writes a snapshot of this moment. Any thread but a receiver's or trainer's.
     func write() throws(PersistenceError) -> Written {
         do {
-            let result = try store.withLock { store throws(PersistenceError) in try capture(into: store) }
+            let result = try store.withLock { store throws(PersistenceError) in
+                store.retain(settings.keep)
+                ingest.betweenBatches { _ in isCapturing.store(true, ordering: .releasing) }
+                defer { isCapturing.store(false, ordering: .releasing) }
+                return try capture(into: store)
+            }
             written.add(1, ordering: .relaxed)
             last.withLock { $0 = result }
             return result

@@ -75,8 +75,10 @@ public final class AcknowledgedSink: MessageSink {
     ///   - numbering: what the messages bear.
     ///   - window: messages that may be out at once.
     ///   - patience: seconds without any message becoming durable before `send` and `close` give up.
+    ///   - security: the keys for an endpoint that asks for them.
     public init(
-        endpoint: String, numbering: StreamNumbering, window: Int = 256, patience: Double = 30, context: ZeroMQContext? = nil
+        endpoint: String, numbering: StreamNumbering, window: Int = 256, patience: Double = 30, context: ZeroMQContext? = nil,
+        security: SocketSecurity = .none
     ) throws(StreamToolsError) {
         precondition(window >= 1, "a window of no messages")
         self.endpoint = endpoint
@@ -95,6 +97,7 @@ public final class AcknowledgedSink: MessageSink {
             // What would be sent after the end is what nobody waits for any more.
             options.lingerMilliseconds = 0
             socket = try ZeroMQSocket(self.context, .dealer, options: options)
+            try socket.secure(security)
             try socket.connect(endpoint)
         } catch {
             throw .transport(doing: "connect to", endpoint: endpoint, reason: "\(error)")

@@ -1,5 +1,5 @@
 import LinuxSystem
-import ZeroMQ
+public import ZeroMQ
 
 /// Where a publisher's messages go.
 public protocol MessageSink: AnyObject {
@@ -42,9 +42,10 @@ public final class ZeroMQSink: MessageSink {
     /// - Parameters:
     ///   - patience: seconds that a send waits for room before it throws `queueFull`.
     ///   - lingerMilliseconds: how long `close` goes on delivering.
+    ///   - security: the keys for an endpoint that asks for them.
     public init(
         endpoint: String, pattern: Pattern = .push, attachment: Attachment = .connect, patience: Double = 10,
-        lingerMilliseconds: Int = 10_000
+        lingerMilliseconds: Int = 10_000, security: SocketSecurity = .none
     ) throws(StreamToolsError) {
         self.endpoint = endpoint
         self.patience = patience
@@ -56,6 +57,7 @@ public final class ZeroMQSink: MessageSink {
             // Enough to keep the line busy; what is queued here is what a crash of the daemon can cost.
             options.sendQueueMessages = 1000
             socket = try ZeroMQSocket(context, pattern == .push ? .push : .pub, options: options)
+            try socket.secure(security)
             switch attachment {
             case .connect: try socket.connect(endpoint)
             case .bind: try socket.bind(endpoint)

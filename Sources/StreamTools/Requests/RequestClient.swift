@@ -17,15 +17,23 @@ public final class RequestClient {
     private let message = MultipartMessage(frameLimit: 8, byteLimit: 256 << 20)
     private let parser = JSONParser(maxBytes: 64 << 20)
     private var lastID: UInt64 = 0
+    /// With keys: tells whether the daemon refuses this one.
+    private var monitor: SocketMonitor?
 
-    /// - Parameter context: shared with other sockets of the process; nil makes one.
-    public init(endpoint: String, deadlineSeconds: Double = 5, context: ZeroMQContext? = nil) throws(StreamToolsError) {
+    /// - Parameters:
+    ///   - context: shared with other sockets of the process; nil makes one.
+    ///   - security: the keys for an endpoint that asks for them.
+    public init(
+        endpoint: String, deadlineSeconds: Double = 5, context: ZeroMQContext? = nil, security: SocketSecurity = .none
+    ) throws(StreamToolsError) {
         self.endpoint = endpoint
         self.deadlineSeconds = deadlineSeconds
         ownsContext = context == nil
         do throws(ZeroMQError) {
             if let context { self.context = context } else { self.context = try ZeroMQContext() }
             socket = try ZeroMQSocket(self.context, .dealer, options: .client)
+            if case .client = security { monitor = try SocketMonitor(socket) } else { monitor = nil }
+            try socket.secure(security)
             try socket.connect(endpoint)
         } catch {
             throw .transport(doing: "connect to", endpoint: endpoint, reason: "\(error)")
@@ -34,6 +42,8 @@ public final class RequestClient {
     }
 
     deinit {
+        // It has a socket of its own, and the context waits for all.
+        monitor = nil
         socket.close()
         if ownsContext { context.terminate() }
     }
@@ -77,8 +87,9 @@ public final class RequestClient {
                 let writable = ZeroMQPoller()
                 writable.add(socket, .output)
                 try writable.wait(timeoutMilliseconds: 50)
+                if try isRefused() { break }
             }
-            while MonotonicClock.nanoseconds < deadline, !Interruption.isRequested {
+            while MonotonicClock.nanoseconds < deadline, !Interruption.isRequested, try !isRefused() {
                 let left = (deadline - MonotonicClock.nanoseconds) / 1_000_000
                 try poller.wait(timeoutMilliseconds: Int(min(100, max(1, left))))
                 while try socket.receive(into: message, wait: false) == .message {
@@ -91,6 +102,16 @@ public final class RequestClient {
             throw .transport(doing: "ask", endpoint: endpoint, reason: "\(error)")
         }
         try Interruption.check()
+        if let counters = monitor?.counters, counters.handshakeFailures + counters.authenticationFailures > 0 {
+            throw .notAdmitted(endpoint: endpoint)
+        }
         throw .noAnswer(method: method, endpoint: endpoint, seconds: deadlineSeconds)
+    }
+
+    /// Whether the daemon has said no to this key, or is not the one of the server key.
+    private func isRefused() throws(ZeroMQError) -> Bool {
+        guard let monitor else { return false }
+        try monitor.drain()
+        return monitor.counters.handshakeFailures + monitor.counters.authenticationFailures > 0
     }
 }

@@ -42,7 +42,7 @@ struct Publish: ParsableCommand {
             let options = try dataset.options
             let readers = try files.map { try DatasetReader(path: $0, options: options) }
             var view = learning ? try LearningView(asking: try requests.client()) : nil
-            let (publisher, delivered) = try sending.publisher()
+            let (publisher, delivered) = try sending.publisher(requests.keys)
             if delivered > 0 { note("\(Quantity.grouped(delivered)) records were delivered before; going on from there") }
             var skipped = 0
             var taken = 0

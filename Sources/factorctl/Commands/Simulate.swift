@@ -67,7 +67,7 @@ struct Simulate: ParsableCommand {
                 let client = try requests.client()
                 // Counted before the first event, so that the end is known when it comes.
                 let before = evaluate || show > 0 ? try client.receivedRecords() : 0
-                let (publisher, _) = try sending.publisher()
+                let (publisher, _) = try sending.publisher(requests.keys)
                 try generate(&simulation, to: publisher, &activity)
                 let isDelivered = try publisher.finish()
                 summary.append(JSONTree.Member(key: "delivered", value: .bool(isDelivered)))

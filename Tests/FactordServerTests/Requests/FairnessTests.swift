@@ -21,9 +21,15 @@ struct FairnessTests {
         #expect(queue.count == 0 && next() == nil)
     }
 
+    private func accounts(inFlight: Int, rate: Int) -> ClientAccounts {
+        var settings = Configuration.Requests()
+        (settings.inFlight, settings.rate) = (inFlight, rate)
+        return ClientAccounts(RequestLimits(settings))
+    }
+
     @Test("A client's requests in flight are bounded, another's are its own")
     func inFlight() {
-        var accounts = ClientAccounts(inFlightLimit: 2, rate: 0)
+        var accounts = self.accounts(inFlight: 2, rate: 0)
         func begun(_ client: UInt64) -> Int { (0..<5).count { _ in accounts.begin(client) } }
         #expect(begun(1) == 2)
         #expect(begun(2) == 2)
@@ -33,19 +39,19 @@ struct FairnessTests {
 
     @Test("A rate lets a second's worth through at once, then as many as time brings")
     func rate() {
-        var accounts = ClientAccounts(inFlightLimit: 1, rate: 10)
+        var accounts = self.accounts(inFlight: 1, rate: 10)
         func admitted(_ client: UInt64, at seconds: Double) -> Int { (0..<100).count { _ in accounts.admits(client, at: Int64(seconds * 1e9)) } }
         #expect(admitted(1, at: 0) == 10)
         #expect(admitted(1, at: 0.35) == 3)
         #expect(admitted(2, at: 0.35) == 10)
         #expect(admitted(1, at: 1000) == 10)
-        var unlimited = ClientAccounts(inFlightLimit: 1, rate: 0)
+        var unlimited = self.accounts(inFlight: 1, rate: 0)
         #expect((0..<100_000).count { _ in unlimited.admits(1, at: 0) } == 100_000)
     }
 
     @Test("Clients without end do not take memory without end")
     func manyClients() {
-        var accounts = ClientAccounts(inFlightLimit: 1, rate: 1)
+        var accounts = self.accounts(inFlight: 1, rate: 1)
         let clients = UInt64(3 * ClientAccounts.remembered)
         let admitted = (0..<clients).count { accounts.admits($0, at: 0) }
         #expect(admitted == Int(clients))

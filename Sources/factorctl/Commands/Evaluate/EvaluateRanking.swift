@@ -129,7 +129,7 @@ struct EvaluateRanking: ParsableCommand {
     private func askDaemon(_ file: InteractionFile, _ test: LeaveOneOut) throws {
         let client = try requests.client()
         guard try client.receivedRecords() == 0 else { throw ValidationError("the daemon has learned already; start a fresh one") }
-        let publisher = try sending.publisher().publisher
+        let publisher = try sending.publisher(requests.keys).publisher
         let start = MonotonicClock.nanoseconds
         var bar = ProgressBar(label: "sent")
         for (index, pair) in file.pairs.enumerated() {
