@@ -3,7 +3,9 @@ import FactordServer
 
 /// `factord`: runs the daemon in the foreground.
 struct RunCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "run", abstract: "Run the daemon (the default).")
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Run the daemon (the default).",
+        discussion: "SIGHUP has it read its configuration and the lists of keys anew, SIGTERM and SIGINT stop it.")
 
     @Option(help: ArgumentHelp("Configuration file (YAML).", valueName: "file"))
     var config: String?

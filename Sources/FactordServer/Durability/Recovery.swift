@@ -100,7 +100,7 @@ final class Recovery {
     /// Newest good snapshot into the engine; each one that is passed over is reported.
     private func takeUpSnapshot() throws {
         let newest = try store.openNewestValid()
-        for skipped in newest.skipped { log.error("a snapshot was passed over, for it is damaged; an older one and the journal stand for it. Keep the file and look at the disk", metadata: ["snapshot": "\(skipped)"]) }
+        for skipped in newest.skipped { log.error("a snapshot was passed over, for it cannot be used; an older one and the journal stand for it. Keep the file: `factorctl snapshot verify` says what is wrong with it", metadata: ["snapshot": "\(skipped)"]) }
         guard let reader = newest.reader else {
             let note = newest.skipped.isEmpty ? "no snapshot yet" : "no usable snapshot"
             return log.notice("\(note)", metadata: ["directory": "\(store.directory)"])

@@ -33,11 +33,11 @@ public final class LogControl: Sendable {
         Logger.Level.allCases.firstIndex { $0.rawValue == level.rawValue } ?? 2
     }
 
-    /// Writes a line, unless its cause has written too many of late.
+    /// Writes a line, unless it warns of what its cause has warned of too often of late. Progress is told as it comes, and so is the end.
     func write(_ line: LogLine, cause: String, now: Int64 = MonotonicClock.nanoseconds) {
         let (isAllowed, reports) = gate.withLock { gate in
             let reports = gate.due(now)
-            return (line.level >= .critical || gate.allows(cause, line, now), reports)
+            return (line.level < .warning || line.level == .critical || gate.allows(cause, line, now), reports)
         }
         for report in reports { put(report) }
         if isAllowed { put(line) }

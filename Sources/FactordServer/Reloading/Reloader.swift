@@ -181,7 +181,7 @@ final class Reloader: Service {
     // MARK: Service
 
     func start() throws {
-        let started = try SystemThread(name: name) { [self] in
+        let started = try SystemThread(name: name, pulse: Pulse { [wakeUp] in wakeUp.signal() }) { [self] in
             let poller = DescriptorPoller([wakeUp.descriptor])
             while !isStopping.load(ordering: .acquiring) {
                 _ = try? poller.wait()

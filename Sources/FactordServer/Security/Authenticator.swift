@@ -65,7 +65,7 @@ final class Authenticator: Service {
     func start() throws {
         let socket = Handover(try ZapSocket(context))
         socket.value.handOver()
-        let started = try SystemThread(name: name) { [self] in
+        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
             do throws(ZeroMQError) {
                 try run(socket.value)
             } catch {

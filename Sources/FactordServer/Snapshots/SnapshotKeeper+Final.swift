@@ -23,7 +23,7 @@ extension SnapshotKeeper {
             let final = try write()
             log.notice("final snapshot", metadata: ["position": "\(final.position)", "path": "\(final.path)"])
         } catch {
-            log.error("no final snapshot; the one before stands, and the next start replays the journal: see to what the error names", metadata: ["error": "\(error)"])
+            log.error("no final snapshot; the one before stands, and the next start applies the journal: see to what the error names", metadata: ["error": "\(error)"])
         }
     }
 
