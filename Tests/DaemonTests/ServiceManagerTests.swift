@@ -34,6 +34,25 @@ struct ServiceManagerTests {
         #expect(try daemon.program?.wait() == .exited(0))
     }
 
+    @Test("Exposure of the units by systemd-analyze: at most 1.2 with TCP, at most 0.3 with the drop-in for ipc alone")
+    func exposure() throws {
+        let analyze = "/usr/bin/systemd-analyze", files = FileManager.default
+        guard files.isExecutableFile(atPath: analyze) else { return print("skipped: there is no \(analyze)") }
+        let deploy = URL(fileURLWithPath: Self.stopper).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Deploy/systemd").path
+        let daemon = try DaemonProcess(isStarted: false), root = daemon.folder + "/root"
+        let units = root + "/usr/lib/systemd/system", changes = root + "/etc/systemd/system/factord.service.d"
+        for folder in [units, changes] { try files.createDirectory(atPath: folder, withIntermediateDirectories: true) }
+        try files.copyItem(atPath: deploy + "/factord.service", toPath: units + "/factord.service")
+        for (threshold, dropIn) in [(12, nil), (3, "examples/ipc-only.conf")] {
+            if let dropIn { try files.copyItem(atPath: "\(deploy)/\(dropIn)", toPath: changes + "/10.conf") }
+            let judged = try RunningProgram(
+                analyze, ["security", "--root=\(root)", "--offline=true", "--threshold=\(threshold)", "factord.service"], logs: daemon.folder)
+            #expect(try judged.wait() == .exited(0), "\(judged.standardOutput)\(judged.standardError)")
+            #expect(judged.standardOutput.contains("exposure level"))
+        }
+    }
+
     @Test("A watchdog that is meant for another process is none of this one's")
     func notAsked() throws {
         let daemon = try DaemonProcess(isStarted: false)
