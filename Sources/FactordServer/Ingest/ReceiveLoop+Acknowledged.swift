@@ -11,7 +11,9 @@ extension ReceiveLoop {
         pass()
         // By message of the batch in hand; nil for one that goes on in the next batch.
         var owed: [Acknowledgement?] = []
+        let goal = stream.counters.records.load(ordering: .relaxed) + ReceiveLoop.recordsPerTurn
         for _ in 0..<ReceiveLoop.messagesPerTurn {
+            guard stream.counters.records.load(ordering: .relaxed) < goal else { break }
             let result = try stream.socket.receive(into: message, wait: false)
             if result == .nothing { break }
             hasReceived = true

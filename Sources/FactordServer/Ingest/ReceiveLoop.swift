@@ -39,6 +39,8 @@ final class ReceiveLoop {
 
     /// Messages of one stream before the next one has its turn.
     static let messagesPerTurn = 1024
+    /// And records: messages of many hundred events would make a turn last for seconds, and a stop wait for its end.
+    static let recordsPerTurn = 32_768
     private static let supervisionNanoseconds: Int64 = 500_000_000
 
     init(
@@ -105,7 +107,8 @@ final class ReceiveLoop {
     private func receive(_ stream: StreamSocket) throws(ZeroMQError) {
         if stream.stream.pattern == .acknowledged { return try receiveAcknowledged(stream) }
         var left = ReceiveLoop.messagesPerTurn
-        while left > 0 {
+        let goal = stream.counters.records.load(ordering: .relaxed) + ReceiveLoop.recordsPerTurn
+        while left > 0, stream.counters.records.load(ordering: .relaxed) < goal {
             let end = try stream.socket.receive(into: burst, or: message)
             if end != .nothing || burst.count > 0 { hasReceived = true }
             if burst.count > 0 { decodeBurst(stream) }
