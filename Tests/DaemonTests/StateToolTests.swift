@@ -157,6 +157,14 @@ struct StateToolTests {
             }
             #expect(report["norms"]?.array?.first?["tenths"]?.array?.count == 10)
         }
+        // Drawn, as PNG too where rsvg-convert is there, and otherwise saying so.
+        let plots = daemon.folder + "/plots", drawn = try ctl(daemon.folder, ["inspect", "model", "--state", daemon.state, "--plots", plots])
+        #expect(drawn.standardOutput.contains("effective rank"))
+        for name in ["spectrum", "norms"] {
+            #expect(try String(contentsOfFile: "\(plots)/\(name).svg", encoding: .utf8).hasPrefix("<svg"))
+            let picture = FileManager.default.contents(atPath: "\(plots)/\(name).png")
+            #expect(picture.map { $0.starts(with: [0x89] + Array("PNG".utf8)) } ?? drawn.standardError.contains("librsvg2-bin"))
+        }
     }
 
     @Test("A tuned configuration is one that the daemon takes, and says what was changed")
