@@ -61,8 +61,9 @@ struct EvaluationTests {
                 #expect(b.count >= 2 && b.keys.allSatisfy { a[$0] != nil }, "\(a.keys) \(b.keys)")
                 for (metric, expected) in b {
                     for (number, (x, y)) in zip(a[metric] ?? [], expected).enumerated() {
-                        // One trainer learns what `evaluate` learns, bit for bit. Two see the latest events in shares of their own.
-                        let share = trainers == 1 ? 1e-9 : number == 0 ? 0.01 : 0.05
+                        // One trainer learns what `evaluate` learns, bit for bit. Two learn items in
+                        // another order, have ranges of labels of their own, and see the latest events in shares.
+                        let share = trainers == 1 ? 1e-9 : number == 0 ? 0.02 : 0.05
                         #expect(abs(x - y) <= share * abs(y), "\(metric) of \(mine["name"]?.string ?? ""): \(x), offline \(y)")
                         #expect(x > 0)
                     }

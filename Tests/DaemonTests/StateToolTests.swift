@@ -46,7 +46,10 @@ struct StateToolTests {
         try live.wait(for: 6000)
         let users = ["u1", "u7", "u33"], items = [1, 5, 20, 60, 119].map(String.init)
         #expect(try live.opinion(of: users, items: items) == trained.opinion(of: users, items: items))
-        func metrics(_ daemon: DaemonProcess) throws -> [JSONTree?] { try (daemon.stats()["models"]?.array ?? []).map { $0["prequential"] } }
+        // Ranks of the stream's events are the daemon's own.
+        func metrics(_ daemon: DaemonProcess) throws -> [[JSONTree]] {
+            try (daemon.stats()["models"]?.array ?? []).map { ($0["prequential"]?.array ?? []).filter { $0["metric"]?.string?.contains("@") != true } }
+        }
         #expect(try metrics(live) == metrics(trained) && metrics(live).count == 2)
         let more = "[" + (try lines(500, from: 6000)).split(separator: "\n").joined(separator: ",") + "]"
         for daemon in [live, trained] {
@@ -156,6 +159,14 @@ struct StateToolTests {
                 #expect(rank > 1 && rank <= 5 && spectrum["singular_values"]?.array?.count == 5)
             }
             #expect(report["norms"]?.array?.first?["tenths"]?.array?.count == 10)
+        }
+        // Drawn, as PNG too where rsvg-convert is there, and otherwise saying so.
+        let plots = daemon.folder + "/plots", drawn = try ctl(daemon.folder, ["inspect", "model", "--state", daemon.state, "--plots", plots])
+        #expect(drawn.standardOutput.contains("effective rank"))
+        for name in ["spectrum", "norms"] {
+            #expect(try String(contentsOfFile: "\(plots)/\(name).svg", encoding: .utf8).hasPrefix("<svg"))
+            let picture = FileManager.default.contents(atPath: "\(plots)/\(name).png")
+            #expect(picture.map { $0.starts(with: [0x89] + Array("PNG".utf8)) } ?? drawn.standardError.contains("librsvg2-bin"))
         }
     }
 

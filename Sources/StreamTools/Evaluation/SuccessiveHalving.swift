@@ -31,7 +31,25 @@ public struct SuccessiveHalving: Sendable {
         /// Events learned so far.
         public var events: Int
         /// Candidates by number with what they reached, best first; last those that have no figure.
-        public var candidates: [(number: Int, value: Double?)]
+        public var candidates: [Reached]
+    }
+
+    /// What a candidate reached in the half that counts, and in each part of it.
+    public struct Reached: Sendable {
+        public var number: Int
+        public var value: Double?
+        public var parts: [Double?]
+
+        /// How many standard errors of the mean difference, part by part, this one is better than another; nil where that says nothing.
+        public func lead(over other: Reached, by objective: Objective) -> Double? {
+            let gains = zip(parts, other.parts).compactMap { mine, theirs in
+                mine.flatMap { mine in theirs.map { objective.isGain ? mine - $0 : $0 - mine } }
+            }
+            guard gains.count >= 3 else { return nil }
+            let count = Double(gains.count), mean = gains.reduce(0, +) / count
+            let variance = gains.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
+            return variance > 0 ? mean / (variance / count).squareRoot() : mean > 0 ? .infinity : 0
+        }
     }
 
     private let evaluation: PrequentialEvaluation
@@ -69,7 +87,8 @@ public struct SuccessiveHalving: Sendable {
             done = end
             let found = lanes.map { number, lane in
                 let report = lane.settled(), loss = candidates[number].models[0].loss
-                return (number: number, value: objective.value(QualityPart.joined(report.parts[parts / 2..<parts], loss: loss)))
+                let half = report.parts[parts / 2..<parts]
+                return Reached(number: number, value: objective.value(QualityPart.joined(half, loss: loss)), parts: half.map(objective.value))
             }
             let ordered = found.sorted { better($0, $1) }
             rungs.append(Rung(events: placed[..<end].count { if case .event = $0.record { true } else { false } }, candidates: ordered))
@@ -81,7 +100,7 @@ public struct SuccessiveHalving: Sendable {
         return rungs
     }
 
-    private func better(_ a: (number: Int, value: Double?), _ b: (number: Int, value: Double?)) -> Bool {
+    private func better(_ a: Reached, _ b: Reached) -> Bool {
         switch (a.value, b.value) {
         case (let x?, let y?) where x != y && x.isFinite && y.isFinite: objective.isGain ? x > y : x < y
         case (let x?, _) where b.value?.isFinite != true && x.isFinite: true

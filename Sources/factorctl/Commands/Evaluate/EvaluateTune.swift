@@ -11,6 +11,7 @@ struct EvaluateTune: ParsableCommand {
             Candidates are the configuration itself and draws around it: learning rates, rank, regularisation, and negatives where
             there are any. All learn the beginning of the prefix; the better third goes on to three times as much, and so on
             (successive halving), each judged on the later half of what it has learned. A second round draws around the first one's best.
+            The configuration stays as it is unless the best is better by two standard errors over the parts of the stream.
             The first model of the configuration is the one that is tuned. The winner goes into --out, a configuration for `factord --config`; then it and the configuration
             that it came from learn the stream anew and are judged on what comes after the prefix, which the search never saw.
 
@@ -26,7 +27,7 @@ struct EvaluateTune: ParsableCommand {
     var out: String
     @Option(help: "Share of the events that the search sees.")
     var prefix = 0.5
-    @Option(help: "Candidates of each round, beside the configuration itself, which is never dropped.")
+    @Option(help: "Candidates of each round, the configuration itself included, which is never dropped.")
     var trials = 27
     @Option(help: ArgumentHelp("rmse, mae, log_loss, auc, recall, ndcg or mrr.", valueName: "figure"))
     var by: SuccessiveHalving.Objective?
@@ -41,9 +42,12 @@ struct EvaluateTune: ParsableCommand {
     var settings: [String] = []
     @OptionGroup var output: OutputOptions
 
+    /// Standard errors.
+    private static let leastLead = 2.0
+
     func validate() throws {
         guard prefix > 0, prefix < 1 else { throw ValidationError("--prefix: between 0 and 1") }
-        guard (2...729).contains(trials) else { throw ValidationError("--trials: 2 to 729") }
+        guard (3...729).contains(trials) else { throw ValidationError("--trials: 3 to 729") }
     }
 
     func run() throws {
@@ -58,9 +62,9 @@ struct EvaluateTune: ParsableCommand {
             var best = TunedSettings.Candidate(name: "as it is", settings: [])
             for (round, spread) in [1, 0.5].enumerated() {
                 let centre = try load(best.settings).models[0]
-                let candidates = [TunedSettings.Candidate(name: "as it is", settings: [])] + (best.settings.isEmpty ? [] : [best])
-                    + TunedSettings.draw(around: centre, count: trials, spread: spread, seed: seed &+ UInt64(round))
-                best = try search(evaluation, objective, candidates)
+                let known = [TunedSettings.Candidate(name: "as it is", settings: [])] + (best.settings.isEmpty ? [] : [best])
+                let drawn = TunedSettings.draw(around: centre, count: trials - known.count, spread: spread, seed: seed &+ UInt64(round))
+                best = try search(evaluation, objective, known + drawn)
             }
             try write(best)
             guard judge else { return }
@@ -84,7 +88,13 @@ struct EvaluateTune: ParsableCommand {
             note("\(Quantity.grouped(rung.events)) events, \(rung.candidates.count) candidates: best \(objective.rawValue) "
                 + "\(best.value.map { Quantity.fixed($0, 4) } ?? "none"), \(candidates[best.number].name)")
         }
-        return candidates[rungs.last?.candidates.first?.number ?? 0]
+        guard let end = rungs.last?.candidates, let best = end.first, best.number != 0, let base = end.first(where: { $0.number == 0 }) else { return candidates[0] }
+        // Over so few parts of a stream, two standard errors are little enough to ask for.
+        guard let lead = best.lead(over: base, by: objective), lead > EvaluateTune.leastLead else {
+            note("no more than chance over the configuration as it is")
+            return candidates[0]
+        }
+        return candidates[best.number]
     }
 
     private func load(_ tuned: [(path: String, value: String)]) throws -> EngineSettings {

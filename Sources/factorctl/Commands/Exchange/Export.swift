@@ -16,11 +16,11 @@ struct ExportEvents: ParsableCommand {
         abstract: "Writes the events of a file or a journal in another program's form.",
         discussion: """
             Forms: jsonl, csv; udata, dat and movielens (u.data, ratings.dat, ratings.csv); libfm, libsvm, libffm and vw. libFM, LIBSVM
-            and LIBFFM number features: --names keeps what each number stands for, for `import`. What a form has no place for is said.
+            and LIBFFM number features: --names-out keeps what each number stands for, for `import --names`. What a form has no place for is said.
 
             Examples:
               factorctl export events factord-state --format csv --out events.csv
-              factorctl export events ml-100k.inter.tsv.gz --format libfm --out ml.libfm --names ml.names
+              factorctl export events ml-100k.inter.tsv.gz --format libfm --out ml.libfm --names-out ml.names
             """)
 
     @Argument(help: "File of events, as `publish` reads it, or a journal: its directory, or a daemon's state.")
