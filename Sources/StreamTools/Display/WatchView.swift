@@ -193,7 +193,7 @@ public struct WatchView: Sendable {
             return "\(text)   " + paint(cut(state.text, room), state.tone)
         }
 
-        func heading(_ text: String) -> String { paint(cut("── \(text) " + String(repeating: "─", count: columns), columns), .soft) }
+        func heading(_ text: String) -> String { paint(String(("── \(text) " + String(repeating: "─", count: columns)).prefix(columns)), .soft) }
 
         func line(_ row: Row, trends: [String: [Double]]) -> String {
             let value = cut(row.value, Layout.valueWidth)
