@@ -11,7 +11,7 @@ struct LifecycleTests {
     func signals() throws {
         let daemon = try DaemonProcess()
         daemon.program?.signal(SIGHUP)
-        #expect(eventually { daemon.log.contains("SIGHUP") })
+        #expect(eventually { daemon.log.contains("configuration reloaded") })
         #expect(try daemon.position() == 0)
         #expect(try daemon.stop() == .exited(0))
         #expect(daemon.log.contains("final snapshot") && daemon.log.contains("stopped"))

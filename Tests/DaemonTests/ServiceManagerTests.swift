@@ -67,7 +67,7 @@ struct ServiceManagerTests {
     func stoppedThreads() throws {
         let daemon = try DaemonProcess(["threads.scorers=2", "threads.receivers=1"], isStarted: false)
         let notify = try NotifySocket(daemon.folder + "/notify")
-        daemon.environment = ["NOTIFY_SOCKET": notify.path, "WATCHDOG_USEC": "1200000"]
+        daemon.environment = ["NOTIFY_SOCKET": notify.path, "WATCHDOG_USEC": "2400000"]
         try daemon.start()
         let process = try #require(daemon.program?.processID)
         let threads = try Self.threads(of: process).filter(Self.isWatched)
@@ -85,7 +85,9 @@ struct ServiceManagerTests {
             notify.forget()
             let shown = name == "factord" ? "main" : name
             #expect(notify.wait(for: "STATUS=stuck: \(shown)") != nil, "\(name) stands still and nobody noticed:\n\(daemon.log)")
-            #expect(daemon.log.contains("thread=\(shown.contains(" ") ? "\"\(shown)\"" : shown)"))
+            // On a busy machine others may be slow, too; this one stays.
+            let told = "thread=\(shown.contains(" ") ? "\"\(shown)\"" : shown)\n"
+            #expect(eventually { daemon.log.contains(told) }, "\(name)")
             if name != "http" {
                 let answer = try HTTPClient(path: daemon.http).ask("GET", "/livez")
                 #expect(answer.status == 503 && answer.body.contains(shown), "\(name): \(answer.status) \(answer.body)")

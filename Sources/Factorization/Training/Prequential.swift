@@ -79,13 +79,29 @@ final class Prequential: @unchecked Sendable {
         mutating func count(_ batch: fk_batch, _ softplus: UnsafePointer<Float>?, count: Int, _ kernels: Kernels) -> Int {
             var batch = batch, event = 0, item = 0
             while event < count {
+                let first = event, firstItem = item
                 plain.batch_sum = alarm.batchSum
                 plain.batch_count = UInt32(alarm.batchCount)
                 event += kernels.count(&plain, keep, &batch, event, count - event, &item, softplus)
                 alarm.take(sum: plain.batch_sum, count: Int(plain.batch_count), through: batch.positions[event - 1])
+                // Up to the mark and no further, lest what a mark holds depend on how events fall into calls.
+                if softplus != nil { calibrate(batch, first..<event, item: firstItem) }
                 if alarm.batchCount == 0 { window.mark(sums) }
             }
             return item
+        }
+
+        /// Takes the sampled ones of some events.
+        private mutating func calibrate(_ batch: fk_batch, _ events: Range<Int>, item firstItem: Int) {
+            var item = firstItem
+            for event in events {
+                let end = item &+ Int(batch.counts[event])
+                if PrequentialWindow.isSampled(batch.positions[event]) {
+                    window.beginEvent()
+                    for index in item..<end { window.calibrate(score: batch.scores[index], label: batch.labels[index]) }
+                }
+                item = end
+            }
         }
 
         /// Counts one event by its scores and, where the loss is logistic, ln(1 + exp(score)) of each.
@@ -168,11 +184,11 @@ final class Prequential: @unchecked Sendable {
             let scores = floats.baseAddress!, losses = scores + count
             for index in 0..<count { scores[index] = items[index].score }
             if loss == .logistic { kernels.softplus(scores, count, losses) }
-            tally.count(scores, losses, label: items[0].label, count: count, position: position, loss)
             if loss == .logistic, PrequentialWindow.isSampled(position) {
                 tally.window.beginEvent()
                 for index in 0..<count { tally.window.calibrate(score: scores[index], label: items[index].label) }
             }
+            tally.count(scores, losses, label: items[0].label, count: count, position: position, loss)
             trace?.take(position, scores, label: items[0].label, count: count)
             comparison?.take(side, position: position, scores, losses, label: items[0].label, count: count)
         }
@@ -181,23 +197,8 @@ final class Prequential: @unchecked Sendable {
     /// Counts the first `count` events of a run; answers how many items they have.
     func record(_ run: EventRun, count: Int) -> Int {
         if loss == .logistic { kernels.softplus(run.batch.scores, run.itemCount, run.softplus) }
-        if loss == .logistic { calibrate(run, count: count) }
         if comparison != nil || trace != nil { compare(run, count: count) }
         return tally.count(run.batch, loss == .logistic ? run.softplus : nil, count: count, kernels)
-    }
-
-    /// Takes the sampled events among a run's first `count`.
-    private func calibrate(_ run: EventRun, count: Int) {
-        let batch = run.batch
-        var item = 0
-        for event in 0..<count {
-            let end = item &+ Int(batch.counts[event])
-            if PrequentialWindow.isSampled(batch.positions[event]) {
-                tally.window.beginEvent()
-                for index in item..<end { tally.window.calibrate(score: batch.scores[index], label: batch.labels[index]) }
-            }
-            item = end
-        }
     }
 
     /// Hands the losses of a run's first `count` events to the comparison, and their scores to the trace.
