@@ -7,7 +7,7 @@ public enum HTMLPage {
         table { border-collapse: collapse; margin: 8px 0; } td, th { padding: 2px 10px 2px 0; text-align: left; vertical-align: top; }
         th { border-bottom: 1px solid #999; font-weight: 600; } td.n, th.n { text-align: right; white-space: nowrap; }
         tr.b td { border-top: 1px solid #e4e4e4; } .good { color: #2c7a3f; } .bad { color: #b35a00; } .none { color: #777; }
-        svg { max-width: 100%; height: auto; } p { max-width: 860px; }
+        svg { max-width: 100%; height: auto; } p { max-width: 860px; } td:first-child { min-width: 9em; }
         """
 
     /// - Parameter body: markup below the title.
