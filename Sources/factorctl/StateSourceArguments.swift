@@ -10,9 +10,11 @@ struct StateSourceArguments: ParsableArguments {
     @OptionGroup var admin: AdminOptions
 
     func read() throws -> OfflineState {
-        if let state { return try OfflineState(state) }
+        let progress = ByteProgress(label: "read")
+        defer { progress.finish() }
+        if let state { return try OfflineState(state, progress: progress.callAsFunction) }
         guard let path = try admin.client().call("snapshot")["path"]?.string else { throw ValidationError("the daemon does not say where its snapshot is") }
-        return try OfflineState(path)
+        return try OfflineState(path, progress: progress.callAsFunction)
     }
 
     /// The number of a model by its name; the first for none.

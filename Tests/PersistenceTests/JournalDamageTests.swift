@@ -176,7 +176,15 @@ struct JournalDamageTests {
         let bad = try #require(sample.records[number])
         let disk = sample.disk(name) { $0[bad.range.lowerBound + 9] ^= 1 }
         let before = try #require(sample.files[name])
-        let done = try #require(try Journal.repair(directory: "j", fileSystem: disk))
+        var read: [UInt64] = [], sizes: Set<UInt64> = []
+        let repaired = try Journal.repair(directory: "j", fileSystem: disk) { bytes, total in
+            read.append(bytes)
+            sizes.insert(total)
+        }
+        let done = try #require(repaired)
+        // Each record that holds is told of, as bytes of all segments.
+        #expect(read.count == Int(number) - 1 && read == read.sorted())
+        #expect(sizes == [sample.segments.reduce(0) { $0 + UInt64(sample.files[$1]?.count ?? 0) }])
         #expect(done.lastNumber == number - 1 && done.lostNumbers == number...sample.lastNumber)
         #expect(done.lostPositions?.lowerBound == done.lastPosition + 1 && done.quarantined.count == 2)
         var kept = try #require(disk.content(done.quarantined[0]))

@@ -48,12 +48,14 @@ struct DisplayTests {
 
     @Test("Progress: bar, rate, time left; narrow terminals; unknown end")
     func progress() {
-        #expect(ProgressBar.line(label: "f.csv", events: 5000, fraction: 0.5, seconds: 2, columns: 80)
+        #expect(ProgressBar.line(label: "f.csv", done: 5000, fraction: 0.5, seconds: 2, columns: 80)
             == "f.csv  ███████████████░░░░░░░░░░░░░░░  50%  5,000 events  2.50 k/s  2.0 s left")
-        #expect(ProgressBar.line(label: "f.csv", events: 10_000, fraction: 1, seconds: 4, columns: 100).hasSuffix("100%  10,000 events  2.50 k/s  in 4.0 s"))
-        #expect(ProgressBar.line(label: "-", events: 10, fraction: nil, seconds: 1, columns: 80) == "-  10 events  10/s")
+        #expect(ProgressBar.line(label: "f.csv", done: 10_000, fraction: 1, seconds: 4, columns: 100).hasSuffix("100%  10,000 events  2.50 k/s  in 4.0 s"))
+        #expect(ProgressBar.line(label: "-", done: 10, fraction: nil, seconds: 1, columns: 80) == "-  10 events  10/s")
+        #expect(ProgressBar.line(label: "verified", done: 3 << 20, unit: .bytes, fraction: 0.25, seconds: 2, columns: 100)
+            == "verified  ███████░░░░░░░░░░░░░░░░░░░░░░░  25%  3 MiB  1.50 MiB/s  6.0 s left")
         for columns in 10...120 {
-            let line = ProgressBar.line(label: "some/long/file.tsv.gz", events: 123_456, fraction: 0.37, seconds: 3, columns: columns)
+            let line = ProgressBar.line(label: "some/long/file.tsv.gz", done: 123_456, fraction: 0.37, seconds: 3, columns: columns)
             #expect(line.count < columns)
         }
     }

@@ -1,6 +1,6 @@
 public import Factorization
 import LinuxSystem
-import Persistence
+public import Persistence
 
 /// A daemon's state without the daemon: snapshots read into an engine of this process, and written for a daemon to start from.
 public struct OfflineState {
@@ -13,10 +13,16 @@ public struct OfflineState {
     /// Reads a snapshot.
     /// - Parameters:
     ///   - state: a state directory, of which the newest snapshot is read; or a snapshot's own path.
+    ///   - progress: called while its bytes are read.
     /// - Throws: what is wrong with the file; nothing is written or locked.
-    public init(_ state: String) throws {
+    public init(_ state: String, progress: @escaping ReadProgress = { _, _ in }) throws {
         let path = try OfflineState.newest(state)
-        let reader = try SnapshotReader(path)
+        let reader = try SnapshotReader(path), size = reader.size
+        var read: UInt64 = 0
+        reader.afterBlock = { bytes in
+            read += UInt64(bytes)
+            progress(read, size)
+        }
         guard let text = try reader.text(LearningConfiguration.section) else { throw StateError.missing(section: LearningConfiguration.section) }
         configuration = try LearningConfiguration.load(text, from: path)
         var settings = configuration.engineSettings

@@ -1,9 +1,9 @@
 import Factorization
 import LinuxSystem
-import Persistence
+public import Persistence
 
 /// The snapshots of a state directory as a person looks at them, whether a daemon runs there or not: nothing is locked or written.
-public struct SnapshotInspection: Sendable {
+public struct SnapshotInspection {
     /// One snapshot, by what its header and index say.
     public struct Summary: Sendable {
         public var file: String
@@ -37,9 +37,15 @@ public struct SnapshotInspection: Sendable {
     }
 
     private let directory: String
+    private let progress: ReadProgress
 
-    /// - Parameter state: the state directory.
-    public init(state: String) { directory = "\(state)/snapshots" }
+    /// - Parameters:
+    ///   - state: the state directory.
+    ///   - progress: called while a snapshot's bytes are read.
+    public init(state: String, progress: @escaping ReadProgress = { _, _ in }) {
+        directory = "\(state)/snapshots"
+        self.progress = progress
+    }
 
     /// The snapshots, newest first. Only header and index are checked.
     public func list() throws -> [Summary] {
@@ -75,9 +81,22 @@ public struct SnapshotInspection: Sendable {
     /// - Throws: what is wrong with it.
     public func verify(_ name: String) throws -> (summary: Summary, parts: [Part]) {
         let reader = try open(name)
+        show([reader])
         try reader.verifyAll()
         let file = String(reader.path.split(separator: "/").last ?? "")
         return (try SnapshotInspection.summary(reader, file), SnapshotInspection.parts(reader))
+    }
+
+    /// Reports what is read of these.
+    private func show(_ readers: [SnapshotReader]) {
+        let total = readers.reduce(0) { $0 + $1.size }, progress = progress
+        var read: UInt64 = 0
+        for reader in readers {
+            reader.afterBlock = { bytes in
+                read += UInt64(bytes)
+                progress(read, total)
+            }
+        }
     }
 
     private static func parts(_ reader: SnapshotReader) -> [Part] {
@@ -104,6 +123,7 @@ public struct SnapshotInspection: Sendable {
     /// What differs between two snapshots, part by part; parts without a difference are left out.
     public func difference(_ first: String, _ second: String) throws -> (first: Summary, second: Summary, parts: [Difference]) {
         let a = try open(first), b = try open(second)
+        show([a, b])
         var parts: [Difference] = [], places: [String: Int] = [:]
         func place(_ section: String) -> Int {
             let name = SnapshotInspection.partName(section)

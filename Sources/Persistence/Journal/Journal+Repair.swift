@@ -26,14 +26,15 @@ extension Journal {
     /// Cuts a damaged journal where the damage begins. What is cut goes to `<directory>/quarantine`, and the next records get
     /// numbers and positions behind the lost ones. Takes the journal's lock. A crash half-way leaves a journal that is
     /// still damaged, to be repaired again.
+    /// - Parameter progress: called while records are read.
     /// - Returns: nil where nothing is damaged; a torn tail is no damage, `open` cuts it.
     public static func repair(
-        directory: String, fileSystem: any FileSystem = LinuxFileSystem()
+        directory: String, fileSystem: any FileSystem = LinuxFileSystem(), progress: @escaping ReadProgress = { _, _ in }
     ) throws(PersistenceError) -> JournalRepair? {
         let lock = try lock(directory, fileSystem: fileSystem)
         defer { withExtendedLifetime(lock) {} }
         let inventory = try JournalInventory(directory, fileSystem: fileSystem)
-        let scanner = try JournalScanner(inventory, after: 0, fileSystem: fileSystem)
+        let scanner = try JournalScanner(inventory, after: 0, fileSystem: fileSystem, progress: progress)
         var lost = JournalSegmentCursor.Rest()
         var moved: [String] = []
         let cause: PersistenceError

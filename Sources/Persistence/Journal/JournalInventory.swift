@@ -52,10 +52,18 @@ struct JournalScanner {
     /// The last record so far that counts, and the greatest position.
     private var reached: (number: UInt64, position: UInt64) = (0, 0)
     private let fileSystem: any FileSystem
+    private let progress: ReadProgress
+    private let total: UInt64
+    /// In the segments before the one that is being read.
+    private var passed: UInt64 = 0
 
     /// Reads all segments from the one on that may hold records after `position`; of those before only headers count.
-    init(_ inventory: JournalInventory, after position: UInt64, fileSystem: any FileSystem) throws(PersistenceError) {
+    init(
+        _ inventory: JournalInventory, after position: UInt64, fileSystem: any FileSystem, progress: @escaping ReadProgress = { _, _ in }
+    ) throws(PersistenceError) {
         self.fileSystem = fileSystem
+        self.progress = progress
+        total = inventory.segments.reduce(0) { $0 + $1.size }
         scan.reservedCeiling = inventory.ceiling
         scan.segments = inventory.segments.count
         if let first = inventory.segments.first?.header {
@@ -73,6 +81,7 @@ struct JournalScanner {
             } else {
                 try read(segment, before: next)
             }
+            passed += segment.size
         }
         scan.lastNumber = reached.number
         scan.lastPosition = reached.position
@@ -96,7 +105,9 @@ struct JournalScanner {
         var flaw: String?
         reading: while cursor.nextNumber < next?.firstNumber ?? .max {
             switch try cursor.next() {
-            case .record(let record, _): reached = (record.number, record.lastPosition)
+            case .record(let record, _):
+                reached = (record.number, record.lastPosition)
+                progress(passed + cursor.offset, total)
             case .seal: break
             case .end:
                 // A blank where a record should be, and something after it: the disk lost a write and kept a later one.

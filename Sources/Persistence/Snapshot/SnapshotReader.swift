@@ -14,6 +14,8 @@ public final class SnapshotReader {
     public let sections: [SnapshotSection]
     /// The file's size in bytes.
     public let size: UInt64
+    /// Called with the length of each block that was read, in bytes: for a progress bar.
+    public var afterBlock: ((Int) -> Void)?
 
     /// Where each section stands among them.
     private let numbers: [String: Int]
@@ -124,6 +126,7 @@ public final class SnapshotReader {
                 file: path, offset: offset, what: "block \(index) of section \"\(entry.name)\" fails its checksum")
         }
         cached = (section, index)
+        afterBlock?(bytes.count)
         return UnsafeRawBufferPointer(bytes)
     }
 

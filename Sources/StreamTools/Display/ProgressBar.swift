@@ -66,14 +66,31 @@ public struct ShownSteps<Step>: Sequence, IteratorProtocol {
 
 /// Progress on standard error: a bar that redraws itself on a terminal, now and then a line elsewhere.
 public struct ProgressBar {
+    /// What is counted.
+    public enum Unit: Sendable {
+        case events, bytes
+
+        /// So many, and so many a second.
+        func text(_ done: Int, rate: Double) -> String {
+            switch self {
+            case .events: "\(Quantity.grouped(done)) events  \(Quantity.short(rate))/s"
+            case .bytes: "\(Quantity.bytes(done))  \(Quantity.bytes(Int(rate)))/s"
+            }
+        }
+    }
+
     private let label: String
+    private let unit: Unit
     private let isInteractive: Bool
     private let start: Int64
     private var lastDrawn: Int64
 
-    /// - Parameter label: what is going on: a file's name.
-    public init(label: String) {
+    /// - Parameters:
+    ///   - label: what is going on: a file's name.
+    ///   - unit: what is counted.
+    public init(label: String, unit: Unit = .events) {
         self.label = label
+        self.unit = unit
         isInteractive = Terminal.isInteractive(.error)
         start = MonotonicClock.nanoseconds
         lastDrawn = start
@@ -86,12 +103,12 @@ public struct ProgressBar {
 
     /// Draws, if it is time to.
     /// - Parameters:
-    ///   - events: done so far.
+    ///   - done: events or bytes so far.
     ///   - fraction: 0…1 where the end is known.
-    public mutating func update(events: Int, fraction: Double?) {
+    public mutating func update(done: Int, fraction: Double?) {
         guard isDue else { return }
         lastDrawn = MonotonicClock.nanoseconds
-        draw(events: events, fraction: fraction)
+        draw(done: done, fraction: fraction)
     }
 
     /// Makes room for a line of output; the bar is drawn again below it.
@@ -102,22 +119,21 @@ public struct ProgressBar {
     }
 
     /// Draws the last state and ends the line.
-    public mutating func finish(events: Int) {
-        draw(events: events, fraction: 1)
+    public mutating func finish(done: Int) {
+        draw(done: done, fraction: 1)
         if isInteractive { Terminal.write("\n", to: .error) }
     }
 
-    private func draw(events: Int, fraction: Double?) {
+    private func draw(done: Int, fraction: Double?) {
         let seconds = Double(MonotonicClock.nanoseconds - start) / 1e9
         let width = isInteractive ? Terminal.size(.error).columns : 100
-        let line = ProgressBar.line(label: label, events: events, fraction: fraction, seconds: seconds, columns: width)
+        let line = ProgressBar.line(label: label, done: done, unit: unit, fraction: fraction, seconds: seconds, columns: width)
         Terminal.write(isInteractive ? "\r\u{1B}[2K" + line : line + "\n", to: .error)
     }
 
-    /// The line for a state, at most `columns` wide: label, bar, percent, events, rate, time left (or taken, at the end).
-    static func line(label: String, events: Int, fraction: Double?, seconds: Double, columns: Int) -> String {
-        let rate = seconds > 0 ? Double(events) / seconds : 0
-        var tail = "\(Quantity.grouped(events)) events  \(Quantity.short(rate))/s"
+    /// The line for a state, at most `columns` wide: label, bar, percent, count, rate, time left (or taken, at the end).
+    static func line(label: String, done: Int, unit: Unit = .events, fraction: Double?, seconds: Double, columns: Int) -> String {
+        var tail = unit.text(done, rate: seconds > 0 ? Double(done) / seconds : 0)
         if let fraction, fraction >= 1 {
             tail += "  in \(Quantity.duration(seconds: seconds))"
         } else if let fraction, fraction > 0 {

@@ -59,10 +59,10 @@ struct Publish: ParsableCommand {
                         if progress { bar.giveWay() }
                         try view?.show(events: taken, fraction: fraction)
                     }
-                    if progress, taken & 255 == 0 { bar.update(events: taken - before, fraction: reader.fractionRead) }
+                    if progress, taken & 255 == 0 { bar.update(done: taken - before, fraction: reader.fractionRead) }
                 }
                 try publisher.flush()
-                if progress { bar.finish(events: taken - before) }
+                if progress { bar.finish(done: taken - before) }
             }
             try view?.show(events: taken, fraction: 1)
             try report(publisher, start: start, skipped: skipped)

@@ -99,11 +99,11 @@ struct Simulate: ParsableCommand {
             }
             if index & 255 == 0 {
                 try Interruption.check()
-                if progress { bar.update(events: index, fraction: fraction) }
+                if progress { bar.update(done: index, fraction: fraction) }
             }
         }
         try destination.flush()
-        if progress { bar.finish(events: stream.events) }
+        if progress { bar.finish(done: stream.events) }
     }
 
     private func judge(_ simulation: Simulation) throws -> [JSONTree.Member] {

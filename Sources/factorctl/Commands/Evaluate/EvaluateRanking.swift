@@ -134,7 +134,7 @@ struct EvaluateRanking: ParsableCommand {
         var bar = ProgressBar(label: "sent")
         for (index, pair) in file.pairs.enumerated() {
             try publisher.publish(DatasetEvent(user: .integer(pair.user), item: .integer(pair.item)))
-            if index & 1023 == 0 { bar.update(events: index, fraction: Double(index) / Double(file.pairs.count)) }
+            if index & 1023 == 0 { bar.update(done: index, fraction: Double(index) / Double(file.pairs.count)) }
         }
         bar.giveWay()
         guard try publisher.finish(), try client.waitUntilIdle(received: file.pairs.count, seconds: 600) != nil else {

@@ -16,7 +16,7 @@ struct QualityTable {
     init(_ evaluation: PrequentialEvaluation, _ configurations: [ConfigurationArguments.Named]) {
         depth = evaluation.ranking?.depth ?? 0
         var bar = ProgressBar(label: "evaluated")
-        let all = evaluation.run(configurations.map(\.settings)) { place, count in bar.update(events: place, fraction: Double(place) / Double(max(count, 1))) }
+        let all = evaluation.run(configurations.map(\.settings)) { place, count in bar.update(done: place, fraction: Double(place) / Double(max(count, 1))) }
         bar.giveWay()
         for (configuration, results) in zip(configurations, all) {
             for result in results { lines.append(Line(name: ConfigurationArguments.label(configuration, model: result.model), result: result)) }

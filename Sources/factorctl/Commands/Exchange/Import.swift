@@ -47,7 +47,7 @@ struct ImportEvents: ParsableCommand {
                     events += 1
                     if events & 0xFFF == 0 {
                         try Interruption.check()
-                        bar.update(events: events, fraction: reader.fractionRead)
+                        bar.update(done: events, fraction: reader.fractionRead)
                     }
                 }
                 bar.giveWay()

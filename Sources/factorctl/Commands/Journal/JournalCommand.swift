@@ -37,11 +37,15 @@ struct ListJournal: ParsableCommand {
             let segments = try JournalReader.segments(of: path)
             let reader = try JournalReader(directory: path)
             var records = 0, first: UInt64?, last: UInt64 = 0
+            let progress = ByteProgress(label: "read")
+            defer { progress.finish() }
             try reader.forEach { record throws(PersistenceError) in
                 records += 1
                 if first == nil { first = record.header.firstPosition }
                 last = max(last, record.header.lastPosition)
+                progress(reader.readBytes, of: reader.totalBytes)
             }
+            progress.finish()
             if output.json {
                 say(json(segments, records: records, first: first ?? 0, last: last, holes: reader.holes))
             } else {
@@ -82,7 +86,11 @@ struct RepairJournal: ParsableCommand {
 
     func run() throws {
         do throws(PersistenceError) {
-            guard let repair = try Journal.repair(directory: journal.path) else {
+            let progress = ByteProgress(label: "read")
+            defer { progress.finish() }
+            let repair = try Journal.repair(directory: journal.path, progress: progress.callAsFunction)
+            progress.finish()
+            guard let repair else {
                 return say("\(journal.path): nothing is damaged")
             }
             say("\(repair.cause)\n\(repair)")

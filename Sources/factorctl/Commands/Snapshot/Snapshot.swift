@@ -16,6 +16,13 @@ struct StateOptions: ParsableArguments {
     var state = "factord-state"
 
     var inspection: SnapshotInspection { SnapshotInspection(state: state) }
+
+    /// Does what reads whole snapshots, with a bar that shows how far it is.
+    func inspecting<Result>(_ label: String, _ body: (SnapshotInspection) throws -> Result) rethrows -> Result {
+        let progress = ByteProgress(label: label)
+        defer { progress.finish() }
+        return try body(SnapshotInspection(state: state, progress: progress.callAsFunction))
+    }
 }
 
 struct SnapshotList: ParsableCommand {
@@ -51,7 +58,7 @@ struct SnapshotVerify: ParsableCommand {
     func run() throws {
         let result: (summary: SnapshotInspection.Summary, parts: [SnapshotInspection.Part])
         do {
-            result = try state.inspection.verify(snapshot)
+            result = try state.inspecting("verified") { try $0.verify(snapshot) }
         } catch {
             if output.json { say(tree(["ok": .bool(false), "fault": .string("\(error)")]).json) }
             note("damaged: \(error)")
@@ -84,7 +91,7 @@ struct SnapshotDiff: ParsableCommand {
     var second = "1"
 
     func run() throws {
-        let result = try state.inspection.difference(first, second)
+        let result = try state.inspecting("compared") { try $0.difference(first, second) }
         if output.json {
             let parts = result.parts.map { part in
                 tree([

@@ -105,7 +105,7 @@ struct TrainGradient: ParsableCommand {
                 for (number, record) in records.enumerated() {
                     if number & 0xFFF == 0 {
                         try Interruption.check()
-                        bar.update(events: number, fraction: Double(number) / Double(records.count))
+                        bar.update(done: number, fraction: Double(number) / Double(records.count))
                     }
                     switch record {
                     case .event(let event): feed.append(event)
