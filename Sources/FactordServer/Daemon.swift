@@ -62,12 +62,13 @@ final class Daemon: Sendable {
         journal?.onHealed { [weak keeper] in keeper?.request() }
         let counters = configuration.streams.map { StreamCounters(name: $0.name) }
         let promoter = try Promoter(configuration.promotion, engine: engine, ingest: ingest, journal: journal, log: log)
+        let refiner = try Refiner(configuration.refinement, engine: engine, ingest: ingest, log: log)
         let explorations = configuration.exploration.log.enabled ? try ExplorationLog(configuration.exploration.log) : nil
         let explorer = Explorer(configuration.exploration, log: explorations)
         let choice = ModelChoice(configuration.experiment, engine: engine)
         let stats = StatsReport(
             engine: engine, streams: counters, ingest: ingest, journal: journal, keeper: keeper, deadLetters: deadLetters,
-            promoter: promoter, explorer: explorer)
+            promoter: promoter, refiner: refiner, explorer: explorer)
         let ids = configuration.ids
         let fallbacks = configuration.requests.fallback
         let methods: @Sendable () -> QueryMethods = {
@@ -81,7 +82,7 @@ final class Daemon: Sendable {
         let reloader = try Reloader(
             configuration, keys: access.keys, sources: sources,
             parts: Reloader.Parts(
-                engine: engine, ingest: ingest, journal: journal, keeper: keeper, limits: limits, authenticator: access.authenticator,
+                engine: engine, ingest: ingest, journal: journal, keeper: keeper, limits: limits, refiner: refiner, authenticator: access.authenticator,
                 logControl: logControl),
             notifier: notifier, log: log)
         self.reloader = reloader
@@ -109,7 +110,7 @@ final class Daemon: Sendable {
         if let authenticator = access.authenticator { list.append(authenticator) }
         if let journal { list.append(journal) }
         list += trainers as [any Service]
-        list += [keeper, promoter, reloader, ScanHelpers(engine.team)] as [any Service]
+        list += [keeper, promoter, refiner, reloader, ScanHelpers(engine.team)] as [any Service]
         if let explorations { list.append(explorations) }
         list += [requests, admin] as [any Service]
         list += receivers as [any Service]

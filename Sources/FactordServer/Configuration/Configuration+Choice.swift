@@ -11,6 +11,16 @@ extension Configuration {
         public init() {}
     }
 
+    /// How much time goes into re-solving the rows of users, and when.
+    public struct Refining: Sendable, Equatable, Codable {
+        /// Share of one processor, at most, while trainers have nothing to do; 0 for none.
+        public var budget: Float = 0
+        /// Events that must be learned between two rounds through all users.
+        public var after = 50_000
+
+        public init() {}
+    }
+
     /// Which model is to show on the stream that it is better than another.
     public struct Promotion: Sendable, Equatable, Codable {
         /// Empty for none.
@@ -72,6 +82,15 @@ extension Configuration.Promotion {
             .value("alpha", \.alpha, .number(0.000001...0.5), .restart, "The chance of promoting a model that is not better, over all times that the test is looked at."),
             .value("minimum_events", \.minimumEvents, .integer(0...1_000_000_000_000), .restart, "Events compared before anything is decided."),
             .value("automatic", \.automatic, .flag, .restart, "Whether the daemon promotes by itself, or waits to be told."),
+        ])
+    }
+}
+
+extension Configuration.Refining {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("budget", \.budget, .number(0...1), .live, "Share of one processor, at most, that goes into it while trainers have nothing to do; 0 for none."),
+            .value("after", \.after, .integer(1...1_000_000_000_000), .live, "Events that must be learned between two rounds through all users."),
         ])
     }
 }

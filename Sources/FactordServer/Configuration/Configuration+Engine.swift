@@ -70,6 +70,7 @@ extension Configuration.Model {
         settings.steps = optimizer.steps
         settings.refolding = ModelSettings.Refolding(
             after: refolding.after, items: refolding.items, rate: refolding.rate, isLasting: refolding.lasting)
+        settings.refinement = ModelSettings.Refinement(passes: refinement.passes, decay: refinement.decay)
         settings.halfLife = forgetting.halfLife
         return settings
     }

@@ -21,6 +21,7 @@ extension Configuration {
                 "What learns from the streams; a single one may be written as `model:`."),
             .group("experiment", \.experiment, Experiment.section, "Which users get which model, where a request names none."),
             .group("promotion", \.promotion, Promotion.section, "Which model is to show on the stream that it is better than another."),
+            .group("refinement", \.refinement, Refining.section, "Rows of users are re-solved from what is held of them, in idle time."),
             .group("exploration", \.exploration, Explorations.section, "How lists of recommendations leave room for chance, where a request does not say."),
             .map(
                 "events", \.events, of: Event.section, element: Event(),
@@ -196,6 +197,7 @@ extension Configuration.Model {
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
                 .group("negatives", \.negatives, Configuration.Negatives.section, "Items drawn beside each positive event, taught as label 0."),
                 .group("history", \.history, Configuration.HistoryContext.section, "The user's newest items as context of every score."),
+                .group("refinement", \.refinement, Configuration.Refinement.section, "Users' rows are re-solved from the held history, in idle time (refinement.budget)."),
                 .group("refolding", \.refolding, Configuration.Refolding.section, "Users' rows that have slept are brought up to date from the held history."),
                 .group("forgetting", \.forgetting, Configuration.Forgetting.section, "How what is old loses weight."),
                 .group("regularization", \.regularization, Configuration.Regularization.section, "Strengths of the squared penalty."),
@@ -239,6 +241,15 @@ extension Configuration.HistoryContext {
         Section(entries: [
             .value("length", \.length, .integer(0...256), .newModel, defaultText: "20, other kinds than mf and squared loss 0", "Newest items taken; 0 for none."),
             .value("decay", \.decay, .number(0.01...1), .newModel, "Weight of an item relative to the one after it."),
+        ])
+    }
+}
+
+extension Configuration.Refinement {
+    static var section: Section<Self> {
+        Section(entries: [
+            .value("passes", \.passes, .number(0...100), .restart, defaultText: "0.3, regularized 1; 0 for squared loss and other kinds than mf", "How far a row may go: as far as so many passes of the stream's steps; 0 for not at all. For implicit feedback: without negatives, and not regularized, nothing happens."),
+            .value("decay", \.decay, .number(0.1...1), .restart, defaultText: "0.95, regularized without history 0.85", "Weight of a held item relative to the one after it."),
         ])
     }
 }

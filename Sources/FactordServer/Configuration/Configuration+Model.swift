@@ -35,6 +35,7 @@ extension Configuration {
         public var negatives: Negatives
         public var history = HistoryContext()
         public var refolding = Refolding()
+        public var refinement = Refinement()
         public var forgetting = Forgetting()
         public var regularization: Regularization
 
@@ -60,6 +61,7 @@ extension Configuration {
             optimizer = isImplicit ? Optimizer(kind: .sgd) : Optimizer()
             if isRegularized { settleRegularized() }
             refolding = Refolding(isOn: isImplicit && !loss.isPairwise, isRegularized: isRegularized, hasHistory: history.length > 0)
+            refinement = Refinement(isOn: isImplicit, isRegularized: isRegularized, hasHistory: history.length > 0)
         }
 
         /// The figures of the sampling-free recipe (MODELS.md of the design, §3); first factors and l2 as they ranked best on the
@@ -154,6 +156,20 @@ extension Configuration {
         public init(isOn: Bool = false, isRegularized: Bool = false, hasHistory: Bool = false) {
             after = isOn ? 50_000 : 0
             rate = isRegularized ? hasHistory ? 0.1 : 0.4 : 0.05
+        }
+    }
+
+    /// How a user's row is re-solved from the held history while the daemon has nothing else to do.
+    public struct Refinement: Sendable, Equatable, Codable {
+        /// How far a row may go: as far as so many passes of the stream's steps; 0 for not at all.
+        public var passes: Float
+        /// Weight of a held item relative to the one after it.
+        public var decay: Float
+
+        /// The defaults, as measured on MovieLens 1M (README, "Models").
+        public init(isOn: Bool = false, isRegularized: Bool = false, hasHistory: Bool = false) {
+            passes = !isOn ? 0 : isRegularized ? 1 : 0.3
+            decay = isRegularized && !hasHistory ? 0.85 : 0.95
         }
     }
 

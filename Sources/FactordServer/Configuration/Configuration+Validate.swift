@@ -80,6 +80,9 @@ extension Configuration {
         if model.refolding.after > 0, model.kind != .mf || !folds {
             reader.fault("\(path).refolding.after", "refolding is for kind mf with unobserved: regularized, or with loss logistic and optimizer sgd")
         }
+        if model.refinement.passes > 0, model.loss == .squared, model.unobserved == .sampled {
+            reader.fault("\(path).refinement.passes", "refinement is for implicit feedback: what is held of a user are items, and no ratings; set 0")
+        }
         if model.unobserved == .regularized, ![.mf, .fm].contains(model.kind) || model.loss.isPairwise {
             reader.fault("\(path).unobserved", "regularized is for kinds mf and fm, and for losses with a label")
         }

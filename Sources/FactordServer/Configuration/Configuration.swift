@@ -26,6 +26,8 @@ public struct Configuration: Sendable, Equatable, Codable {
     public var experiment = Experiment()
     /// Which model is to show that it is better than another.
     public var promotion = Promotion()
+    /// What the daemon does for the rows of users while nothing comes.
+    public var refinement = Refining()
     /// How lists of recommendations leave room for chance.
     public var exploration = Explorations()
     /// What an event of each type teaches; `*` stands for every type that is not listed, and is always present.

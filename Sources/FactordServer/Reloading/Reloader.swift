@@ -48,6 +48,7 @@ final class Reloader: Service {
         let journal: JournalKeeper?
         let keeper: SnapshotKeeper
         let limits: RequestLimits
+        let refiner: Refiner
         let authenticator: Authenticator?
         let logControl: LogControl
     }
@@ -124,6 +125,7 @@ final class Reloader: Service {
             parts.keeper.use(effective)
         }
         parts.limits.use(effective.requests)
+        parts.refiner.use(effective.refinement)
         parts.logControl.use(effective.log)
         if let authenticator = parts.authenticator {
             authenticator.use(keys)

@@ -12,6 +12,12 @@ extension StatsReport {
             writer.key("promotion")
             promoter.write(evidence, into: &writer)
         }
+        writer.key("refinement")
+        writer.beginObject()
+        writer.member("rounds", refiner?.rounds.load(ordering: .relaxed) ?? 0)
+        writer.member("seconds", Double(refiner?.nanoseconds.load(ordering: .relaxed) ?? 0) / 1e9)
+        writer.member("users", refiner?.progress ?? 0)
+        writer.endObject()
         writer.key("exploration")
         writer.beginObject()
         writer.member("explored", explorer?.explored.load(ordering: .relaxed) ?? 0)

@@ -14,6 +14,7 @@ final class StatsReport: Sendable {
     private let deadLetters: DeadLetterFile
     /// Nil in a daemon that answers no requests.
     let promoter: Promoter?
+    let refiner: Refiner?
     let explorer: Explorer?
     /// What the watchdog has found.
     let vitals = Vitals()
@@ -35,7 +36,7 @@ final class StatsReport: Sendable {
 
     init(
         engine: Engine, streams: [StreamCounters], ingest: Ingest, journal: JournalKeeper?, keeper: SnapshotKeeper, deadLetters: DeadLetterFile,
-        promoter: Promoter? = nil, explorer: Explorer? = nil
+        promoter: Promoter? = nil, refiner: Refiner? = nil, explorer: Explorer? = nil
     ) {
         self.engine = engine
         ranking = RankingSample(models: engine.models.count)
@@ -45,6 +46,7 @@ final class StatsReport: Sendable {
         self.keeper = keeper
         self.deadLetters = deadLetters
         self.promoter = promoter
+        self.refiner = refiner
         self.explorer = explorer
     }
 
@@ -167,6 +169,7 @@ final class StatsReport: Sendable {
             writer.member("clipped", caps.clipped)
             writer.member("rejected", caps.rejected)
             writer.member("refolded", engine.refolded(index))
+            writer.member("refined", engine.refined(index))
             let drift = engine.drift(index)
             writer.key("drift")
             writer.beginObject()

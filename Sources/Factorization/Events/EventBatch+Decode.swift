@@ -153,5 +153,5 @@ private struct BatchReader {
 
 extension RecordKind {
     /// Whether the journal may hold it, because it did not begin with the sequencer.
-    var isJournalled: Bool { rawValue <= RecordKind.promote.rawValue }
+    var isJournalled: Bool { rawValue <= RecordKind.refine.rawValue }
 }

@@ -18,6 +18,8 @@ public enum RecordKind: UInt8, Sendable {
     case beat = 9
     /// A model answers by default from here on: `item` is its name. Never in a stream; the journal has it.
     case promote = 10
+    /// Rows of users are re-solved: `user` is the first ordinal and `item` their number. Never in a stream; the journal has it.
+    case refine = 11
     // Between sequencer and trainers only, never in a stream.
     /// The rows of a user, or of an item, are to go: somebody else will get their ordinal.
     case evictUser = 250

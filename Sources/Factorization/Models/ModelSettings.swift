@@ -118,6 +118,21 @@ public struct ModelSettings: Sendable, Equatable {
         }
     }
 
+    /// How a user's row is re-solved from the held history (`Learner.refine`).
+    public struct Refinement: Sendable, Equatable {
+        /// How far a row may go: as far as so many passes of a stream's steps over the held items; 0 for not at all.
+        public var passes: Float
+        /// Weight of a held item relative to the one after it.
+        public var decay: Float
+        public init(passes: Float = 0, decay: Float = 0.95) {
+            self.passes = passes
+            self.decay = decay
+        }
+    }
+
+    /// Whether rows of users are re-solved: of held items only implicit feedback says what their events were.
+    var isRefined: Bool { refinement.passes > 0 && (unobserved == .regularized || loss != .squared && negatives > 0) }
+
     public var name: String
     public var kind: Kind
     /// Floats of a factor vector, 1…512.
@@ -157,6 +172,7 @@ public struct ModelSettings: Sendable, Equatable {
     /// The user's newest items as context.
     public var history: History
     public var refolding = Refolding()
+    public var refinement = Refinement()
     /// Events in which rows and their linear weights lose half of their size unless touched; 0 for never.
     public var halfLife: UInt64 = 0
     /// Standard deviation of a factor's first value.

@@ -9,7 +9,11 @@ extension FoldIn {
 
     func solve() {
         let kernels = model.kernels, x = vectors.x
-        x.update(repeating: 0, count: stride)
+        if anchorState == nil {
+            x.update(repeating: 0, count: stride)
+        } else {
+            x.update(from: vectors.anchor, count: stride)
+        }
         setDiagonal()
         var value = objective(x), first: Float = 0
         for step in 0..<FoldIn.steps {
@@ -54,12 +58,13 @@ extension FoldIn {
         let count = isSampled ? units.reduce(0) { $0 + ($1.label > 0 && !settings.loss.isPairwise ? 1 : $1.weight) } : events
         var (rate, weightRate) = (pace.rates.user, pace.rates.weight)
         if settings.optimizer != .sgd && isSampled {
-            let (factors, weight) = firstGradients()
+            let (factors, weight) = anchorState.map { ($0.factor_accumulator * Float(model.layout.sideRank), $0.weight_accumulator) } ?? firstGradients()
             if factors > 0 { rate /= (factors / Float(model.layout.sideRank)).squareRoot() }
             if weight > 0 { weightRate /= weight.squareRoot() }
         }
-        let own = pace.l2.user * count + 1 / (self.settings.passes * max(rate, 1e-6))
-        vectors.diagonal.update(repeating: own, count: sideWidth)
+        let pull = 1 / (self.settings.passes * max(rate, 1e-6))
+        vectors.diagonal.update(repeating: pace.l2.user * count + pull, count: sideWidth)
+        anchorPull = anchorState == nil ? 0 : pull
         vectors.diagonal[sideWidth] = pace.l2.weight * count + 1 / (self.settings.passes * max(weightRate, 1e-6))
         (vectors.diagonal + sideWidth + 1).update(repeating: 1, count: stride - sideWidth - 1)
     }
@@ -86,7 +91,7 @@ extension FoldIn {
         let kernels = model.kernels
         var sum: Float = 0
         for (number, unit) in units.enumerated() { sum += loss(unit.base + kernels.dot(slot(number), x, stride), unit) }
-        for f in 0...sideWidth { sum += 0.5 * vectors.diagonal[f] * x[f] * x[f] }
+        for f in 0...sideWidth { sum += (0.5 * vectors.diagonal[f] * x[f] - anchorPull * vectors.anchor[f]) * x[f] }
         guard strength > 0, let state = model.grams else { return sum }
         // ½ a Σ_t (q_t + Jx)ᵀ G (q_t + Jx) but for what does not depend on x.
         image(of: x)
@@ -98,7 +103,7 @@ extension FoldIn {
     /// Fills the gradient at x, and each unit's curvature; answers the gradient's squared norm.
     private func gradient() -> Float {
         let kernels = model.kernels, x = vectors.x, out = vectors.gradient
-        for f in 0..<stride { out[f] = vectors.diagonal[f] * x[f] }
+        for f in 0..<stride { out[f] = vectors.diagonal[f] * x[f] - anchorPull * vectors.anchor[f] }
         curvatures.removeAll(keepingCapacity: true)
         for (number, unit) in units.enumerated() {
             let slope = slopeOfLoss(unit.base + kernels.dot(slot(number), x, stride), unit)

@@ -16,8 +16,11 @@ import CKernels
 /// An item taken is scored with those before it as history, as its event would have been: with itself in the history it
 /// would say nothing of u. Solved by Newton's method (`FoldIn+Solve`).
 ///
-/// The draws are a function of the seed and the items: the same request gets the same answer. Reads rows, writes none.
-/// Scratch of one scorer.
+/// **With an anchor** it fits the row of a user to the held history (`Learner.refine`): u begins at the row u₀ as it is, its weight
+/// stays, and ½ (‖u − u₀‖²/η) / passes stands in the last term's place, for what the row knows of events that are held no longer.
+///
+/// The draws are a function of a word and the items: the same request gets the same answer. Reads rows, writes none.
+/// Scratch of one scorer or learner.
 final class FoldIn {
     /// How a row is fitted.
     struct Settings: Sendable, Equatable {
@@ -29,7 +32,6 @@ final class FoldIn {
 
     let model: Model
     let settings: Settings
-    private let items: EntityTable
     private let side: UserSide
     private let itemSide: ItemSide
     private let draws: NegativeDraws
@@ -47,6 +49,10 @@ final class FoldIn {
     /// How many items count, whose queries at u = 0 `vectors.query` sums up; and G's factor γ/n.
     var events: Float = 0
     var strength: Float = 0
+    /// Whether `vectors.anchor` holds the row to begin with, of this state.
+    private(set) var anchorState: fk_row_state?
+    /// 1/(η passes) of an anchored fit, 0 of others.
+    var anchorPull: Float = 0
 
     /// b_m, y_m, c_m, and the item taken that it belongs to.
     struct Unit {
@@ -60,9 +66,8 @@ final class FoldIn {
     static let mostItems = 100
     static let mostUnits = 2048
 
-    init(model: Model, items: EntityTable, settings: Settings? = nil) {
+    init(model: Model, settings: Settings? = nil) {
         self.model = model
-        self.items = items
         self.settings = settings ?? FoldIn.settings(of: model.settings)
         side = UserSide(model: model)
         itemSide = ItemSide(model: model)
@@ -81,11 +86,22 @@ final class FoldIn {
         slopes?.deallocate()
     }
 
+    /// Has the next fit begin at a row, which is copied.
+    func anchor(at factors: UnsafePointer<Float>, _ state: fk_row_state) {
+        vectors.anchor.update(repeating: 0, count: stride)
+        vectors.anchor.update(from: factors, count: sideWidth)
+        anchorState = state
+    }
+
     /// Fits `row` to a visitor's items; false where there is nothing to fit, or it came to nothing finite.
     /// - Parameters:
     ///   - features: context of the request.
     ///   - now: stamp of the present, until which the rows read fade.
-    func fit(_ visitor: Visitor, _ features: [(ordinal: UInt32, weight: Float)], now: UInt64) -> Bool {
+    ///   - word: what the draws follow from; nil for one of the items alone.
+    func fit(
+        _ visitor: Visitor, _ features: [(ordinal: UInt32, weight: Float)], now: UInt64, against catalogue: Catalogue, word own: UInt64? = nil
+    ) -> Bool {
+        defer { anchorState = nil }
         clearRow()
         units.removeAll(keepingCapacity: true)
         let first = max(visitor.items.count - FoldIn.mostItems, 0)
@@ -95,25 +111,27 @@ final class FoldIn {
         vectors.query.update(repeating: 0, count: model.layout.queryWidth)
         events = 0
         let taken = Set(visitor.items.map(\.ordinal))
-        var word = mix64(model.settings.seed)
+        var word = own ?? mix64(model.settings.seed)
         for item in visitor.items { word = mix64(word ^ UInt64(item.ordinal)) }
         for place in first..<visitor.items.count {
             let item = visitor.items[place]
             if place == first || model.histories != nil { start(visitor, before: place, features, now) }
             guard item.weight > 0 else { continue }
-            events += 1
-            if model.grams != nil { model.kernels.add(vectors.query, side.query, 1, model.width) }
-            add(item, word: mix64(word &+ UInt64(place)), draws: count, avoiding: taken)
+            // An event is one whatever it weighs; but an anchored fit weighs by age, and so the regulariser too.
+            let share = anchorState == nil ? 1 : item.weight
+            events += share
+            if model.grams != nil { model.kernels.add(vectors.query, side.query, share, model.width) }
+            add(item, word: mix64(word &+ UInt64(place)), draws: count, avoiding: taken, of: catalogue)
         }
         guard !units.isEmpty else { return false }
-        strength = model.grams == nil ? 0 : model.settings.interaction.user / Float(max(items.count, 1))
+        strength = model.grams == nil ? 0 : model.settings.interaction.user / Float(max(catalogue.count, 1))
         solve()
         return keep()
     }
 
     private func clearRow() {
         row.factors.update(repeating: 0, count: sideWidth)
-        row.state.pointee = fk_row_state()
+        row.state.pointee = anchorState ?? fk_row_state()
     }
 
     /// The side as it stood before an item was taken, with a row of zeros.
@@ -126,15 +144,15 @@ final class FoldIn {
     private var constant: Float = 0
 
     /// The units of one item: itself, and what is drawn against it.
-    private func add(_ item: Visitor.Item, word: UInt64, draws count: Int, avoiding taken: Set<UInt32>) {
+    private func add(_ item: Visitor.Item, word: UInt64, draws count: Int, avoiding taken: Set<UInt32>, of catalogue: Catalogue) {
         let isPairwise = model.settings.loss.isPairwise, negatives = model.settings.negatives
         let base = place(item.ordinal, at: isPairwise ? vectors.positive : slot(units.count))
         if !isPairwise { units.append(Unit(event: Int(events), base: base, label: item.label, weight: item.weight)) }
-        guard model.settings.unobserved == .sampled, negatives > 0, item.label > 0, items.count > 0 else { return }
+        guard model.settings.unobserved == .sampled, negatives > 0, item.label > 0, catalogue.count > 0 else { return }
         let weight = item.weight * Float(negatives) / Float(max(count, 1))
         for number in 0..<count {
-            let drawn = draws.item(word, number, of: UInt64(items.count))
-            if taken.contains(drawn) || items.isHole(drawn) { continue }
+            let drawn = draws.item(word, number, of: UInt64(catalogue.count))
+            if taken.contains(drawn) || catalogue.bars(drawn) { continue }
             let own = slot(units.count), other = place(drawn, at: own)
             guard isPairwise else {
                 units.append(Unit(event: Int(events), base: other, label: 0, weight: weight))
@@ -154,7 +172,7 @@ final class FoldIn {
         let own = itemSide.fold()
         Kinds.slope(side, 0, itemSide.z, into: slope)
         (slope + sideWidth).update(repeating: 0, count: stride - sideWidth)
-        if model.layout.hasWeights && model.settings.unobserved == .sampled { slope[sideWidth] = 1 }
+        if model.layout.hasWeights && model.settings.unobserved == .sampled && anchorState == nil { slope[sideWidth] = 1 }
         let width = side.meetsAttributes ? model.layout.queryWidth : model.width
         return constant + own + model.kernels.dot(side.query, itemSide.z, width)
     }
@@ -190,7 +208,7 @@ final class FoldIn {
         row.factors.update(from: x, count: sideWidth)
         let cap = model.settings.normCap
         if size > cap * cap { model.kernels.add(row.factors, row.factors, cap / size.squareRoot() - 1, sideWidth) }
-        row.state.pointee.weight = x[sideWidth]
+        if anchorState == nil { row.state.pointee.weight = x[sideWidth] }
         return true
     }
 }
@@ -201,19 +219,49 @@ extension FoldIn {
         Settings(passes: 4, draws: max(16, min(model.negatives, 32)))
     }
 
+    /// For users' own rows.
+    convenience init(model: Model, refining settings: ModelSettings.Refinement) {
+        let draws = FoldIn.settings(of: model.settings).draws
+        self.init(model: model, settings: Settings(passes: settings.passes, draws: draws))
+    }
+
+    /// The items that draws come from.
+    enum Catalogue {
+        /// As they are now.
+        case present(EntityTable)
+        /// As they were at a position: their number, those without an item, and, where draws are verified, who has seen which.
+        case past(count: Int, HoleMap.View, seen: (UserItems, user: UInt32)?)
+
+        var count: Int {
+            switch self {
+            case .present(let items): items.count
+            case .past(let count, _, _): count
+            }
+        }
+
+        /// Whether an item is not to be drawn.
+        func bars(_ item: UInt32) -> Bool {
+            switch self {
+            case .present(let items): items.isHole(item)
+            case .past(_, let holes, let seen): holes.contains(item) || seen.map { $0.0.hasSeen(item, user: $0.user) } ?? false
+            }
+        }
+    }
+
     /// Vectors of a fit.
     final class Vectors {
-        let x, gradient, direction, residual, search, image, product, back, diagonal, positive, query, trial: UnsafeMutablePointer<Float>
+        let x, gradient, direction, residual, search, image, product, back, diagonal, positive, query, trial, anchor: UnsafeMutablePointer<Float>
 
         init(count: Int, queryWidth: Int) {
             let longest = max(count, queryWidth + 8)
             func vector() -> UnsafeMutablePointer<Float> { Parameters.floats(longest) }
             (x, gradient, direction, residual, search, image) = (vector(), vector(), vector(), vector(), vector(), vector())
             (product, back, diagonal, positive, query, trial) = (vector(), vector(), vector(), vector(), vector(), vector())
+            anchor = vector()
         }
 
         deinit {
-            for vector in [x, gradient, direction, residual, search, image, product, back, diagonal, positive, query, trial] { vector.deallocate() }
+            for vector in [x, gradient, direction, residual, search, image, product, back, diagonal, positive, query, trial, anchor] { vector.deallocate() }
         }
     }
 }

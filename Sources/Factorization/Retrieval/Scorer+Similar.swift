@@ -28,7 +28,7 @@ extension Scorer {
             if user != Placement.none {
                 scratch.wanted.update(from: scratch.userVector(user), count: scratch.model.width)
             } else if let visitor {
-                let isFitted = foldIns[number].fit(visitor, [], now: scratch.model.halfLife.stamp(engine.appliedPosition))
+                let isFitted = foldIns[number].fit(visitor, [], now: scratch.model.halfLife.stamp(engine.appliedPosition), against: .present(engine.items))
                 let vector = scratch.userVector(visitor.attributes, isFitted ? foldIns[number].row : nil)
                 scratch.wanted.update(from: vector, count: scratch.model.width)
             }

@@ -6,7 +6,7 @@ extension Scorer {
     ) {
         guard user == Placement.none, let visitor else { return side.start(user: user, userItems: engine.shared.userItems) }
         let fit = foldIns[number]
-        let isFitted = fit.fit(visitor, features, now: side.model.halfLife.stamp(engine.appliedPosition))
+        let isFitted = fit.fit(visitor, features, now: side.model.halfLife.stamp(engine.appliedPosition), against: .present(engine.items))
         side.start(visitor.attributes, items: visitor.items[...], row: isFitted ? fit.row : nil)
     }
 }

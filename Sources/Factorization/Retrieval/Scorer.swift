@@ -48,7 +48,7 @@ public final class Scorer {
         scores = .allocate(capacity: Scorer.block)
         sides = engine.models.map { UserSide(model: $0) }
         attributeScores = engine.models.map(AttributeScores.init)
-        foldIns = engine.models.map { FoldIn(model: $0, items: engine.items) }
+        foldIns = engine.models.map { FoldIn(model: $0) }
         likenesses = engine.models.map { Likeness(model: $0) }
         refoldings = engine.models.map { Refolding(model: $0, held: engine.shared.userItems.historyLength) }
     }

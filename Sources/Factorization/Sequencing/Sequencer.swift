@@ -174,6 +174,7 @@ public final class Sequencer: @unchecked Sendable {
         case .forgetUser, .forgetItem: return takeForget(record, index)
         case .itemAttributes, .userAttributes: return takeAttributes(record, index, of: batch)
         case .promote: return takePromotion(record, index)
+        case .refine: return takeRefinement(record, index)
         case .beat: return true
         case .interaction, .negativeTables, .evictUser, .evictItem, .reuseItem, .beginSweep, .sweep: return refuse(index, .unsupported)
         }

@@ -155,6 +155,11 @@ public final class Engine: Sendable {
         trainers.reduce(0) { $0 + $1.learners[model].refolded.load(ordering: .relaxed) }
     }
 
+    /// Users' rows that were re-solved, of a model.
+    public func refined(_ model: Int) -> Int {
+        trainers.reduce(0) { $0 + $1.learners[model].refined.load(ordering: .relaxed) }
+    }
+
     /// Bytes of ids, of users' histories and everybody's attributes, and of all rows.
     public var bytes: (ids: Int, userItems: Int, rows: Int) {
         (

@@ -46,6 +46,10 @@ final class Learner {
     let isHalf: Bool
     /// For users whose row has slept; nil where that is not to last.
     let refolding: Refolding?
+    /// Re-solves rows of users; nil where that is off.
+    let refinement: FoldIn?
+    /// Rows of users re-solved.
+    let refined = Atomic<Int>(0)
     /// Whether users' rows bear stamps, and whether rows fade.
     let stampsUsers: Bool
     let fades: Bool
@@ -98,6 +102,7 @@ final class Learner {
         samplingFree = isSamplingFree ? SamplingFree(model: model, state: model.grams!) : nil
         interaction = isInteracting ? InteractionRegularizer(model: model, state: model.grams!) : nil
         refolding = model.settings.refolding.isLasting ? Refolding(model: model, held: held) : nil
+        refinement = model.settings.isRefined && held > 0 ? FoldIn(model: model, refining: model.settings.refinement) : nil
         stampsUsers = model.users.stamps != nil
         fades = model.settings.halfLife > 0
         // Where there are Gram matrices, items are visited by the sweep of those.

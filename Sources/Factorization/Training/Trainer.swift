@@ -227,6 +227,7 @@ public final class Trainer: @unchecked Sendable {
         // The eviction that follows clears the rest; what replay would teach of the user must not wait for a sweep.
         case .forgetUser: reservoir?.remove(user: user)
         case .promote: comparison?.restart()
+        case .refine: refine(record)
         default: _ = applyRowRecord(record)
         }
     }

@@ -73,7 +73,7 @@ public final class JournalRecords {
             var members: [JSONTree.Member] = [.init(key: "user", value: JSONTree(EventID(record.user))), .init(key: "item", value: JSONTree(EventID(record.item)))]
             if !record.type.isEmpty { members.append(.init(key: "type", value: .string(text(record.type, of: batch)))) }
             return .json(Array(JSONTree.object([.init(key: "undo", value: .object(members))]).json.utf8))
-        case .beat, .promote, .evictUser, .evictItem, .reuseItem, .beginSweep, .sweep, .negativeTables: return nil
+        case .beat, .promote, .refine, .evictUser, .evictItem, .reuseItem, .beginSweep, .sweep, .negativeTables: return nil
         }
     }
 

@@ -70,6 +70,10 @@ extension Trainer {
             } replay: {
                 !window.hasReplay($0, position)
             }
+        case .refine:
+            refine(record) { model, user in
+                window.hasRow(model, window.groups[model].users, user, shard: Placement.shard(user), position)
+            }
         case .hideItem, .unhideItem, .forgetItem, .beat, .reuseItem, .beginSweep, .negativeTables, .promote:
             applyRare(record, firstFeature: firstFeature)
         }

@@ -14,8 +14,8 @@ struct Evaluate: ParsableCommand {
               factorctl evaluate drift --set model.rank=16
             """,
         subcommands: [
-            EvaluateRanking.self, EvaluateAlternating.self, EvaluateFoldIn.self, EvaluatePrequential.self, EvaluateHoldout.self,
-            EvaluateTune.self, EvaluateColdStart.self, EvaluateDrift.self, EvaluatePoison.self, EvaluatePromotion.self,
+            EvaluateRanking.self, EvaluateAlternating.self, EvaluateFoldIn.self, EvaluateRefinement.self, EvaluatePrequential.self,
+            EvaluateHoldout.self, EvaluateTune.self, EvaluateColdStart.self, EvaluateDrift.self, EvaluatePoison.self, EvaluatePromotion.self,
         ],
         defaultSubcommand: EvaluateRanking.self)
 }
