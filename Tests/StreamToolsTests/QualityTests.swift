@@ -141,17 +141,70 @@ struct QualityTests {
         #expect(try #require(taught.quality?.parts.last).ranking.hitRate > 0.7)
     }
 
-    @Test("Successive halving chooses the rate that learns, and lets few go far")
+    @Test("Successive halving chooses the rate that learns, and lets the better half go on")
     func halving() throws {
         let rates: [Float] = [0, 0.0001, 0.001, 0.05, 5, 0.0003, 0.002, 0.00002, 0.01]
         var evaluation = PrequentialEvaluation(events: ratings)
         evaluation.ranking = nil
-        let rungs = SuccessiveHalving(evaluation, by: .rmse).run(rates.map { settings(rate: $0) }, keeping: [0]) { _ in }
-        #expect(rungs.map(\.candidates.count) == [9, 4] && rungs.map(\.events) == [2000, 6000])
+        let halving = SuccessiveHalving(evaluation, by: .rmse)
+        let rungs = halving.run(rates.map { [settings(rate: $0)] }, steps: 2) { _ in }
+        #expect(rungs.map(\.candidates.count) == [9, 5] && rungs.map(\.events) == [3000, 6000])
         #expect(rungs[1].candidates.first?.number == 3, "\(rungs)")
-        // The figure of the last step is of the later half.
-        evaluation.unjudged = 0.5
-        let alone = try #require(evaluation.run(settings(rate: 0.05)).first?.quality?.all.predictions["rmse"])
-        #expect(close(rungs[1].candidates[0].value, alone, 0.02 * alone))
+        // Diverged is worse than anything.
+        #expect(rungs[0].candidates.last?.number == 4)
+        // The figure of a step is where the later half of it leads to.
+        for (rung, (parts, prefix)) in zip(rungs, [(20, 3000), (40, 6000)]) {
+            var alone = PrequentialEvaluation(events: Array(ratings.prefix(prefix)))
+            alone.parts = parts
+            let figures = try #require(alone.run(settings(rate: 0.05)).first?.quality?.parts).suffix(parts / 2).map { $0.predictions["rmse"] }
+            let reached = try #require(rung.candidates.first { $0.number == 3 })
+            #expect(reached.parts == figures && reached.value == Trend(figures)?.end)
+        }
+        // Several engines of a candidate count as one stream that both predicted.
+        let pair = try #require(halving.run([[settings(rate: 0.05), settings(rate: 0.01)]], steps: 1, after: { _ in })[0].candidates.first)
+        let each = halving.run([[settings(rate: 0.05)], [settings(rate: 0.01)]], steps: 1, after: { _ in })[0].candidates
+        for (part, both) in pair.parts.enumerated() {
+            let a = try #require(each[0].parts[part]), b = try #require(each[1].parts[part])
+            #expect(close(both, ((a * a + b * b) / 2).squareRoot(), 1e-9))
+        }
+    }
+
+    @Test("A trend: mean, the line at its end, and the mean in standard errors")
+    func trend() throws {
+        // Better on average, and falling: where it leads to is worse.
+        let falling = try #require(Trend((0..<10).map { 0.5 - 0.06 * Double($0) }))
+        #expect(close(falling.mean, 0.23, 1e-12) && close(falling.end, 0.5 - 0.06 * 9.5, 1e-12) && falling.end < 0)
+        // numpy: line by polyfit; residual deviation over n − 2, by √n.
+        let noisy = try #require(Trend([1, 3, nil, 2, 5, 4]))
+        #expect(close(noisy.mean, 3, 1e-12) && close(noisy.end, 4.686047, 1e-6) && close(noisy.lead, 5.678908, 1e-6))
+        #expect(Trend([nil, nil]) == nil && Trend([1, .nan, 2]) == nil)
+        let short = try #require(Trend([1, 2]))
+        #expect(short.end == 1.5 && short.lead == nil)
+        #expect(Trend([2, 2, 2, 2])?.lead == .infinity)
+    }
+
+    @Test("A search by draws comes near the best place although every trial is blurred, and no single draw moves it far")
+    func search() {
+        var distances: [Double] = []
+        for seed in UInt64(1)...10 {
+            var search = SettingsSearch(dimensions: 5, seed: seed), luck = RandomSource(seed: seed &+ 100)
+            // 1.7 away along two coordinates; the others matter less.
+            for _ in 0..<4 {
+                let places = [search.centre] + search.draw(23)
+                let scored = places.map { place in
+                    let miss = (place[0] - 1.2) * (place[0] - 1.2) + (place[1] + 1.2) * (place[1] + 1.2) + 0.1 * place[2] * place[2]
+                    return (place: place, value: -miss + Double(luck.gaussian()))
+                }
+                search.move(to: scored.sorted { $0.value > $1.value }.prefix(6).map(\.place))
+            }
+            let centre = search.centre
+            distances.append(((centre[0] - 1.2) * (centre[0] - 1.2) + (centre[1] + 1.2) * (centre[1] + 1.2)).squareRoot())
+        }
+        #expect(distances.allSatisfy { $0 < 1 } && distances.reduce(0, +) / 10 < 0.6, "\(distances)")
+        var one = SettingsSearch(dimensions: 1, seed: 3), other = SettingsSearch(dimensions: 1, seed: 3)
+        #expect(one.draw(5) == other.draw(5))
+        one.move(to: [[1], [0]])
+        // ln 2.5 and ln 1.25, as weights.
+        #expect(close(one.centre[0], 0.804157, 1e-6) && close(one.spread, 0.7, 1e-12))
     }
 }

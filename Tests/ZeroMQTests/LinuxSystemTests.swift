@@ -117,6 +117,14 @@ struct LinuxSystemTests {
         #expect(throws: SystemError.self) { try SignalSource([9999]) }
     }
 
+    @Test func dividedWorkIsDoneOnceEach() {
+        for count in [0, 1, 5, 1000] {
+            let done = Lock([Int](repeating: 0, count: count))
+            Parallel.forEach(count, name: "dividing") { number in done.withLock { $0[number] += 1 } }
+            #expect(done.withLock { $0.allSatisfy { $0 == 1 } })
+        }
+    }
+
     @Test func clocksRun() {
         let first = MonotonicClock.nanoseconds
         usleep(1000)

@@ -69,7 +69,7 @@ extension SnapshotKeeper {
             let capture = StateCapture(engine)
             while capture.next != nil { capture.copy(into: pool.next(capture.expected), rowsLater: true) }
             let copies = Copies(capture, pool.buffers)
-            Parallel.forEach(pool.buffers.count) { copies.copyRows($0) }
+            Parallel.forEach(pool.buffers.count, name: "copying") { copies.copyRows($0) }
             begun = capture
             pause = MonotonicClock.nanoseconds - stopped
         }

@@ -1,10 +1,12 @@
 public import Factorization
+import LinuxSystem
 
 /// Chooses among configurations by successive halving (Karnin, Koren and Somekh 2013; Jamieson and Talwalkar 2016): all learn the
-/// beginning of a stream, the better third goes on to three times as much, and so on; the best at the end of it wins.
+/// beginning of a stream, the better half goes on to twice as much, and so on.
 ///
-/// The survivors go on learning where they stood. What counts at each step is the later half of what was learned so far: the first
-/// events tell how fast a configuration begins, not how good it gets.
+/// The survivors go on learning where they stood. What counts at each step is where the later half of what was learned so far leads
+/// to: a straight line through the figures of its parts, read at its end. High learning rates win the first events of a stream and
+/// lose the later ones, and while a mean still holds the win against the loss, the line already falls.
 public struct SuccessiveHalving: Sendable {
     /// What is compared.
     public enum Objective: String, Sendable, CaseIterable {
@@ -34,27 +36,25 @@ public struct SuccessiveHalving: Sendable {
         public var candidates: [Reached]
     }
 
-    /// What a candidate reached in the half that counts, and in each part of it.
+    /// What a candidate reached in each part of the half that counts.
     public struct Reached: Sendable {
         public var number: Int
-        public var value: Double?
         public var parts: [Double?]
 
-        /// How many standard errors of the mean difference, part by part, this one is better than another; nil where that says nothing.
-        public func lead(over other: Reached, by objective: Objective) -> Double? {
-            let gains = zip(parts, other.parts).compactMap { mine, theirs in
+        /// Where the parts lead to.
+        public var value: Double? { Trend(parts)?.end }
+
+        /// How much better this one is than another, part by part.
+        public func gain(over other: Reached, by objective: Objective) -> Trend? {
+            Trend(zip(parts, other.parts).map { mine, theirs in
                 mine.flatMap { mine in theirs.map { objective.isGain ? mine - $0 : $0 - mine } }
-            }
-            guard gains.count >= 3 else { return nil }
-            let count = Double(gains.count), mean = gains.reduce(0, +) / count
-            let variance = gains.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
-            return variance > 0 ? mean / (variance / count).squareRoot() : mean > 0 ? .infinity : 0
+            })
         }
     }
 
     private let evaluation: PrequentialEvaluation
     private let objective: Objective
-    private let share = 3
+    private static let partsOfFirst = 20
 
     /// - Parameter evaluation: over the part of the stream that the choice may see.
     public init(_ evaluation: PrequentialEvaluation, by objective: Objective) {
@@ -63,49 +63,68 @@ public struct SuccessiveHalving: Sendable {
     }
 
     /// - Parameters:
-    ///   - candidates: engines whose first models are compared, one at least.
-    ///   - kept: candidates, by number, that go on to the end whatever they reach: what the choice must beat.
+    ///   - candidates: engines whose first models are compared; several of one candidate, such as with several seeds, count together.
+    ///   - steps: the first one ends where doubling comes to the end of the stream with the last.
     /// - Returns: the steps; the last one's first candidate is the choice.
-    public func run(_ candidates: [EngineSettings], keeping kept: Set<Int> = [], after: (Rung) throws -> Void) rethrows -> [Rung] {
-        var steps = 1, left = candidates.count
-        while left > share {
-            left = (left + share - 1) / share
-            steps += 1
-        }
+    public func run(_ candidates: [[EngineSettings]], steps: Int, after: (Rung) throws -> Void) rethrows -> [Rung] {
         var evaluation = evaluation
-        let scale = (1..<steps).reduce(1) { product, _ in product * share }
         // Halves of every step begin and end with a part.
-        evaluation.parts = 2 * scale
+        evaluation.parts = SuccessiveHalving.partsOfFirst << (steps - 1)
         let placed = evaluation.placed()
-        var lanes = candidates.enumerated().map { (number: $0, lane: EvaluationLane(evaluation, $1)) }
-        var rungs: [Rung] = [], done = 0, parts = 2
+        var lanes = candidates.enumerated().flatMap { number, engines in engines.map { (number: number, lane: EvaluationLane(evaluation, $0)) } }
+        var left = Array(candidates.indices), rungs: [Rung] = [], done = 0
         for step in 0..<steps {
+            let parts = SuccessiveHalving.partsOfFirst << step
             let end = step == steps - 1 ? placed.count : placed.firstIndex { $0.part >= parts } ?? placed.count
-            for start in stride(from: done, to: end, by: 500) {
-                for (_, lane) in lanes { lane.take(placed[start..<min(start + 500, end)], isHeldOut: false) }
-            }
+            Parallel.forEach(lanes.count, name: "trying") { lanes[$0].lane.take(placed[done..<end], isHeldOut: false) }
             done = end
-            let found = lanes.map { number, lane in
-                let report = lane.settled(), loss = candidates[number].models[0].loss
-                let half = report.parts[parts / 2..<parts]
-                return Reached(number: number, value: objective.value(QualityPart.joined(half, loss: loss)), parts: half.map(objective.value))
+            let found = left.map { number in
+                let reports = lanes.filter { $0.number == number }.map { $0.lane.settled() }, loss = candidates[number][0].models[0].loss
+                return Reached(number: number, parts: (parts / 2..<parts).map { part in
+                    objective.value(QualityPart.joined(reports.map { $0.parts[part] }[...], loss: loss))
+                })
             }
             let ordered = found.sorted { better($0, $1) }
             rungs.append(Rung(events: placed[..<end].count { if case .event = $0.record { true } else { false } }, candidates: ordered))
             try after(rungs[step])
-            let best = kept.union(ordered.prefix((ordered.count + share - 1) / share).map(\.number))
-            lanes = lanes.filter { best.contains($0.number) }
-            parts *= share
+            left = ordered.prefix((ordered.count + 1) / 2).map(\.number)
+            lanes = lanes.filter { left.contains($0.number) }
         }
         return rungs
     }
 
     private func better(_ a: Reached, _ b: Reached) -> Bool {
         switch (a.value, b.value) {
-        case (let x?, let y?) where x != y && x.isFinite && y.isFinite: objective.isGain ? x > y : x < y
-        case (let x?, _) where b.value?.isFinite != true && x.isFinite: true
-        case (_, let y?) where a.value?.isFinite != true && y.isFinite: false
+        case (let x?, let y?) where x != y: objective.isGain ? x > y : x < y
+        case (_?, nil): true
+        case (nil, _?): false
         default: a.number < b.number
         }
+    }
+}
+
+/// A straight line by least squares through the figures of equal parts of a stream, in order.
+public struct Trend: Sendable {
+    public let mean: Double
+    /// The line at the end of the last part.
+    public let end: Double
+    /// The mean in units of its standard error, from the scatter around the line; nil where there are too few parts to say.
+    public let lead: Double?
+
+    /// Nil without any figure, or with one that is not finite. Parts without a figure are left out.
+    public init?(_ parts: [Double?]) {
+        let points = parts.enumerated().compactMap { place, value in value.map { (x: Double(place), y: $0) } }
+        guard !points.isEmpty, points.allSatisfy({ $0.y.isFinite }) else { return nil }
+        let count = Double(points.count), middle = points.reduce(0) { $0 + $1.x } / count, mean = points.reduce(0) { $0 + $1.y } / count
+        let width = points.reduce(0) { $0 + ($1.x - middle) * ($1.x - middle) }
+        let slope = points.count < 3 ? 0 : points.reduce(0) { $0 + ($1.x - middle) * ($1.y - mean) } / width
+        self.mean = mean
+        end = mean + slope * (Double(parts.count) - 0.5 - middle)
+        let scatter = points.reduce(0) { sum, point in
+            let miss = point.y - mean - slope * (point.x - middle)
+            return sum + miss * miss
+        }
+        let error = points.count < 4 ? nil : (scatter / (count - 2) / count).squareRoot()
+        lead = error.map { $0 > 0 ? mean / $0 : mean > 0 ? .infinity : 0 }
     }
 }

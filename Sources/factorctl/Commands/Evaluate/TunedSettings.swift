@@ -2,45 +2,72 @@ import Factorization
 import Glibc
 import StreamTools
 
-/// Draws of settings around those of a model, for `evaluate tune`.
-enum TunedSettings {
-    struct Candidate {
-        /// For people: the values.
-        var name: String
-        /// Keys of the configuration.
-        var settings: [(path: String, value: String)]
+/// The settings of a model that `evaluate tune` searches, each by a factor of its own.
+struct TunedSettings {
+    /// Keys that go up and down together.
+    private struct Knob {
+        var title: String
+        var values: [(path: String, value: Double)]
+        var range: ClosedRange<Double>
+        /// How far it is drawn: a standard deviation of the logarithm of its factor.
+        var step: Double
+        var isWhole = false
     }
 
-    /// Draws around a model: rates of factors and of weights each within a factor of eight, regularisation of both within a factor of
-    /// thirty, rank and number of negatives up to four times as large or small. Equal seeds give equal draws.
-    /// - Parameter spread: 1 for these factors, a half for their square roots.
-    static func draw(around model: ModelSettings, count: Int, spread: Double, seed: UInt64) -> [Candidate] {
-        var random = RandomSource(seed: seed)
-        func factor(_ most: Double) -> Double { pow(most, spread * (2 * random.unit() - 1)) }
-        func scaled(_ number: Int, _ range: ClosedRange<Int>) -> Int {
-            min(range.upperBound, max(range.lowerBound, Int((Double(number) * pow(2, (spread * 2 * (2 * random.unit() - 1)).rounded())).rounded())))
+    private let knobs: [Knob]
+    var count: Int { knobs.count }
+
+    /// Of what the model has: rates of each side, strengths of l2, rank, negatives, and strengths of the interaction regulariser.
+    init(_ model: ModelSettings) {
+        let rates = model.rates, l2 = model.l2
+        func named(_ group: String, _ values: [(String, Float)]) -> [(path: String, value: Double)] {
+            values.map { ("model.\(group)\($0)", Double($1)) }
         }
-        return (0..<count).map { _ in
-            let speed = factor(8), weightSpeed = factor(8), strength = factor(30), weightStrength = factor(30)
-            let rank = scaled(model.rank, 4...256), negatives = scaled(max(model.negatives, 1), 1...64)
-            let rates = model.rates, l2 = model.l2
-            var settings: [(String, String)] = [("model.rank", "\(rank)")]
-            for (key, rate, factor) in [
-                ("rate_user", rates.user, speed), ("rate_item", rates.item, speed), ("rate_context", rates.context, speed),
-                ("rate_history", rates.history, speed), ("rate_attribute", rates.attribute, speed), ("rate_weight", rates.weight, weightSpeed),
-            ] { settings.append(("model.optimizer.\(key)", plain(min(10, Double(rate) * factor)))) }
-            for (key, value, factor) in [
-                ("user", l2.user, strength), ("item", l2.item, strength), ("context", l2.context, strength), ("history", l2.history, strength),
-                ("attribute", l2.attribute, strength), ("weight", l2.weight, weightStrength),
-            ] { settings.append(("model.regularization.\(key)", plain(min(100, Double(value) * factor)))) }
-            var name = "rank \(rank), rates \(plain(Double(rates.user) * speed)) and \(plain(Double(rates.weight) * weightSpeed)), "
-                + "L2 \(plain(Double(l2.user) * strength)) and \(plain(Double(l2.weight) * weightStrength))"
-            if model.negatives > 0, model.unobserved == .sampled {
-                settings.append(("model.negatives.count", "\(negatives)"))
-                name += ", \(negatives) negatives"
-            }
-            return Candidate(name: name, settings: settings)
+        func rate(_ title: String, _ values: [(String, Float)]) -> Knob {
+            Knob(title: title, values: named("optimizer.rate_", values), range: 0...10, step: log(2))
         }
+        func strength(_ title: String, _ values: [(String, Float)], step: Double = log(3)) -> Knob {
+            Knob(title: title, values: named("regularization.", values), range: 0...100, step: step)
+        }
+        var knobs = [
+            rate("rates: user", [("user", rates.user), ("context", rates.context), ("attribute", rates.attribute)]), rate("item", [("item", rates.item)]),
+        ]
+        if model.history.length > 0 { knobs.append(rate("history", [("history", rates.history)])) }
+        knobs += [
+            rate("weights", [("weight", rates.weight)]),
+            strength("L2: factors", [
+                ("user", l2.user), ("item", l2.item), ("context", l2.context), ("history", l2.history), ("attribute", l2.attribute),
+            ]),
+            strength("weights", [("weight", l2.weight)]),
+            strength("interaction: user", [("interaction_user", model.interaction.user)], step: log(2)),
+            strength("item", [("interaction_item", model.interaction.item)], step: log(2)),
+            Knob(title: "rank", values: [("model.rank", Double(model.rank))], range: Double(min(4, model.rank))...Double(max(256, model.rank)), step: log(1.6), isWhole: true),
+        ]
+        if model.negatives > 0, model.unobserved == .sampled {
+            let negatives = Double(model.negatives)
+            knobs.append(Knob(title: "negatives", values: [("model.negatives.count", negatives)], range: 1...max(64, negatives), step: log(1.6), isWhole: true))
+        }
+        // What is switched off stays so.
+        self.knobs = knobs.filter { $0.values.contains { $0.value > 0 } }
+    }
+
+    /// The keys at a place of a `SettingsSearch`; none where it began.
+    func settings(at place: [Double]) -> [(path: String, value: String)] {
+        if isStart(place) { return [] }
+        return zip(knobs, place).flatMap { knob, distance in knob.values.map { ($0.path, text(knob, $0.value, distance)) } }
+    }
+
+    /// For people: the values.
+    func name(at place: [Double]) -> String {
+        if isStart(place) { return "as it is" }
+        return zip(knobs, place).map { knob, distance in "\(knob.title) \(text(knob, knob.values[0].value, distance))" }.joined(separator: ", ")
+    }
+
+    private func isStart(_ place: [Double]) -> Bool { place.allSatisfy { $0 == 0 } }
+
+    private func text(_ knob: Knob, _ value: Double, _ distance: Double) -> String {
+        let value = min(max(value * exp(distance * knob.step), knob.range.lowerBound), knob.range.upperBound)
+        return knob.isWhole ? "\(Int(value.rounded()))" : TunedSettings.plain(value)
     }
 
     /// Three significant digits, without an exponent.

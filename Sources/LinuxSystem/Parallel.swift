@@ -1,17 +1,17 @@
-import LinuxSystem
 import Synchronization
 
 /// Work that is divided among threads: as many as there are processors, up to where the memory is the limit.
-enum Parallel {
-    static let mostThreads = 8
+public enum Parallel {
+    public static let mostThreads = 8
 
     /// Calls `body` with each number below `count`, on several threads at once; returns when all is done. Where the system
     /// gives no threads, the caller does it alone.
-    static func forEach(_ count: Int, _ body: (Int) -> Void) {
+    /// - Parameter name: what the threads are called.
+    public static func forEach(_ count: Int, name: String, _ body: (Int) -> Void) {
         let threads = min(SystemThread.processors.count, mostThreads, count)
         withoutActuallyEscaping(body) { body in
             let work = Work(count: count, body: body)
-            let helpers = threads > 1 ? (1..<threads).compactMap { number in try? SystemThread(name: "copying \(number)") { work.run() } } : []
+            let helpers = threads > 1 ? (1..<threads).compactMap { number in try? SystemThread(name: "\(name) \(number)") { work.run() } } : []
             work.run()
             for helper in helpers { helper.join() }
         }
