@@ -175,7 +175,7 @@ struct StateToolTests {
         let folder = NSTemporaryDirectory() + "tune-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        try lines(3000).write(toFile: folder + "/events.jsonl", atomically: true, encoding: .utf8)
+        try lines(8000).write(toFile: folder + "/events.jsonl", atomically: true, encoding: .utf8)
         // Steps far too long.
         try "model: {kind: mf, rank: 8, optimizer: {rate: 0.5}}\nlog: {level: notice}\n".write(toFile: folder + "/base.yaml", atomically: true, encoding: .utf8)
         let arguments = [
@@ -187,7 +187,7 @@ struct StateToolTests {
         #expect(rows.count == 2 && rows[0]["model"]?.string == "base.yaml")
         #expect(try #require(rows.last?["auc"]?.number) > #require(rows.first?["auc"]?.number) + 0.02, "\(program.standardError)")
         // Judged are the events after the prefix alone.
-        #expect(rows.allSatisfy { $0["events"]?.integer == 1500 })
+        #expect(rows.allSatisfy { $0["events"]?.integer == 4000 })
         let text = try String(contentsOfFile: folder + "/tuned.yaml", encoding: .utf8)
         #expect(text.contains("kind: mf") && text.contains("level: notice") && text.contains("rate_item:"))
         let check = try RunningProgram("factord", ["check", folder + "/tuned.yaml"], logs: folder)
