@@ -58,6 +58,11 @@ struct ClientTests {
     func shell() throws {
         let (daemon, url) = try taught()
         try check(daemon, url, ["/bin/sh", ClientTests.folder + "/ask.sh", url])
+        // What a browser sends that a page has led here by a name of its own.
+        let led = try RunningProgram(
+            ClientTests.program("curl") ?? "", ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--header", "Host: page.example", "\(url)/metrics"],
+            logs: daemon.folder)
+        #expect(try led.wait() == .exited(0) && led.standardOutput == "421")
     }
 
     @Test("Python", .enabled(if: PythonTests.interpreter != nil && ClientTests.program("curl") != nil, "no python3 here can import zmq"))

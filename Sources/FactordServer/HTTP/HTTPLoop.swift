@@ -12,6 +12,7 @@ final class HTTPLoop {
     private let limits: RequestLimits
     private let counters: HTTPCounters
     private let routes: HTTPRoutes
+    private let hosts: HostRule
     private let ready = ReadinessSet()
     private var connections: [HTTPConnection] = []
     /// Until then nothing is accepted: there is no descriptor for it.
@@ -25,6 +26,7 @@ final class HTTPLoop {
         assets: DashboardAssets, counters: HTTPCounters
     ) {
         self.listener = listener
+        hosts = HostRule(listener.address)
         self.wake = wake
         self.settings = settings
         self.limits = limits
@@ -97,6 +99,9 @@ final class HTTPLoop {
 
     private func answer(_ connection: HTTPConnection, isFinal: Bool, _ now: Int64) {
         guard let request = connection.request else { return }
+        guard hosts.takes(request.host) else {
+            return refuse(connection, HTTPRefusal(421, "the Host \(request.host.prefix(100)) is not this server's: ask for 127.0.0.1 or localhost"), now)
+        }
         let began = MonotonicClock.nanoseconds
         switch routes.answer(request, connection.body, isFinal: isFinal) {
         case .wait(let position, let milliseconds): connection.wait(for: position, until: now + Int64(milliseconds) * 1_000_000)

@@ -5,6 +5,8 @@ struct HTTPRequest: Equatable {
     var path: String
     /// Bytes of the body that follows the head.
     var contentLength = 0
+    /// The Host field; empty where an old client sends none.
+    var host = ""
     /// Whether the connection stays for another request.
     var isKeptAlive: Bool
     /// The client waits for a word before it sends the body.
@@ -29,6 +31,7 @@ struct HTTPRequest: Equatable {
             case "host":
                 if hasHost { throw .badRequest("two Host fields") }
                 hasHost = true
+                request.request.host = value
             case "content-length":
                 guard !value.isEmpty, value.utf8.count <= 15, value.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(value) else {
                     throw .badRequest("Content-Length is no number")

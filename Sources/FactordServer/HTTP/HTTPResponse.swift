@@ -57,7 +57,7 @@ struct HTTPResponse {
 
     private static let reasons: [Int: String] = [
         200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 411: "Length Required",
-        413: "Content Too Large", 417: "Expectation Failed", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
+        413: "Content Too Large", 417: "Expectation Failed", 421: "Misdirected Request", 431: "Request Header Fields Too Large", 500: "Internal Server Error",
         503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
     ]
 

@@ -10,12 +10,24 @@ struct HTTPRequestTests {
     @Test("Method, path, length and what becomes of the connection are read")
     func good() throws {
         let get = try read("GET /metrics?x=1 HTTP/1.1\r\nHost: a")
-        #expect(get == HTTPRequest(method: "GET", path: "/metrics", contentLength: 0, isKeptAlive: true, expectsContinue: false))
+        #expect(get == HTTPRequest(method: "GET", path: "/metrics", contentLength: 0, host: "a", isKeptAlive: true, expectsContinue: false))
         let post = try read("POST /v1/score HTTP/1.1\r\nhOsT:\ta \r\nContent-Length: 12\r\nConnection: Close\r\nExpect: 100-Continue\r\nX-Empty:")
-        #expect(post == HTTPRequest(method: "POST", path: "/v1/score", contentLength: 12, isKeptAlive: false, expectsContinue: true))
+        #expect(post == HTTPRequest(method: "POST", path: "/v1/score", contentLength: 12, host: "a", isKeptAlive: false, expectsContinue: true))
         #expect(try read("GET / HTTP/1.0").isKeptAlive == false)
         #expect(try read("GET / HTTP/1.0\r\nConnection: keep-alive").isKeptAlive)
         #expect(try read("GET http://a/livez HTTP/1.1\r\nHost: a").path == "/livez")
+    }
+
+    @Test("On a loopback address only addresses and localhost are this server's names; elsewhere, and on a path, any is")
+    func hosts() {
+        let good = ["", "127.0.0.1", "127.0.0.1:8080", "10.0.0.7", "[::1]:80", "localhost", "LocalHost:5563", "a.localhost", "localhost."]
+        let bad = ["evil.example", "evil.example:5563", "localhost.evil.example", "127.0.0.1.evil.example", "notlocalhost", "a"]
+        for host in ["127.0.0.1", "127.8.8.8", "localhost", "::1"] {
+            let rule = HostRule(.tcp(host: host, port: 1))
+            for name in good { #expect(rule.takes(name), "\(name)") }
+            for name in bad { #expect(!rule.takes(name), "\(name)") }
+        }
+        for rule in [HostRule(.tcp(host: "192.0.2.1", port: 1)), HostRule(.unix(path: "a"))] { #expect((good + bad).allSatisfy(rule.takes)) }
     }
 
     @Test(
