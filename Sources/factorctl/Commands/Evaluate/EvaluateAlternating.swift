@@ -16,14 +16,7 @@ struct EvaluateAlternating: ParsableCommand {
             Example: factorctl evaluate als stream.tsv --validate --rank 64 --passes 12
             """)
 
-    @Argument(help: "File of interactions: user and item, integers.")
-    var stream: String
-
-    @Option(help: "File of cases: user, held-out item, items to rank against.")
-    var test: String?
-
-    @Flag(name: .customLong("validate"), help: "Hold out each user's last event of the stream instead of reading a test file.")
-    var holdsOut = false
+    @OptionGroup var files: LeaveOneOutArguments
 
     @Option(help: "Length of a factor vector.")
     var rank = 64
@@ -39,7 +32,6 @@ struct EvaluateAlternating: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if holdsOut == (test != nil) { throw ValidationError("give either --test FILE or --validate") }
         guard (1...512).contains(rank), passes >= 1 else { throw ValidationError("--rank is 1 to 512, --passes at least 1") }
         guard unobserved > 0, ridge > 0 else { throw ValidationError("--unobserved and --ridge are above 0") }
     }
@@ -48,8 +40,7 @@ struct EvaluateAlternating: ParsableCommand {
         try interruptible {
             BLAS.limitThreads(1)
             try BLAS.check()
-            let file = try InteractionFile(path: stream)
-            let (learned, cases) = if let test { (file, try LeaveOneOut(path: test)) } else { LeaveOneOut.split(file, seed: 1) }
+            let (learned, cases) = try files.read()
             var users = Numbering(), items = Numbering()
             let data = Observations(learned.pairs.map { (users.number($0.user), items.number($0.item)) }, users: users.count, items: items.count)
             var model = AlternatingImplicit(

@@ -15,14 +15,7 @@ struct EvaluateFoldIn: ParsableCommand {
             Example: factorctl evaluate fold-in stream.tsv --test test.tsv --config factord.yaml --items 10
             """)
 
-    @Argument(help: "File of interactions: user and item, integers.")
-    var stream: String
-
-    @Option(help: "File of cases: user, held-out item, items to rank against.")
-    var test: String?
-
-    @Flag(name: .customLong("validate"), help: "Hold out each user's last event of the stream instead of reading a test file.")
-    var holdsOut = false
+    @OptionGroup var files: LeaveOneOutArguments
 
     @Option(help: "Items told of each user; can be repeated.")
     var items: [Int] = []
@@ -31,15 +24,12 @@ struct EvaluateFoldIn: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if holdsOut == (test != nil) { throw ValidationError("give either --test FILE or --validate") }
         guard items.allSatisfy((1...Visitor.mostItems).contains) else { throw ValidationError("--items is 1 to \(Visitor.mostItems)") }
     }
 
     func run() throws {
         try interruptible {
-            let file = try InteractionFile(path: stream)
-            let (learned, cases) =
-                if let test { (file, try LeaveOneOut(path: test)) } else { LeaveOneOut.split(file, seed: 1) }
+            let (learned, cases) = try files.read()
             let evaluation = FoldInEvaluation(cases, stream: learned)
             var table = ResultTable(EvaluateFoldIn.figures)
             for configuration in ShownSteps("evaluate fold-in", try configurations.named(), name: \.name) {

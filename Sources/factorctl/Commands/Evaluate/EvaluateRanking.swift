@@ -20,14 +20,7 @@ struct EvaluateRanking: ParsableCommand {
             Example: factorctl evaluate ranking stream.tsv --test test.tsv --config factord.yaml --order window --seeds 5
             """)
 
-    @Argument(help: "File of interactions: user and item, integers.")
-    var stream: String
-
-    @Option(help: "File of cases: user, held-out item, items to rank against.")
-    var test: String?
-
-    @Flag(name: .customLong("validate"), help: "Hold out each user's last event of the stream instead of reading a test file.")
-    var holdsOut = false
+    @OptionGroup var files: LeaveOneOutArguments
 
     @Option(help: "Order of the stream: stream (the file's), window, burst.")
     var order = InteractionFile.Order.stream
@@ -47,7 +40,6 @@ struct EvaluateRanking: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if holdsOut == (test != nil) { throw ValidationError("give either --test FILE or --validate") }
         if seeds < 1 { throw ValidationError("--seeds is at least 1") }
         let isConfigured = !(configurations.config + configurations.settings + configurations.variant).isEmpty
         if daemon && (isConfigured || seeds > 1) {
@@ -57,9 +49,7 @@ struct EvaluateRanking: ParsableCommand {
 
     func run() throws {
         try interruptible {
-            let file = try InteractionFile(path: stream)
-            let (learned, cases) =
-                if let test { (file, try LeaveOneOut(path: test)) } else { LeaveOneOut.split(file, seed: 1) }
+            let (learned, cases) = try files.read()
             if daemon { return try askDaemon(learned.ordered(order, seed: orderSeed), cases) }
             var results: [Result] = []
             var progress = StepProgress(label: "evaluate", steps: seeds * (try configurations.named(seed: 1).count))

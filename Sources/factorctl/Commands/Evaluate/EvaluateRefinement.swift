@@ -13,14 +13,7 @@ struct EvaluateRefinement: ParsableCommand {
             Example: factorctl evaluate refinement stream.tsv --validate --order burst --variant "model.refinement.passes=1" --rounds 3
             """)
 
-    @Argument(help: "File of interactions: user and item, integers.")
-    var stream: String
-
-    @Option(help: "File of cases: user, held-out item, items to rank against.")
-    var test: String?
-
-    @Flag(name: .customLong("validate"), help: "Hold out each user's last event of the stream instead of reading a test file.")
-    var holdsOut = false
+    @OptionGroup var files: LeaveOneOutArguments
 
     @Option(help: "Order of the stream: stream (the file's), window, burst.")
     var order = InteractionFile.Order.stream
@@ -35,15 +28,12 @@ struct EvaluateRefinement: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if holdsOut == (test != nil) { throw ValidationError("give either --test FILE or --validate") }
         if rounds < 1 { throw ValidationError("--rounds is at least 1") }
     }
 
     func run() throws {
         try interruptible {
-            let file = try InteractionFile(path: stream)
-            let (learned, cases) =
-                if let test { (file, try LeaveOneOut(path: test)) } else { LeaveOneOut.split(file, seed: 1) }
+            let (learned, cases) = try files.read()
             let ordered = learned.ordered(order, seed: seed), evaluation = RefinementEvaluation(cases)
             var table = ResultTable(EvaluateRefinement.figures)
             for configuration in ShownSteps("evaluate refinement", try configurations.named(seed: seed), name: \.name) {
