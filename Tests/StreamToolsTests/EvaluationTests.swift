@@ -5,6 +5,14 @@ import Testing
 /// The instruments of `factorctl evaluate`, on generated data whose answers are known.
 @Suite("Evaluation")
 struct EvaluationTests {
+    @Test("A catalogue of fewer than a hundred items is ranked whole, without what a user touched")
+    func smallCatalogue() {
+        let pairs: [(Int64, Int64)] = [(1, 10), (2, 11), (1, 11), (2, 12), (1, 12), (2, 11), (3, 13)]
+        let (stream, test) = LeaveOneOut.split(InteractionFile(pairs: pairs.map { (user: $0.0, item: $0.1) }), seed: 1)
+        #expect(stream.pairs.count == 4 && test.cases.map(\.user) == [1, 2, 3])
+        #expect(test.cases.map { $0.others.sorted() } == [[13], [10, 13], [10, 11, 12]])
+    }
+
     @Test("Conditions choose events by value and by type")
     func conditions() throws {
         let event = DatasetEvent(user: .integer(1), item: .integer(2), type: "buy", value: 4)

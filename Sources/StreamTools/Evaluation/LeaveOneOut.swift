@@ -58,7 +58,9 @@ public struct LeaveOneOut: Sendable {
         var cases: [Case] = []
         for (user, index) in last.sorted(by: { $0.key < $1.key }) {
             var others: [Int64] = []
-            while others.count < 99 {
+            // All there are, where a small catalogue has fewer.
+            let count = min(99, catalogue.count - touched[user]!.count)
+            while others.count < count {
                 let item = catalogue[random.below(catalogue.count)]
                 if !touched[user]!.contains(item) && !others.contains(item) { others.append(item) }
             }
