@@ -17,12 +17,8 @@ public struct OfflineState {
     /// - Throws: what is wrong with the file; nothing is written or locked.
     public init(_ state: String, progress: @escaping ReadProgress = { _, _ in }) throws {
         let path = try OfflineState.newest(state)
-        let reader = try SnapshotReader(path), size = reader.size
-        var read: UInt64 = 0
-        reader.afterBlock = { bytes in
-            read += UInt64(bytes)
-            progress(read, size)
-        }
+        let reader = try SnapshotReader(path)
+        SnapshotReader.report([reader], to: progress)
         guard let text = try reader.text(LearningConfiguration.section) else { throw StateError.missing(section: LearningConfiguration.section) }
         configuration = try LearningConfiguration.load(text, from: path)
         var settings = configuration.engineSettings

@@ -81,22 +81,10 @@ public struct SnapshotInspection {
     /// - Throws: what is wrong with it.
     public func verify(_ name: String) throws -> (summary: Summary, parts: [Part]) {
         let reader = try open(name)
-        show([reader])
+        SnapshotReader.report([reader], to: progress)
         try reader.verifyAll()
         let file = String(reader.path.split(separator: "/").last ?? "")
         return (try SnapshotInspection.summary(reader, file), SnapshotInspection.parts(reader))
-    }
-
-    /// Reports what is read of these.
-    private func show(_ readers: [SnapshotReader]) {
-        let total = readers.reduce(0) { $0 + $1.size }, progress = progress
-        var read: UInt64 = 0
-        for reader in readers {
-            reader.afterBlock = { bytes in
-                read += UInt64(bytes)
-                progress(read, total)
-            }
-        }
     }
 
     private static func parts(_ reader: SnapshotReader) -> [Part] {
@@ -123,7 +111,7 @@ public struct SnapshotInspection {
     /// What differs between two snapshots, part by part; parts without a difference are left out.
     public func difference(_ first: String, _ second: String) throws -> (first: Summary, second: Summary, parts: [Difference]) {
         let a = try open(first), b = try open(second)
-        show([a, b])
+        SnapshotReader.report([a, b], to: progress)
         var parts: [Difference] = [], places: [String: Int] = [:]
         func place(_ section: String) -> Int {
             let name = SnapshotInspection.partName(section)
@@ -191,6 +179,18 @@ enum InspectionError: Error, CustomStringConvertible {
 }
 
 extension SnapshotReader {
+    /// Reports what is read of some snapshots together.
+    static func report(_ readers: [SnapshotReader], to progress: @escaping ReadProgress) {
+        let total = readers.reduce(0) { $0 + $1.size }
+        var read: UInt64 = 0
+        for reader in readers {
+            reader.afterBlock = { bytes in
+                read += UInt64(bytes)
+                progress(read, total)
+            }
+        }
+    }
+
     /// The bytes of a section, all checked.
     fileprivate func whole(_ name: String) throws(PersistenceError) -> [UInt8] {
         var bytes: [UInt8] = []
