@@ -25,6 +25,7 @@ extension MetricDescription {
         .gauge("factord_snapshot_exact", "snapshot.exact", "0 or 1", "After the first: whether it holds exactly one position"),
         .gauge("factord_snapshot_duration_seconds", "snapshot.seconds", "seconds", "After the first: how long it took"),
         .gauge("factord_snapshot_verify_seconds", "snapshot.verify_seconds", "seconds", "After the first: of these, for reading it back"),
+        .gauge("factord_snapshot_prune_seconds", "snapshot.prune_seconds", "seconds", "After the first: of these, for removing older ones"),
         .gauge("factord_snapshot_pauses", "snapshot.pauses", "pauses", "After the first: pauses in which learning stood still"),
         .gauge("factord_snapshot_longest_pause_seconds", "snapshot.pause_ms", "seconds", divisor: 1e3, "After the first: the longest of them"),
         .gauge("factord_snapshot_paused_seconds", "snapshot.pause_total_ms", "seconds", divisor: 1e3, "After the first: all of them together"),

@@ -32,6 +32,7 @@ final class AdminMethods: RequestMethods {
             writer.member("pause_ms", stored.pauses.longestMilliseconds)
             writer.member("seconds", stored.seconds)
             writer.member("verify_seconds", stored.verifySeconds)
+            writer.member("prune_seconds", stored.pruneSeconds)
             writer.endObject()
         case "forget": try forget(request, into: &writer)
         case "promote": try promote(request, into: &writer)

@@ -279,6 +279,7 @@ final class StatsReport: Sendable {
             writer.member("exact", newest.isExact)
             writer.member("seconds", newest.seconds)
             writer.member("verify_seconds", newest.verifySeconds)
+            writer.member("prune_seconds", newest.pruneSeconds)
             writer.member("pauses", newest.pauses.count)
             writer.member("pause_ms", newest.pauses.longestMilliseconds)
             writer.member("pause_p50_ms", newest.pauses.medianMilliseconds)

@@ -61,24 +61,22 @@ extension SnapshotKeeper {
 
     private func captureExact(into store: SnapshotStore) throws(PersistenceError) -> Written {
         let start = MonotonicClock.nanoseconds
-        pool.prepare(StateCapture.expectedBytes(engine))
-        var ledger = Ingest.Ledger(), begun: StateCapture?, pause: Int64 = 0
+        pool.prepare(StateCapture.expectedBytes(engine), lanes: Parallel.threads)
+        var ledger = Ingest.Ledger(), copied: (capture: StateCapture, copies: [CaptureBuffer])?, pause: Int64 = 0
         ingest.whileIdle {
             let stopped = MonotonicClock.nanoseconds
             ledger = $0
-            let capture = StateCapture(engine)
-            while capture.next != nil { capture.copy(into: pool.next(capture.expected), rowsLater: true) }
-            let copies = Copies(capture, pool.buffers)
-            Parallel.forEach(pool.buffers.count, name: "copying") { copies.copyRows($0) }
-            begun = capture
+            let copy = ExactCopy(engine, into: pool)
+            Parallel.forEach(pool.lanes.count, name: "copying") { copy.copy(lane: $0) }
+            copied = copy.finish()
             pause = MonotonicClock.nanoseconds - stopped
         }
-        guard let capture = begun else { preconditionFailure("a capture begins") }
+        guard let (capture, copies) = copied else { preconditionFailure("a capture is made while idle") }
         defer { _ = ingest.pause(.sequencer) { capture.close() } }
         let stored = try write(ledger, capture.position, UInt64(capture.expectedBytes), store) { () throws(PersistenceError) in
             if let place = ledger.journal { try journal?.makeDurable(place) }
         } body: { (writer) throws(PersistenceError) in
-            for buffer in pool.buffers {
+            for buffer in copies {
                 try capture.emit(buffer) { (name, bytes) throws(PersistenceError) in try writer.section(name, bytes) }
             }
             try capture.emitEnd { (name, bytes) throws(PersistenceError) in try writer.section(name, bytes) }
@@ -115,7 +113,8 @@ extension SnapshotKeeper {
         let end = MonotonicClock.nanoseconds
         return Written(
             position: position, path: stored.path, bytes: stored.size, pauses: PauseReport(pauses), seconds: Double(end - start) / 1e9,
-            verifySeconds: Double(stored.verifyNanoseconds) / 1e9, isExact: isExact, finished: end)
+            verifySeconds: Double(stored.verifyNanoseconds) / 1e9, pruneSeconds: Double(stored.pruneNanoseconds) / 1e9, isExact: isExact,
+            finished: end)
     }
 }
 
@@ -137,19 +136,6 @@ struct PauseReport: Sendable, Equatable {
         longestMilliseconds = Double(longest) / 1e6
         totalMilliseconds = Double(sorted.reduce(0, +)) / 1e6
     }
-}
-
-/// Buffers whose rows are still to be copied, by several threads. Sendable by hand: each takes other buffers, and what is copied stands.
-private struct Copies: @unchecked Sendable {
-    private let capture: StateCapture
-    private let buffers: [CaptureBuffer]
-
-    init(_ capture: StateCapture, _ buffers: [CaptureBuffer]) {
-        self.capture = capture
-        self.buffers = buffers
-    }
-
-    func copyRows(_ number: Int) { capture.copyRows(into: buffers[number]) }
 }
 
 extension SnapshotWriter {

@@ -18,6 +18,8 @@ final class SnapshotKeeper: Service {
         var seconds: Double
         /// Of these, for reading it back before it got its name.
         var verifySeconds: Double
+        /// Of these, for removing older ones, after it stood.
+        var pruneSeconds: Double
         /// Whether it holds exactly one position, and needs no journal.
         var isExact: Bool
         /// `MonotonicClock` at the end.

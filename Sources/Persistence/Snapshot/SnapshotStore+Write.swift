@@ -10,6 +10,8 @@ public struct StoredSnapshot: Sendable {
     public let size: UInt64
     /// Nanoseconds that reading it back took.
     public let verifyNanoseconds: Int64
+    /// Nanoseconds after it stood that removing older ones took.
+    public let pruneNanoseconds: Int64
     /// Older snapshots that were removed, because enough good ones are kept.
     public let removed: [SnapshotName]
     /// Why not every old snapshot could be removed; the new one is good all the same.
@@ -69,9 +71,10 @@ extension SnapshotStore {
             try? fileSystem.remove(path(of: name))
             throw .system(error)
         }
-        let pruned = prune(newest: name)
+        let stood = MonotonicClock.nanoseconds, pruned = prune(newest: name)
         return StoredSnapshot(
-            name: name, path: path(of: name), size: size, verifyNanoseconds: verifyNanoseconds, removed: pruned.removed, removalFailure: pruned.failure)
+            name: name, path: path(of: name), size: size, verifyNanoseconds: verifyNanoseconds,
+            pruneNanoseconds: MonotonicClock.nanoseconds - stood, removed: pruned.removed, removalFailure: pruned.failure)
     }
 
     private func verify(

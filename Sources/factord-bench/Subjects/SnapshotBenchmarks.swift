@@ -11,6 +11,7 @@ func snapshotBenchmarks(_ plan: Plan) -> [Benchmark] {
         Benchmark(
             "snapshot/under load/\(size)",
             [
+                Metric(name: "events a second before", unit: "/s"), Metric(name: "during", unit: "/s"),
                 Metric(name: "events, whole", unit: "%"), Metric(name: "events, worst 100 ms", unit: "%"),
                 Metric(name: "worst 100 ms before", unit: "%"), Metric(name: "windows below half", unit: "%", isRate: false),
                 Metric(name: "the same before", unit: "%", isRate: false),
@@ -78,13 +79,14 @@ final class FullDaemon {
         }
     }
 
-    /// Percent of the events a second of before, over the snapshot and in its worst window, which is of interest beside the worst
+    /// Events a second before and during the snapshot; percent of before, over the snapshot and in its worst window, which is of interest beside the worst
     /// without a snapshot; pauses; memory; answers.
     /// - Parameter share: how much of the events a second that it can take are sent; nil for more than it can take.
     func measureUnderLoad(share: Double?) throws -> [Double] {
         let messages = Messages(.columnar, events[...], valued: false)
         let asker = try Asker(daemon.endpoints.requests[0].endpoint)
         let times = try share.map { try $0 * most(messages) / Double(events.count) } ?? 1000
+        try waitUntilIdle()
         let load = try Load(daemon.endpoints.events, messages, timesPerSecond: times)
         return try withExtendedLifetime(load) {
             MonotonicClock.sleep(microseconds: 2_000_000)
@@ -98,7 +100,7 @@ final class FullDaemon {
             guard let report = try daemon.stats()["snapshot"] else { throw BenchmarkError("stats tell nothing of snapshots") }
             func number(_ key: String) -> Double { report[key]?.number ?? .nan }
             return [
-                100 * during.rate / before.rate, 100 * during.worst(before), 100 * before.worst(before), 100 * during.shareBelowHalf(before),
+                before.rate, during.rate, 100 * during.rate / before.rate, 100 * during.worst(before), 100 * before.worst(before), 100 * during.shareBelowHalf(before),
                 100 * before.shareBelowHalf(before), number("pause_p50_ms"), number("pause_p999_ms"),
                 number("pause_ms"), Double(max(during.memory - before.memory, 0)) / 0x1p20, during.p99 / before.p99, number("seconds"),
             ]
@@ -115,6 +117,15 @@ final class FullDaemon {
             return Double(try daemon.position() - first) * 1e9 / Double(MonotonicClock.nanoseconds - start)
         }
         return rate
+    }
+
+    /// What was sent and still lies in queues would count as load of the next measurement.
+    private func waitUntilIdle() throws {
+        var last = -1, position = try daemon.position()
+        while position != last {
+            MonotonicClock.sleep(microseconds: 500_000)
+            (last, position) = (position, try daemon.position())
+        }
     }
 
     private struct Watched {
@@ -148,16 +159,16 @@ final class FullDaemon {
         return result
     }
 
-    /// Megabytes a second of a snapshot while nothing else is going on, with and without reading it back; and the longest pause for
+    /// Megabytes a second of a snapshot while nothing else is going on: with reading it back and removing the one before, and without; and the longest pause for
     /// a gigabyte.
     func measureAlone() throws -> [Double] {
         let written = try daemon.admin?.call("snapshot")
         guard let bytes = written?["bytes"]?.number, let seconds = written?["seconds"]?.number, let pause = written?["pause_ms"]?.number,
-            let reading = written?["verify_seconds"]?.number
+            let reading = written?["verify_seconds"]?.number, let pruning = written?["prune_seconds"]?.number
         else {
             throw BenchmarkError("the daemon says nothing of its snapshot")
         }
-        return [bytes / seconds / 1e6, bytes / (seconds - reading) / 1e6, pause, pause * 1e9 / bytes]
+        return [bytes / seconds / 1e6, bytes / (seconds - reading - pruning) / 1e6, pause, pause * 1e9 / bytes]
     }
 
     /// Megabytes a second of `dd` of as many bytes beside the snapshots, past the page cache.

@@ -1,56 +1,72 @@
 import CKernels
+import Synchronization
 
 /// Memory for the copies of all pieces of a state at once, kept from one capture to the next so that its pages are there, and
 /// large ones where the system has them.
 ///
-/// Thread safety: whoever holds the snapshot store. Buffers may be filled on several threads.
+/// Thread safety: whoever holds the snapshot store; each lane may be used by a thread of its own.
 public final class CapturePool: @unchecked Sendable {
+    // Sendable by hand: the store's lock says whose turn it is.
     private static let chunkBytes = 64 << 20, hugeBytes = 2 << 20
-    private var chunks: [UnsafeMutableRawBufferPointer] = []
-    /// Where the next buffer begins.
-    private var chunk = 0, offset = 0
-    /// Bytes that the last buffer was promised.
-    private var promised = 0
-    /// Buffers given out since `prepare`.
-    public private(set) var buffers: [CaptureBuffer] = []
+    private var chunks = Chunks()
+    /// Since `prepare`.
+    public private(set) var lanes: [Lane] = []
 
     public init() {}
 
-    deinit { for chunk in chunks { fk_unmap(chunk.baseAddress!, chunk.count) } }
-
-    /// Makes room for about so many bytes, before anybody has to wait; earlier buffers are of no use then.
-    public func prepare(_ bytes: Int) {
-        buffers = []
-        (chunk, offset, promised) = (0, 0, 0)
-        // The end of a chunk that is too short for a piece is left.
-        let usable = CapturePool.chunkBytes - CaptureBuffer.pieceBytes
-        while chunks.count * usable < bytes + 2 * CaptureBuffer.pieceBytes { addChunk(CapturePool.chunkBytes) }
+    /// Makes room for about so many bytes, before anybody has to wait, to be filled by so many threads; earlier buffers are of no use
+    /// then.
+    public func prepare(_ bytes: Int, lanes count: Int) {
+        // The end of a chunk that is too short for a piece is left, and each lane leaves its last chunk half full.
+        let usable = CapturePool.chunkBytes - 4 * CaptureBuffer.pieceBytes
+        let all = chunks.all + (chunks.all.count..<max(chunks.all.count, bytes / usable + 1 + count)).map { _ in CapturePool.chunk() }
+        chunks.all = []
+        chunks = Chunks(all)
+        lanes = (0..<count).map { _ in Lane(chunks) }
     }
 
-    private func addChunk(_ bytes: Int) {
+    private static func chunk() -> UnsafeMutableRawBufferPointer {
+        let bytes = chunkBytes
         guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
-        for piece in 0..<bytes / CapturePool.hugeBytes { fk_gather(memory, bytes, piece) }
+        for piece in 0..<bytes / hugeBytes { fk_gather(memory, bytes, piece) }
         for page in stride(from: 0, to: bytes, by: 4096) { memory.storeBytes(of: 0, toByteOffset: page, as: UInt8.self) }
-        chunks.append(UnsafeMutableRawBufferPointer(start: memory, count: bytes))
+        return UnsafeMutableRawBufferPointer(start: memory, count: bytes)
     }
 
-    /// A buffer with room for so many bytes. What the one before it does not need by now is free again, unless it is still empty:
-    /// then it is filled later.
-    public func next(_ bytes: Int) -> CaptureBuffer {
-        if let last = buffers.last, !last.isOwner {
-            offset += ((last.used > 0 ? last.used : promised) + 63) & ~63
+    /// What lanes take from, chunk by chunk.
+    fileprivate final class Chunks: @unchecked Sendable {
+        // Sendable by hand: while lanes take, only the counter changes.
+        var all: [UnsafeMutableRawBufferPointer]
+        private let taken = Atomic<Int>(0)
+
+        init(_ all: [UnsafeMutableRawBufferPointer] = []) { self.all = all }
+
+        deinit { for chunk in all { fk_unmap(chunk.baseAddress!, chunk.count) } }
+
+        func next() -> UnsafeMutableRawBufferPointer? {
+            let number = taken.add(1, ordering: .relaxed).oldValue
+            return number < all.count ? all[number] : nil
         }
-        if chunk < chunks.count, offset + bytes > chunks[chunk].count {
-            chunk += 1
-            offset = 0
+    }
+
+    /// Buffers one after the other, for one thread.
+    public final class Lane {
+        private let chunks: Chunks
+        private var free = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        private var last: CaptureBuffer?
+
+        fileprivate init(_ chunks: Chunks) { self.chunks = chunks }
+
+        /// A buffer with room for so many bytes, and more where there is more. The one before it is filled: what it does not need is
+        /// free again.
+        public func next(_ bytes: Int) -> CaptureBuffer {
+            if let last, !last.isOwner {
+                free = UnsafeMutableRawBufferPointer(rebasing: free[min(free.count, (last.used + 63) & ~63)...])
+            }
+            if free.count < bytes { free = chunks.next() ?? UnsafeMutableRawBufferPointer(start: nil, count: 0) }
+            let buffer = free.count < bytes ? CaptureBuffer(bytes: bytes) : CaptureBuffer(free)
+            last = buffer
+            return buffer
         }
-        if chunk == chunks.count { addChunk(max(CapturePool.chunkBytes, (bytes + CapturePool.hugeBytes - 1) & ~(CapturePool.hugeBytes - 1))) }
-        guard bytes <= chunks[chunk].count else {
-            buffers.append(CaptureBuffer(bytes: bytes))
-            return buffers[buffers.count - 1]
-        }
-        promised = bytes
-        buffers.append(CaptureBuffer(UnsafeMutableRawBufferPointer(rebasing: chunks[chunk][offset..<offset + bytes])))
-        return buffers[buffers.count - 1]
     }
 }

@@ -7,7 +7,11 @@ extension StateCapture {
             if rows > 0 { buffer.put(table.rawRows(block: block, limit: rows), rows * EntityTable.rowBytes) }
         }
         buffer.changes = engine.shared.undo.pointee.chain(side, piece: bands.lowerBound / StateCapture.bandsPerPiece)
-        table.noteChanges(from: min(bands.upperBound * RowBlock.band, count), to: count)
+    }
+
+    func noteIds(_ side: Int, after bands: Range<Int>) {
+        let count = head.counts[side]
+        engine.sides[side].table.noteChanges(from: min(bands.upperBound * RowBlock.band, count), to: count)
     }
 
     func emitIds<Failure: Error>(
@@ -54,6 +58,10 @@ extension StateCapture {
         guard let sightings = engine.sequencer.keeper.sightings else { return }
         buffer.put(sightings.contents.baseAddress! + range.lowerBound, range.count)
         buffer.changes = engine.shared.undo.pointee.chain(Sightings.undoArea, piece: range.lowerBound / CaptureBuffer.pieceBytes)
+    }
+
+    func noteSightings(after range: Range<Int>) {
+        guard let sightings = engine.sequencer.keeper.sightings else { return }
         sightings.noteChanges(of: range.upperBound..<sightings.bytes, in: engine.shared.undo)
     }
 

@@ -4,7 +4,8 @@ import Synchronization
 extension StateCapture {
     /// Users, or entities, whose lists are copied in one pause at most, where they have none; with lists an eighth as many, for to
     /// find them costs more than to copy them.
-    private static let entitiesPerPiece = 65_536, costOfList = 8
+    static let entitiesPerPiece = 65_536
+    private static let costOfList = 8
     /// Bytes after which a piece of lists ends.
     static let listBytes = 2 << 20
 

@@ -27,7 +27,7 @@ public final class StateCapture {
     public var position: UInt64 { head.position }
     /// The highest position that any piece holds something of; final once `next` is nil.
     public private(set) var highest: UInt64
-    private var plan: [Piece]
+    private(set) var plan: [Piece]
     private var planned = 0
     var table = PieceTable()
     private var isFinished = false
@@ -98,8 +98,16 @@ public final class StateCapture {
 
     /// Bytes that the next piece may need: for `CaptureBuffer.reserve`, before the pause.
     public var expected: Int {
-        guard planned < plan.count, case .rows(let model, let group, let blocks) = plan[planned] else { return CaptureBuffer.pieceBytes }
-        return blocks.count * engine.models[model].blockBytes(group) + 8
+        planned < plan.count ? expected(plan[planned]) : 0
+    }
+
+    /// Bytes that a piece may need; of lists, all but the last user's.
+    func expected(_ piece: Piece) -> Int {
+        switch piece {
+        case .rows(let model, let group, let blocks): blocks.count * engine.models[model].blockBytes(group) + 8
+        case .lists, .attributes: StateCapture.listBytes + CaptureBuffer.pieceBytes / 4
+        case .head, .ids, .sightings, .replay, .globals: CaptureBuffer.pieceBytes
+        }
     }
 
     /// Bytes that all sections will have, about: for room on the disk.
@@ -124,46 +132,80 @@ public final class StateCapture {
     }
 
     /// Copies the next piece. Those whom `next` names stand, and with them the sequencer.
-    /// - Parameter rowsLater: leaves the copying of rows to `copyRows`, while everybody stands.
-    public func copy(into buffer: CaptureBuffer, rowsLater: Bool = false) {
-        let piece = plan[planned]
-        buffer.begin(piece)
+    public func copy(into buffer: CaptureBuffer) {
+        let piece = widened(plan[planned])
         planned += 1
         if who(piece) != .nobody {
             engine.shared.undo.pointee.recycle(spent)
             spent = IdUndo.Spent()
         }
-        switch piece {
-        case .head: break
-        case .ids(let side, let bands): copyIds(side, bands, buffer)
-        case .sightings(let range): copySightings(range, buffer)
-        case .lists(let users):
-            // With users who came meanwhile: what a shard's budget leaves out depends on all of its lists. Not without end.
-            let all = users.lowerBound..<max(users.upperBound, min(engine.users.count, 2 * head.counts[0] + RowBlock.band))
-            goOn(copyLists(all, buffer), in: all) { .lists($0) }
-        case .attributes(let side, let range): goOn(copyAttributes(side, range, buffer), in: range) { .attributes(side: side, $0) }
-        case .replay(let shard): copyReplay(shard, buffer)
-        case .rows: if !rowsLater { copyRows(into: buffer) }
-        case .globals(let model): copyGlobals(model, buffer)
-        }
+        if let rest = fill(buffer, piece) { plan.insert(rest, at: planned) }
+        stopNoting(piece)
         // The first piece is copied while the sequencer works.
         guard who(piece) != .nobody else { return }
         isSpoilt = engine.shared.undo.pointee.isSpoilt
         isPressed = engine.shared.undo.pointee.isFilling
         if next != .sequencer { engine.shared.undo.pointee.relax() }
-        guard who(piece) == .everybody else { return }
+        if who(piece) == .everybody { enter(buffer) }
+    }
+
+    /// Lists go with users who came meanwhile: what a shard's budget leaves out depends on all of its lists. Not without end.
+    private func widened(_ piece: Piece) -> Piece {
+        guard case .lists(let users) = piece else { return piece }
+        return .lists(users.lowerBound..<max(users.upperBound, min(engine.users.count, 2 * head.counts[0] + RowBlock.band)))
+    }
+
+    /// Copies a piece, and answers what is left of it where it is too long for one.
+    ///
+    /// Reads only: where everybody stands, several threads may, each into a buffer of its own.
+    func fill(_ buffer: CaptureBuffer, _ piece: Piece) -> Piece? {
+        buffer.begin(piece)
+        switch piece {
+        case .head: break
+        case .ids(let side, let bands): copyIds(side, bands, buffer)
+        case .sightings(let range): copySightings(range, buffer)
+        case .lists(let users):
+            let end = copyLists(users, buffer)
+            if end < users.upperBound { return .lists(end..<users.upperBound) }
+        case .attributes(let side, let range):
+            let end = copyAttributes(side, range, buffer)
+            if end < range.upperBound { return .attributes(side: side, end..<range.upperBound) }
+        case .replay(let shard): copyReplay(shard, buffer)
+        case .rows(let model, let group, let blocks): copyRows(model, group, blocks, buffer)
+        case .globals(let model): copyGlobals(model, buffer)
+        }
+        return nil
+    }
+
+    /// Changes of what is copied need not be noted any longer.
+    private func stopNoting(_ piece: Piece) {
+        switch piece {
+        case .ids(let side, let bands): noteIds(side, after: bands)
+        case .sightings(let range): noteSightings(after: range)
+        default: break
+        }
+    }
+
+    /// Enters a copied piece of what trainers own in the table of pieces.
+    private func enter(_ buffer: CaptureBuffer) {
+        guard let piece = buffer.piece else { return }
         highest = max(highest, engine.sequencer.lastPosition)
         table.highest = highest
         table.counts = engine.sides.map { $0.table.count }
         var count = 0
         if case .rows(let model, let group, _) = piece { count = engine.rowCount(engine.models[model].groups[group].side) }
-        table.add(
-            buffer.piece ?? piece, at: engine.sequencer.lastPosition, engine.trainers.map(\.appliedPosition), count: count)
+        table.add(piece, at: engine.sequencer.lastPosition, engine.trainers.map(\.appliedPosition), count: count)
     }
 
-    /// Copies the rows of a piece that `copy` left out; nothing for another piece. Several threads may, each for a buffer of its own.
-    public func copyRows(into buffer: CaptureBuffer) {
-        if case .rows(let model, let group, let blocks) = buffer.piece { copyRows(model, group, blocks, buffer) }
+    /// Takes copies of all pieces, made by `ExactCopy`, for its own. Everybody stands still.
+    func take(_ copies: [CaptureBuffer]) {
+        planned = plan.count
+        for copy in copies {
+            guard let piece = copy.piece else { continue }
+            stopNoting(piece)
+            if who(piece) == .everybody { enter(copy) }
+        }
+        engine.shared.undo.pointee.relax()
     }
 
     private func who(_ piece: Piece) -> Pause {
@@ -172,12 +214,6 @@ public final class StateCapture {
         case .ids, .sightings: .sequencer
         case .lists, .attributes, .replay, .rows, .globals: .everybody
         }
-    }
-
-    /// A piece of lists ended early: the rest follows in the next.
-    private func goOn(_ end: Int, in range: Range<Int>, _ piece: (Range<Int>) -> Piece) {
-        guard end < range.upperBound else { return }
-        plan.insert(piece(end..<range.upperBound), at: planned)
     }
 
     /// Ends the capture, finished or given up. While the sequencer stands.
