@@ -46,6 +46,8 @@ public final class EntityTable: @unchecked Sendable {
     /// What a capture needs to know of changes; nil for a table of its own. Behind pointers, for `count` is in every event.
     private let undo: UnsafeMutablePointer<IdUndo>?
     private let noted: UnsafeMutablePointer<IdUndo.Reach>
+    /// Ordinals below it have taken part in the last rebase of the decay. Sequencer only.
+    private var rebased = 0
     /// The side's number in the undo log.
     private let side: Int
     /// Texts to be given back once no capture reads them.
@@ -174,7 +176,7 @@ public final class EntityTable: @unchecked Sendable {
         note(ordinal)
         index.remove(hash: key.hash, ordinal: ordinal)
         setHidden(ordinal, false)
-        row.pointee.frequency.add(-.infinity)
+        row.pointee.frequency.add(-.infinity, sign: decay.sign)
         row.pointee.meta.store(row.pointee.meta.load(ordering: .relaxed) | EntityTable.holeFlag, ordering: .releasing)
         holes.add(1, ordering: .relaxed)
         if key.isText { liveTextBytes -= TextArena.bytes(Int(key.length)) }
@@ -214,20 +216,32 @@ public final class EntityTable: @unchecked Sendable {
     @inline(__always)
     public func frequency(_ ordinal: UInt32) -> Float { row(ordinal).pointee.frequency.value(decay) }
 
-    /// The count as it is stored, in units of the decay's base: what a snapshot holds. Sequencer only.
-    func storedFrequency(_ ordinal: UInt32) -> Float { row(ordinal).pointee.frequency.stored }
+    /// The count in units of the decay's base: what a snapshot holds. Sequencer only.
+    func storedFrequency(_ ordinal: UInt32) -> Float { FadingCount.settled(row(ordinal).pointee.frequency.bits, sign: decay.sign) }
 
     /// Counts an amount in units of the decay's base; a count stops at zero. Sequencer only.
     @inline(__always)
     func count(_ ordinal: UInt32, by amount: Float) {
         note(ordinal)
-        row(ordinal).pointee.frequency.add(amount)
+        row(ordinal).pointee.frequency.add(amount, sign: decay.sign)
     }
 
-    /// Every count's part in a rebase of the decay. Sequencer only.
-    func rebase() {
+    /// A rebase of the decay has begun: all counts have to take part. Sequencer only.
+    func beginRebase() {
+        // A capture takes counts for those of the rebase before.
         if noted.pointee.end > noted.pointee.start { undo?.pointee.isSpoilt = true }
-        for ordinal in 0..<UInt32(admitted.load(ordering: .relaxed)) { row(ordinal).pointee.frequency.rebase(decay) }
+        rebased = 0
+    }
+
+    /// So many more counts take part in the rebase; answers how many of these there was no count for. What a capture makes of a
+    /// count is the same before and after. Sequencer only.
+    func goOnRebasing(_ rows: Int) -> Int {
+        let end = min(rebased + rows, admitted.load(ordering: .relaxed)), done = end - rebased, sign = decay.sign
+        while rebased < end {
+            row(UInt32(rebased)).pointee.frequency.rebase(sign: sign)
+            rebased += 1
+        }
+        return rows - done
     }
 
     @inline(__always)
@@ -281,13 +295,13 @@ public final class EntityTable: @unchecked Sendable {
     @inline(never)
     private func noteRow(_ ordinal: UInt32) {
         let row = row(ordinal)
-        undo?.pointee.note(side, ordinal, UInt64(row.pointee.frequency.stored.bitPattern) | UInt64(row.pointee.meta.load(ordering: .relaxed)) << 32)
+        undo?.pointee.note(side, ordinal, UInt64(row.pointee.frequency.bits) | UInt64(row.pointee.meta.load(ordering: .relaxed)) << 32)
     }
 
     /// From here on, changes of ordinals from `start` to `end` are noted. Sequencer only, or while it stands.
     func noteChanges(from start: Int, to end: Int) { noted.pointee = IdUndo.Reach(start: UInt32(start), end: UInt32(end)) }
 
-    /// A row as a capture holds it: 16 bytes, of which the count has no sign.
+    /// A row as a capture holds it: 16 bytes.
     struct SavedRow {
         var payload: UInt64
         var frequency: Float
@@ -301,13 +315,14 @@ public final class EntityTable: @unchecked Sendable {
         /// A text's bytes; valid while the capture keeps texts.
         var text: UnsafeRawBufferPointer { EntityTable.text(payload) }
 
-        init(_ raw: UnsafeRawPointer) {
+        /// - Parameter sign: that of counts that had taken part in the last rebase.
+        init(_ raw: UnsafeRawPointer, sign: UInt32) {
             payload = raw.load(as: UInt64.self)
-            frequency = raw.load(fromByteOffset: 8, as: Float.self).magnitude
+            frequency = FadingCount.settled(raw.load(fromByteOffset: 8, as: UInt32.self), sign: sign)
             meta = raw.load(fromByteOffset: 12, as: UInt32.self)
         }
 
-        /// Puts a change back where `init(_:)` of a raw row reads it.
+        /// Puts a change back where `init(_:sign:)` reads it.
         static func undo(_ entry: IdUndo.Entry, _ raw: UnsafeMutableRawPointer) {
             raw.storeBytes(of: entry.old, toByteOffset: entry.isPayload ? 0 : 8, as: UInt64.self)
         }

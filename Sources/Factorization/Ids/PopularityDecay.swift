@@ -6,7 +6,8 @@ import Synchronization
 /// Instead of shrinking every count at every position, each new interaction counts for more: at position t for
 /// 2^((t − b)/h), h the half-life and b the base. What a count is worth now is that divided by the present increment. When
 /// the increment reaches 2⁶⁴, every count and the increment are multiplied by 2⁻⁶⁴ (a rebase): a power of two, so that no
-/// digit is lost and the order of the counts stays.
+/// digit is lost and the order of the counts stays. Counts take part when they are counted next, and the others little by little
+/// (`SharedState.goOnRebasing`), long before the next rebase: no event waits for a walk over millions of ids.
 ///
 /// A function of positions alone. Thread safety: one sequencer; `shown` is for anyone.
 final class PopularityDecay: @unchecked Sendable {
@@ -20,6 +21,8 @@ final class PopularityDecay: @unchecked Sendable {
     private let growth: Double
     /// What one interaction counts at `position`. Sequencer only.
     private(set) var increment = 1.0
+    /// The sign of counts that have taken part in the last rebase: they take turns. Sequencer only.
+    private(set) var sign: UInt32 = 0
     private var position: UInt64 = 0
     /// How a count is read: 1/increment, a Float's bits, and above them the number of rebases.
     private let reading = Atomic<UInt64>(UInt64(Float(1).bitPattern))
@@ -44,6 +47,7 @@ final class PopularityDecay: @unchecked Sendable {
     /// Begins a rebase: readers learn of it before the first count changes.
     func rebase() {
         increment /= PopularityDecay.limit
+        sign ^= 1 << 31
         let rebases = UInt32(truncatingIfNeeded: reading.load(ordering: .relaxed) >> 32) &+ 1
         reading.store(UInt64(rebases) << 32 | UInt64(Float(1 / increment).bitPattern), ordering: .releasing)
     }
@@ -66,7 +70,7 @@ final class PopularityDecay: @unchecked Sendable {
     struct Reading {
         let bits: UInt64
         @inline(__always) var scale: Float { Float(bitPattern: UInt32(truncatingIfNeeded: bits)) }
-        /// The sign that a count carries which has taken part in every rebase: they take turns.
+        /// The sign that a count carries which has taken part in every rebase.
         @inline(__always) var sign: UInt32 { UInt32(truncatingIfNeeded: bits >> 32) << 31 }
     }
 
@@ -82,9 +86,17 @@ struct FadingCount: ~Copyable {
     /// Zero, as of the present rebase.
     init(_ decay: PopularityDecay) { word = Atomic(decay.shown.sign) }
 
-    /// The count as it is stored: in units of the base. Sequencer only.
+    /// As it is stored, sign and all. Sequencer only.
     @inline(__always)
-    var stored: Float { Float(bitPattern: word.load(ordering: .relaxed)).magnitude }
+    var bits: UInt32 { word.load(ordering: .relaxed) }
+
+    /// A stored count in units of the base, where `sign` is that of the last rebase. What was counted once never becomes zero.
+    @inline(__always)
+    static func settled(_ bits: UInt32, sign: UInt32) -> Float {
+        let stored = Float(bitPattern: bits).magnitude
+        guard (bits ^ sign) & 0x8000_0000 != 0, stored > 0 else { return stored }
+        return max(stored * PopularityDecay.rebaseFactor, .leastNonzeroMagnitude)
+    }
 
     /// What it is worth now.
     @inline(__always)
@@ -101,18 +113,17 @@ struct FadingCount: ~Copyable {
         }
     }
 
-    /// Adds an amount in units of the base; a count stops at zero. Sequencer only.
+    /// Adds an amount in units of the base, having taken part in the last rebase; a count stops at zero. Sequencer only.
     @inline(__always)
-    func add(_ amount: Float) {
-        let bits = word.load(ordering: .relaxed)
-        let sum = max(Float(bitPattern: bits).magnitude + amount, 0)
-        word.store(sum.bitPattern | bits & 0x8000_0000, ordering: .relaxed)
+    func add(_ amount: Float, sign: UInt32) {
+        let sum = max(FadingCount.settled(bits, sign: sign) + amount, 0)
+        word.store(sum.bitPattern | sign, ordering: .releasing)
     }
 
-    /// Takes part in the rebase that has just begun. What was counted once never becomes zero. Sequencer only.
-    func rebase(_ decay: PopularityDecay) {
-        let old = stored
-        let new = old > 0 ? max(old * PopularityDecay.rebaseFactor, .leastNonzeroMagnitude) : 0
-        word.store(new.bitPattern | decay.shown.sign, ordering: .releasing)
+    /// Takes part in the last rebase, unless it has. Sequencer only.
+    @inline(__always)
+    func rebase(sign: UInt32) {
+        let bits = bits
+        if (bits ^ sign) & 0x8000_0000 != 0 { word.store(FadingCount.settled(bits, sign: sign).bitPattern | sign, ordering: .releasing) }
     }
 }

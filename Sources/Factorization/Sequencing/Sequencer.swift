@@ -150,6 +150,7 @@ public final class Sequencer: @unchecked Sendable {
     }
 
     private func publish() {
+        shared.goOnRebasing(to: position)
         shared.decay.publish()
         for queue in queues { queue.publish(position: position) }
         last.store(position, ordering: .releasing)

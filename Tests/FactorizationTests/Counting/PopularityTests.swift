@@ -55,7 +55,13 @@ import Testing
         #expect(before[0] > 0 && before[1] / before[0] > 1.66)
         shared.decay.rebase()
         let during = (0..<3).map { shared.items.frequency($0) }
-        shared.items.rebase()
+        shared.items.beginRebase()
+        // A count that is changed before its turn comes.
+        let stored = shared.items.storedFrequency(1)
+        shared.items.count(1, by: 0)
+        #expect(shared.items.storedFrequency(1) == stored && (0..<3).map { shared.items.frequency($0) } == before)
+        #expect(shared.items.goOnRebasing(1) == 0 && (0..<3).map { shared.items.frequency($0) } == before)
+        #expect(shared.items.goOnRebasing(5) == 3)
         #expect(during == before && (0..<3).map { shared.items.frequency($0) } == before)
         // A new id amid all this starts at nothing and counts one.
         let key = Key(integer: 77, hashing: shared.hashing)
@@ -63,6 +69,18 @@ import Testing
         #expect(shared.items.frequency(3) == 0)
         shared.items.count(3, by: Float(shared.decay.increment))
         #expect(abs(shared.items.frequency(3) - 1) < 1e-6)
+    }
+
+    @Test func aStateAmidARebaseIsThatAfterIt() {
+        var settings = EngineSettings(models: [ModelSettings(rank: 2, negatives: 0)])
+        settings.popularityHalfLife = 1000
+        let engine = Engine(settings: settings)
+        engine.learn((0..<64_400).map { TestEvent(user: Int64($0 % 3000), item: Int64($0 % 7)) })
+        // All are in the rebase that is due at 64,000, and a few hundred have taken part by now.
+        let amid = MemoryState(engine)
+        #expect(engine.shared.decay.sign != 0 && engine.users.goOnRebasing(0) == 0 && engine.users.goOnRebasing(3000) > 0)
+        #expect(engine.users.goOnRebasing(1) == 1)
+        #expect(MemoryState(engine).differences(amid) == [])
     }
 
     @Test func whatWasCountedOnceNeverBecomesNothing() {

@@ -16,6 +16,8 @@ extension StateCapture {
         let answering: Int
         let promotedAt: UInt64
         let increment: Double
+        /// Of counts that have taken part in the last rebase.
+        let sign: UInt32
         let nextTables: UInt64
         let tables: NegativeTables?
         let recent: RecentItems.Saved
@@ -34,6 +36,7 @@ extension StateCapture {
             answering = engine.answering
             promotedAt = engine.promotedAt
             increment = shared.decay.increment
+            sign = shared.decay.sign
             nextTables = sequencer.negatives.next
             tables = sequencer.negatives.tables
             recent = shared.recent.saved

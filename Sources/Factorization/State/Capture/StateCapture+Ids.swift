@@ -39,7 +39,7 @@ extension StateCapture {
             for line in stride(from: 0, to: rest, by: shards) {
                 var place = scratch.room(shards * EntityTable.SavedRow.longest)
                 let before = place, within = line / shards * EntityTable.rowBytes
-                for shard in 0..<min(shards, rest - line) { place += EntityTable.SavedRow(starts[shard] + within).encode(place) }
+                for shard in 0..<min(shards, rest - line) { place += EntityTable.SavedRow(starts[shard] + within, sign: head.sign).encode(place) }
                 scratch.advance(place - before)
             }
         }
