@@ -169,6 +169,14 @@ struct QualityTests {
         }
     }
 
+    @Test("A search sees the records before its last event's successor, and no later ones")
+    func prefix() {
+        let events = (0..<4).map { DatasetRecord.event(DatasetEvent(user: .integer(Int64($0)), item: .integer(1))) }, note = DatasetRecord.json(Array("{}".utf8))
+        let records = [note, events[0], note, events[1], note, events[2], events[3]]
+        #expect(records.prefix(events: 2) == [note, events[0], note, events[1], note])
+        #expect(records.prefix(events: 0) == [note] && records.prefix(events: 9) == records)
+    }
+
     @Test("A trend: mean, the line at its end, and the mean in standard errors")
     func trend() throws {
         // Better on average, and falling: where it leads to is worse.

@@ -47,3 +47,15 @@ public enum DatasetRecord: Sendable, Equatable {
     /// One JSON object, without line end.
     case json([UInt8])
 }
+
+extension [DatasetRecord] {
+    /// The records before the event past so many events: what a search of settings may see.
+    public func prefix(events: Int) -> [DatasetRecord] {
+        var left = events
+        return Array(prefix { record in
+            guard case .event = record else { return true }
+            left -= 1
+            return left >= 0
+        })
+    }
+}

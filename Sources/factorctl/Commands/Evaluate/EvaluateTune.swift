@@ -70,7 +70,7 @@ struct EvaluateTune: ParsableCommand {
             if [.recall, .ndcg, .mrr].contains(objective), evaluation.ranking == nil {
                 evaluation.ranking = .init(every: seen / EvaluateTune.rankedEvents, others: 99)
             }
-            evaluation.records = TunedSettings.prefix(whole, events: seen)
+            evaluation.records = whole.prefix(events: seen)
             let tuned = TunedSettings(base.models[0])
             let best = try search(SuccessiveHalving(evaluation, by: objective), objective, tuned)
             try write(tuned.settings(at: best))

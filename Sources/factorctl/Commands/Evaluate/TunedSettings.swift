@@ -75,14 +75,4 @@ struct TunedSettings {
         guard value > 0 else { return "0" }
         return Quantity.fixed(value, min(9, max(0, 2 - Int(floor(log10(value))))))
     }
-
-    /// The records up to and with so many events.
-    static func prefix(_ records: [DatasetRecord], events: Int) -> [DatasetRecord] {
-        var left = events
-        return Array(records.prefix { record in
-            guard case .event = record else { return true }
-            left -= 1
-            return left >= 0
-        })
-    }
 }
