@@ -59,6 +59,7 @@ struct QualityTable {
     }
 
     func show(json: Bool) {
+        defer { noteLabels() }
         if json { return lines.forEach { say(tree($0).json) } }
         var table = ResultTable(figures), typed = ResultTable(figures), hasTypes = false
         for line in lines {
@@ -74,6 +75,15 @@ struct QualityTable {
             say("\nBy event type")
             typed.show(json: false)
         }
+    }
+
+    /// A log loss below zero is none: what was learned are no clicks.
+    private func noteLabels() {
+        guard let line = lines.first(where: { ($0.result.quality?.all.predictions["log_loss"] ?? 0) < 0 }) else { return }
+        note("""
+            \(line.name): labels outside of 0 to 1, which the logistic loss cannot learn. For ratings --set model.loss=squared (or \
+            Deploy/ratings.yaml); where each event is a click --set 'events.*.label=1'.
+            """)
     }
 
     // MARK: For machines
