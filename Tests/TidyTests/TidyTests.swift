@@ -73,6 +73,11 @@ struct TidyTests {
         expectNone(#/\bMutex\s*[<(]/#, "Synchronization.Mutex instead of LinuxSystem.Lock") { $0.path.hasSuffix(".swift") }
     }
 
+    @Test("A product that is shifted stands in parentheses: in Swift a shift binds tighter than a product, in C it does not")
+    func shifts() {
+        expectNone(#/\*\s*[\w.]+(\([^()]*\))?\s*(>>|<<)/#, "a shift of which factor?") { $0.path.hasSuffix(".swift") }
+    }
+
     @Test("No leftover markers")
     func markers() {
         // Put together here, so that this file does not hold them.

@@ -133,6 +133,10 @@ class Daemon:
         self.disconnect()
         return during
 
+    def newest_snapshot(self):
+        """The name of the newest snapshot that stands; None without one."""
+        return max((name.name for name in self.snapshot_files() if name.suffix == ".factord"), default=None)
+
     def snapshot_files(self):
         try:
             return list((self.state / "snapshots").iterdir())

@@ -103,15 +103,19 @@ def torture_kill(options):
             if old is not None:
                 check_old_epoch(publisher, old, verdict)
         begin, events = time.monotonic(), oracle.events
-        # Now and then long enough for a snapshot to be finished.
-        longest = options.life if cycle % 8 else 3 * options.life + 1
+        # Now and then long enough for a snapshot to be finished, lest each start have more to replay than the one before.
+        finishes = cycle % 8 == 0
+        before, patience = daemon.newest_snapshot() if finishes else None, begin + 15
+        longest = 3 * options.life + 1 if finishes else options.life
         life, snapshot = chance.uniform(0.1, longest), chance.uniform(-longest, longest)
-        while (elapsed := time.monotonic() - begin) < life:
+        while (elapsed := time.monotonic() - begin) < life or (
+            finishes and daemon.newest_snapshot() == before and time.monotonic() < patience
+        ):
             if 0 <= snapshot <= elapsed:
                 daemon.begin_snapshot()
                 # Every second one of these kills comes while the snapshot is written.
-                snapshot, life = -1, chance.choice((life, elapsed + chance.uniform(0.01, 0.15))) if cycle % 8 else life
-            publisher.pump(confirm, seconds=max(0, min(0.02, life - elapsed)))
+                snapshot, life = -1, chance.choice((life, elapsed + chance.uniform(0.01, 0.15))) if not finishes else life
+            publisher.pump(confirm, seconds=min(0.02, life - elapsed) if life > elapsed else 0.02)
         rates.append((oracle.events - events) / (time.monotonic() - begin))
         during_snapshots += daemon.kill()
         # Answers on their way are answers: what they acknowledge must be there after the start.

@@ -139,7 +139,7 @@ public final class SlabStore: @unchecked Sendable {
     }
 
     /// Bytes of this column in mapped slabs, for reports; for anyone.
-    public var mappedBytes: Int { slabs.rounds * rowBytes << Int(Placement.roundBits) }
+    public var mappedBytes: Int { slabs.rounds * (rowBytes << Int(Placement.roundBits)) }
 
     /// Makes room for `ordinal`; ordinals come in order from 0. Sequencer only.
     public func ensure(_ ordinal: UInt32) { slabs.ensure(ordinal) }

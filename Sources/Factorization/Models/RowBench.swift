@@ -71,7 +71,7 @@ final class RowBench {
     @inline(__always)
     func row(_ ordinal: UInt32, _ rows: FactorRows, count floatCount: Int) -> UnsafeMutablePointer<Float> {
         let halves = rows.halves(ordinal), (count, round) = now.pointee
-        var entry = Int(truncatingIfNeeded: UInt(bitPattern: halves) >> 4 &* 0x9E37_79B9_7F4A_7C15 >> 32) & mask
+        var entry = Int(truncatingIfNeeded: ((UInt(bitPattern: halves) >> 4) &* 0x9E37_79B9_7F4A_7C15) >> 32) & mask
         while index[entry] >> 32 == round {
             let place = Int(index[entry] & 0xFFFF_FFFF)
             if places[place].halves == halves { return floats + place &* stride }

@@ -75,7 +75,7 @@ final class FullDaemon {
         let most = UInt32(users)
         events = (0..<1 << 18).map { _ in
             number = number &* 1_664_525 &+ 1_013_904_223
-            return yard_event(user: UInt32(UInt64(number) * UInt64(most) >> 32), item: (number >> 8) % FullDaemon.items, label: 1)
+            return yard_event(user: UInt32((UInt64(number) * UInt64(most)) >> 32), item: (number >> 8) % FullDaemon.items, label: 1)
         }
     }
 

@@ -25,7 +25,7 @@ final class Workload {
         events = [yard_event](unsafeUninitializedCapacity: count) { buffer, initialized in
             for index in 0..<count {
                 let a = mix64(UInt64(index) &* 2), b = mix64(UInt64(index) &* 2 &+ 1)
-                let user = Int((a >> 32) &* UInt64(users) >> 32)
+                let user = Int(((a >> 32) &* UInt64(users)) >> 32)
                 // The inverse of the distribution function: P(rank ≤ r) = ln(r + 1) / ln(N + 1).
                 let item = min(items - 1, Int(exp(Double(b >> 11) * 0x1p-53 * logItems)) - 1)
                 if userNumbers[user] == .max { userNumbers[user] = knownUsers; knownUsers += 1 }
@@ -37,6 +37,8 @@ final class Workload {
             }
             initialized = count
         }
+        // Everything measured says something of users who meet by chance; of few of them it would say nothing.
+        precondition(Int(knownUsers) > min(users, count) / 2, "users are drawn from all of them")
         userCount = Int(knownUsers)
         itemCount = Int(knownItems)
     }
