@@ -278,6 +278,7 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
 #include "kernel_rows.h"
 #include "kernel_train.h"
 #include "kernel_four.h"
+#include "kernel_lanes.h"
 #include "kernel_single.h"
 #include "kernel_count.h"
 #include "kernel_witness.h"

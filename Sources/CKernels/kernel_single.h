@@ -167,6 +167,6 @@ FK_RACY static void FK_NAME(train)(fk_run *run, const fk_settings *settings, con
     if (run->single)
         FK_NAME(train_single)(run, settings, batch, count, width);
     else
-        FK_NAME(train_several)(run, settings, batch, 0, 0, count, width);
+        FK_NAME(train_all)(run, settings, batch, count, width);
     run->fetched = run->fetched > count ? run->fetched - (uint32_t)count : 0;
 }

@@ -89,8 +89,8 @@ INLINE double loop(yard_model *m, const yard_event *events, size_t count, size_t
         float *p = m->users + event->user * k;
         yard_state *ps = m->user_states + event->user;
         const float constant = m->bias + ps->weight;
-        float e = one(m, p, m->items + event->item * k, ps, m->item_states + event->item, constant, event->label, k,
-                      optimizer, loss);
+        float e = one(m, p, m->items + event->item * k, ps, m->item_states + event->item, constant,
+                      loss == yard_logistic ? 1 : event->label, k, optimizer, loss);
         float sum = e;
         squares += e * e;
         for (int n = 0; n < negatives; ++n) {
