@@ -3,7 +3,7 @@
  *
  * The four must not meet in a row: as many of the next four as have rows of their own are a group, and a group of fewer is
  * filled up with rows that nobody reads. Each lane does what it would do in any other, so that what is learned does not depend
- * on how events fall into groups. w0 follows three events late (kernel_train.h), so that within a group none waits for another.
+ * on how events fall into groups. w0 follows three events late (kernel_lanes.h), so that within a group none waits for another.
  */
 /* Where the rows and numbers of a group lie. */
 typedef struct {
@@ -21,7 +21,6 @@ typedef struct {
 } FK_NAME(filled);
 
 /* What fills a group up: rows and states of zeros that stay so. */
-#define FK_WIDEST 512
 typedef struct {
     float rows[2 * FK_WIDEST] __attribute__((aligned(64)));
     fk_row_state states[2];
@@ -120,15 +119,6 @@ FK_INLINE void FK_NAME(step_held)(const FK_NAME(four_events) *it, const FK_NAME(
         vq[f] = keep_q * q - move_q * p;
         vp[f] = keep_p * p - move_p * q;
     }
-}
-
-/* C has no choice between vectors but by their bits. */
-FK_INLINE fk_four FK_NAME(chosen)(fk_words_four mask, fk_four a, fk_four b) {
-    return (fk_four)((mask & (fk_words_four)a) | (~mask & (fk_words_four)b));
-}
-FK_INLINE fk_four FK_NAME(larger_of_four)(fk_four a, fk_four b) { return FK_NAME(chosen)((fk_words_four)(a > b), a, b); }
-FK_INLINE fk_four FK_NAME(saturated)(fk_four sum) {
-    return FK_NAME(chosen)((fk_words_four)(sum < 3e38f), sum, (fk_four){} + 3e38f);
 }
 
 /* One number of each of four states. */

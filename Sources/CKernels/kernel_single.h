@@ -1,5 +1,5 @@
-/* A run of events of one item each, which is what a model without negatives has: for sgd the loop of kernel_train.h without its
- * inner loop, so that nothing of it leaves the registers, for AdaGrad four events side by side (kernel_four.h). Included by
+/* A run of events of one item each, which is what a model without negatives has: for sgd one after the other, for there is no long
+ * chain that four could share, and nothing leaves the registers; for AdaGrad four side by side (kernel_four.h). Included by
  * kernel_body.h for each instruction set.
  */
 
@@ -111,9 +111,9 @@ FK_INLINE size_t FK_NAME(train_usual)(fk_run *run, const fk_settings *settings, 
 /* A function for each width, optimiser and loss, so that each has the registers for itself. */
 #define FK_SINGLE(suffix, width, name, train, loss)                                                                          \
     FK_RACY static __attribute__((noinline)) size_t FK_NAME(single_##name##_##suffix)(                                        \
-        fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t from, size_t count, size_t w) {                                                                                           \
+        fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t from, size_t count, size_t w) {              \
         (void)w;                                                                                                            \
-        return FK_NAME(train)(run, settings, batch, from, count, (width), (loss));                          \
+        return FK_NAME(train)(run, settings, batch, from, count, (width), (loss));                                           \
     }
 #define FK_SINGLES(suffix, width)                                                                                            \
     FK_SINGLE(suffix, width, sgd_squared, train_usual, fk_loss_squared)                                                      \
@@ -121,14 +121,12 @@ FK_INLINE size_t FK_NAME(train_usual)(fk_run *run, const fk_settings *settings, 
     FK_SINGLE(suffix, width, adagrad_squared, train_fours, fk_loss_squared)                                                  \
     FK_SINGLE(suffix, width, adagrad_logistic, train_fours, fk_loss_logistic)                                                \
     FK_RACY static size_t FK_NAME(single_##suffix)(                                                                          \
-        fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t from, size_t count, size_t w) {                                                                                           \
-        if (settings->optimizer == fk_optimizer_sgd)                                                                        \
-            return settings->loss == fk_loss_logistic                                                                       \
-                       ? FK_NAME(single_sgd_logistic_##suffix)(run, settings, batch, from, count, w)         \
-                       : FK_NAME(single_sgd_squared_##suffix)(run, settings, batch, from, count, w);         \
-        return settings->loss == fk_loss_logistic                                                                           \
-                   ? FK_NAME(single_adagrad_logistic_##suffix)(run, settings, batch, from, count, w)         \
-                   : FK_NAME(single_adagrad_squared_##suffix)(run, settings, batch, from, count, w);         \
+        fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t from, size_t count, size_t w) {              \
+        if (settings->optimizer == fk_optimizer_sgd)                                                                         \
+            return settings->loss == fk_loss_logistic ? FK_NAME(single_sgd_logistic_##suffix)(run, settings, batch, from, count, w) \
+                                                      : FK_NAME(single_sgd_squared_##suffix)(run, settings, batch, from, count, w); \
+        return settings->loss == fk_loss_logistic ? FK_NAME(single_adagrad_logistic_##suffix)(run, settings, batch, from, count, w) \
+                                                  : FK_NAME(single_adagrad_squared_##suffix)(run, settings, batch, from, count, w); \
     }
 FK_SINGLES(8, 8)
 FK_SINGLES(16, 16)
@@ -156,7 +154,7 @@ FK_RACY static void FK_NAME(train_single)(fk_run *run, const fk_settings *settin
         /* One by itself, by the loop that knows all cases; nothing is asked for ahead of it. */
         const uint32_t placed = run->placed, fetched = run->fetched;
         run->placed = run->fetched = (uint32_t)done + 1;
-        FK_NAME(train_any)(run, settings, batch, done, done, done + 1, width);
+        FK_NAME(train_several)(run, settings, batch, done, done, done + 1, width);
         run->placed = placed;
         run->fetched = fetched;
         done += 1;
@@ -167,6 +165,6 @@ FK_RACY static void FK_NAME(train)(fk_run *run, const fk_settings *settings, con
     if (run->single)
         FK_NAME(train_single)(run, settings, batch, count, width);
     else
-        FK_NAME(train_all)(run, settings, batch, count, width);
+        FK_NAME(train_several)(run, settings, batch, 0, 0, count, width);
     run->fetched = run->fetched > count ? run->fetched - (uint32_t)count : 0;
 }

@@ -104,6 +104,8 @@ import Testing
             let all = events.flatMap { event in event.items.enumerated().map { (item: $1, label: $0 == 0 ? event.label : 0) } }
             plain.event_count = UInt32(events.count)
             plain.item_count = UInt32(all.count)
+            plain.users = column(events.map { UInt32($0.user) })
+            plain.ordinals = column(all.map { UInt32($0.item) } + [UInt32](repeating: 0, count: 16))
             plain.counts = column(events.map { UInt32($0.items.count) })
             plain.queries = column(events.map { users.row($0.user) })
             plain.query_states = column(events.map { users.states + $0.user })
@@ -115,6 +117,8 @@ import Testing
         }
 
         deinit {
+            plain.users.deallocate()
+            plain.ordinals.deallocate()
             plain.counts.deallocate()
             plain.queries.deallocate()
             plain.query_states.deallocate()

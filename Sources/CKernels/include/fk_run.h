@@ -82,7 +82,7 @@ typedef struct {
     uint64_t *positions;
     float **queries;      ///< users' rows,
     fk_row_state **query_states;
-    /* Of items, room for `limit` and the negatives of one event. */
+    /* Of items, room for `limit`, the negatives of one event, and 16 that nobody counts but who look at many together. */
     uint32_t *ordinals;
     float *labels;
     float *weights;       ///< importance; multiplies the error

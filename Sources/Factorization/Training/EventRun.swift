@@ -7,7 +7,7 @@ import CKernels
 struct EventRun {
     /// Rows of a run at most, so that the work between two looks at the outside world is bounded.
     static let rowLimit = 256
-    private static let itemCapacity = rowLimit + ModelSettings.mostNegatives + 1
+    private static let itemCapacity = rowLimit + ModelSettings.mostNegatives + 1 + 16
 
     var state = fk_run()
     /// Events placed and not yet learned, and their items.

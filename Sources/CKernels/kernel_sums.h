@@ -1,0 +1,41 @@
+/* What the learning of runs is made of (kernel_lanes.h, kernel_single.h); included by kernel_body.h for each instruction set. */
+
+/* Floats of the longest row. */
+#define FK_WIDEST 512
+
+/* The sums of four vectors, each by the same tree. */
+FK_INLINE fk_four FK_NAME(sums_of_eights)(const fk_eight *four) {
+#pragma clang fp reassociate(off)
+    const fk_eight a = four[0], b = four[1], c = four[2], d = four[3];
+    const fk_eight ac = __builtin_shufflevector(a, c, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(a, c, 4, 5, 6, 7, 12, 13, 14, 15);
+    const fk_eight bd = __builtin_shufflevector(b, d, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(b, d, 4, 5, 6, 7, 12, 13, 14, 15);
+    const fk_eight all = __builtin_shufflevector(ac, bd, 0, 1, 8, 9, 4, 5, 12, 13) + __builtin_shufflevector(ac, bd, 2, 3, 10, 11, 6, 7, 14, 15);
+    return __builtin_shufflevector(all, all, 0, 2, 4, 6) + __builtin_shufflevector(all, all, 1, 3, 5, 7);
+}
+
+FK_INLINE fk_four FK_NAME(sums)(const fk_sixteen *four) {
+#pragma clang fp reassociate(off)
+#define FK_HALF(x) (__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15))
+    const fk_eight halves[4] = {FK_HALF(four[0]), FK_HALF(four[1]), FK_HALF(four[2]), FK_HALF(four[3])};
+#undef FK_HALF
+    return FK_NAME(sums_of_eights)(halves);
+}
+
+/* C has no choice between vectors but by their bits. */
+FK_INLINE fk_four FK_NAME(chosen)(fk_words_four mask, fk_four a, fk_four b) {
+    return (fk_four)((mask & (fk_words_four)a) | (~mask & (fk_words_four)b));
+}
+FK_INLINE fk_four FK_NAME(larger_of_four)(fk_four a, fk_four b) { return FK_NAME(chosen)((fk_words_four)(a > b), a, b); }
+FK_INLINE fk_four FK_NAME(saturated)(fk_four sum) {
+    return FK_NAME(chosen)((fk_words_four)(sum < 3e38f), sum, (fk_four){} + 3e38f);
+}
+
+/* Asks for the rows of an event, whose items are `item` and those after it. */
+FK_INLINE void FK_NAME(fetch)(const fk_batch *batch, size_t event, size_t item, const size_t count, const size_t width) {
+    for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->queries[event] + f, 1, 3);
+    __builtin_prefetch(batch->query_states[event], 1, 3);
+    for (const size_t end = item + count; item < end; ++item) {
+        for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[item] + f, 1, 3);
+        __builtin_prefetch(batch->states[item], 1, 3);
+    }
+}
