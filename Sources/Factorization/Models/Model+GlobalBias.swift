@@ -20,15 +20,15 @@ extension Model {
         _ = Model.add(-rate * error, to: globalBias)
     }
 
-    /// Gives w0 what a run of events has changed; answers what is left in it. As `to` says where nobody else changed it from
-    /// `from`, so that one trainer alone loses no bit.
-    func moveBias(from: Float, by change: Float, to: Float) -> Float { Model.move(globalBias, from, change, to) }
+    /// Gives w0 what a run of events has changed. As `to` says where nobody else changed it from `from`, so that one trainer alone
+    /// loses no bit.
+    func moveBias(from: Float, by change: Float, to: Float) { Model.move(globalBias, from, change, to) }
     /// The same for the accumulator of w0.
-    func moveAccumulator(from: Float, by change: Float, to: Float) -> Float { Model.move(globalAccumulator, from, change, to) }
+    func moveAccumulator(from: Float, by change: Float, to: Float) { Model.move(globalAccumulator, from, change, to) }
 
-    private static func move(_ word: borrowing Atomic<UInt32>, _ from: Float, _ change: Float, _ to: Float) -> Float {
+    private static func move(_ word: borrowing Atomic<UInt32>, _ from: Float, _ change: Float, _ to: Float) {
         let moved = word.compareExchange(expected: from.bitPattern, desired: to.bitPattern, ordering: .relaxed)
-        return moved.exchanged ? to : add(change, to: word)
+        if !moved.exchanged { _ = add(change, to: word) }
     }
 
     /// word = keep × word + amount.

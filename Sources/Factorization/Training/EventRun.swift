@@ -14,7 +14,7 @@ struct EventRun {
     private(set) var batch = fk_batch()
     /// ln(1 + exp(score)) of items; scratch of whoever counts them.
     let softplus: UnsafeMutablePointer<Float>
-    /// w0 and its accumulator as this learner last left them in the model.
+    /// w0 and its accumulator as this learner last knew them, with its own changes: whatever the model has beyond, others changed.
     private var leftBias: Float = 0
     private var leftAccumulator: Float = 0
     /// Rows of items that are to be on their way at once.
@@ -108,16 +108,31 @@ struct EventRun {
         state.bias_rate = model.pace.globalRate
         state.rejected = 0
         state.clipped = 0
+        let known = follow(model)
+        model.kernels.train(&state, settings, &batch, learned, model.width)
+        handOver(to: model, since: known)
+        return learned
+    }
+
+    /// Takes up what others have changed of w0 and its accumulator; exactly nothing with one trainer. Answers what the model has, and
+    /// both as this learner knows them now: the same, but for rounding.
+    mutating func follow(_ model: Model) -> (bias: Float, accumulator: Float, ownBias: Float, ownAccumulator: Float) {
         let (bias, accumulator, _) = model.globalState
-        // What others changed meanwhile; exactly nothing with one trainer.
         state.bias += bias - leftBias
         state.bias_accumulator += accumulator - leftAccumulator
-        let before = total, accumulatorBefore = state.bias_accumulator
-        model.kernels.train(&state, settings, &batch, learned, model.width)
-        leftBias = model.moveBias(from: bias, by: total - before, to: total)
-        leftAccumulator = model.moveAccumulator(
-            from: accumulator, by: state.bias_accumulator - accumulatorBefore, to: state.bias_accumulator)
-        return learned
+        return (bias, accumulator, total, state.bias_accumulator)
+    }
+
+    /// Adds to the model's w0 and accumulator what has changed here since `follow`.
+    ///
+    /// What others add between the two is not known here yet, so what is left is this learner's own view, and not what the model has:
+    /// else it would be missed for good, and a view that lags so would one day be handed over as it is.
+    mutating func handOver(to model: Model, since known: (bias: Float, accumulator: Float, ownBias: Float, ownAccumulator: Float)) {
+        leftBias = total
+        leftAccumulator = state.bias_accumulator
+        model.moveBias(from: known.bias, by: total - known.ownBias, to: total)
+        model.moveAccumulator(
+            from: known.accumulator, by: state.bias_accumulator - known.ownAccumulator, to: state.bias_accumulator)
     }
 
     /// Drops the first events and their items; the others move up.
@@ -127,7 +142,7 @@ struct EventRun {
     private var total: Float { state.bias + state.pending.0 + state.pending.1 + state.pending.2 }
 
     /// What a snapshot holds beside the model's w0: w0 as the next event will see it, the changes that wait, the accumulator,
-    /// and both as they were last left in the model.
+    /// and both as they were last known.
     var late: [Float] {
         get { [state.bias, state.pending.0, state.pending.1, state.pending.2, state.bias_accumulator, leftBias, leftAccumulator] }
         set {

@@ -1,0 +1,44 @@
+import CKernels
+import Testing
+
+@testable import Factorization
+
+/// w0 belongs to all trainers; each knows it by a view of its own, which lags by a batch and no more.
+@Suite struct SharedBiasTests {
+    /// Trainers whose batches overlap in every way, here one after the other: what any of them changes reaches all.
+    @Test(arguments: 0..<20)
+    func whatOthersChangeMeanwhileIsNotMissed(seed: Int) {
+        let engine = Engine(settings: EngineSettings(models: [ModelSettings(rank: 8, optimizer: .adagrad)], trainers: 1))
+        let model = engine.models[0], trainers = 5
+        var dice = Dice(seed), runs = (0..<trainers).map { _ in EventRun(width: 8, isSingle: false) }
+        defer { for run in runs { run.deallocate() } }
+        for index in runs.indices { runs[index].restore(model) }
+        let start = model.globalState
+        var bias = 0.0, accumulator = 0.0
+        var under = [Int: (bias: Float, accumulator: Float, ownBias: Float, ownAccumulator: Float)]()
+        for _ in 0..<4000 {
+            let index = dice.below(trainers)
+            guard let known = under[index] else {
+                under[index] = runs[index].follow(model)
+                continue
+            }
+            // A batch that steps w0, and whose last change waits.
+            let step = Float(dice.real(-0.01...0.01)), square = Float(dice.real(0...0.5))
+            runs[index].state.bias += runs[index].state.pending.0
+            runs[index].state.pending.0 = step
+            runs[index].state.bias_accumulator += square
+            bias += Double(step)
+            accumulator += Double(square)
+            runs[index].handOver(to: model, since: known)
+            under[index] = nil
+        }
+        for (index, known) in under { runs[index].handOver(to: model, since: known) }
+        let end = model.globalState
+        #expect(abs(Double(end.bias - start.bias) - bias) < 1e-3)
+        #expect(abs(Double(end.accumulator - start.accumulator) - accumulator) < 1e-3 * accumulator)
+        for index in runs.indices {
+            let known = runs[index].follow(model)
+            #expect(abs(known.ownBias - end.bias) < 1e-3 && abs(known.ownAccumulator - end.accumulator) < 1e-3 * end.accumulator)
+        }
+    }
+}
