@@ -30,7 +30,8 @@ let package = Package(
     ],
     targets: [
         // Foreign code, each behind one Swift module.
-        .target(name: "CKernels"),
+        // Optimised in debug builds, too: tests have to see what the compiler makes of the kernels, such as which products it rounds.
+        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
         .target(name: "CLinux"),
         // The yardstick of factord-bench: plain C and bare libzmq, built for the machine it is built on, or for another one
         // that is to measure: YARDSTICK_MARCH=znver4 swift build ...

@@ -4,7 +4,7 @@ typedef double FK_NAME(sums_of) __attribute__((vector_size(32), aligned(8), may_
 
 FK_INLINE size_t FK_NAME(count_events)(fk_tally *tally, const double keep, const fk_batch *batch, const size_t event,
                                        const size_t count, size_t *first_item, const float *softplus, const int logistic) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     const uint32_t *const counts = batch->counts + event;
     const float *const scores = batch->scores, *const labels = batch->labels;
     FK_NAME(sums_of) all = *(FK_NAME(sums_of) *)tally->all, recent = *(FK_NAME(sums_of) *)tally->recent;
@@ -56,7 +56,7 @@ FK_INLINE size_t FK_NAME(count_events)(fk_tally *tally, const double keep, const
  * the ordinary. */
 FK_INLINE size_t FK_NAME(count_single)(fk_tally *tally, const double keep, const float *restrict scores,
                                        const float *restrict labels, const size_t wanted) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     enum { most = 256 };
     double errors[most];
     const uint32_t left = tally->batch_limit - tally->batch_count;

@@ -63,7 +63,7 @@ typedef struct {
 /* p·q, p·p and q·q of each event. */
 FK_INLINE void FK_NAME(twelve_products)(const FK_NAME(four_events) *it, FK_NAME(held) *held, const size_t width, fk_four *pq,
                                         fk_four *pp, fk_four *qq) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     if (width % 16 == 0) {
         fk_sixteen x[4], y[4], z[4];
         _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; ++j) {
@@ -102,7 +102,7 @@ FK_INLINE void FK_NAME(twelve_products)(const FK_NAME(four_events) *it, FK_NAME(
 /* The steps of event `j`. */
 FK_INLINE void FK_NAME(step_held)(const FK_NAME(four_events) *it, const FK_NAME(held) *held, const int j, const size_t width,
                                   const float keep_p, const float move_p, const float keep_q, const float move_q) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     if (width % 16 == 0) {
         fk_sixteen *const vp = (fk_sixteen *)it->p[j], *const vq = (fk_sixteen *)it->q[j];
         for (size_t f = 0; f < width / 16; ++f) {
@@ -132,7 +132,7 @@ typedef struct {
 /* Learns events until one is out of the ordinary; answers how many. */
 FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, const fk_batch *batch, const size_t from,
                                       size_t count, const size_t width, const int loss) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     count = count - from < fk_most_apart ? count : from + fk_most_apart;
     const fk_batch at = *batch;
     uint8_t apart[fk_most_apart];

@@ -117,7 +117,7 @@ FK_INLINE size_t FK_NAME(along)(const fk_batch *batch, const size_t index, const
 
 FK_INLINE int FK_NAME(lane_products)(const FK_NAME(lanes) *it, const fk_sixteen *held, const size_t width, const int optimizer,
                                      const int sums_p, const float bound, fk_four *pq, fk_four *qq, fk_four *pp) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     if (width % 16 == 0) {
         FK_LANE_PRODUCTS(16, fk_sixteen, fk_words_sixteen, sums);
     } else {
@@ -128,7 +128,7 @@ FK_INLINE int FK_NAME(lane_products)(const FK_NAME(lanes) *it, const fk_sixteen 
 
 /* Whether the rows of one lane are within their share of `bound`, by the same sums. */
 FK_INLINE int FK_NAME(lane_within)(const float *p, const float *q, const size_t width, const float bound) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     if (width % 16 == 0) {
         const fk_sixteen *const vp = (const fk_sixteen *)p, *const vq = (const fk_sixteen *)q;
         fk_sixteen y = {};
@@ -150,7 +150,7 @@ FK_INLINE int FK_NAME(lane_within)(const float *p, const float *q, const size_t 
 /* The steps of one lane's rows. */
 FK_INLINE void FK_NAME(step_lane)(const FK_NAME(lanes) *it, fk_sixteen *held, const int l, const size_t width, const float keep_p,
                                   const float move_p, const float keep_q, const float move_q) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     if (width % 16 == 0) {
         for (size_t f = 0; f < width / 16; ++f) {
             fk_sixteen *const vp = FK_KEEPS(width) ? held + l : (fk_sixteen *)it->p[l] + f, *const vq = (fk_sixteen *)it->q[l] + f;
@@ -186,7 +186,7 @@ static __attribute__((noinline)) FK_RACY float FK_NAME(lane_apart)(fk_run *run, 
 FK_INLINE fk_words_four FK_NAME(size_steps)(const fk_settings *settings, const int optimizer, const fk_four e, const fk_four pq,
                                             const fk_four qq, const fk_four pp, const FK_NAME(four_states) *item, const fk_four sum_p,
                                             FK_NAME(lane_steps) *steps, FK_NAME(lane_sums) *sums) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     const float lp = settings->query.l2, lq = settings->item.l2, inverse_rank = settings->inverse_rank, norm_cap = settings->norm_cap;
     const float rate_q = settings->item.rate, rate_p = settings->query.rate, rate_w = settings->item.weight_rate;
     const fk_four gw = e + settings->item.weight_l2 * item->weight;

@@ -5,7 +5,7 @@
 /* Learns events, from one on. */
 FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, const fk_batch *batch, const size_t from, size_t item,
                                     const size_t count, const size_t width, const int optimizer, const int loss) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     const fk_batch at = *batch;
     FK_NAME(idle) idle;
     memset(idle.rows, 0, 2 * width * sizeof(float));

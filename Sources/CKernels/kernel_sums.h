@@ -1,11 +1,16 @@
-/* What the learning of runs is made of (kernel_lanes.h, kernel_single.h); included by kernel_body.h for each instruction set. */
+/* What the learning of runs is made of (kernel_lanes.h, kernel_four.h); included by kernel_body.h for each instruction set.
+ *
+ * There what a lane does must not depend on the copy of the code that does it. So products and sums are contracted where the source
+ * says so, `contract(on)`: `fast` leaves the choice to each place that a function is inlined in, and of a b - c d either product may
+ * be the one that is not rounded.
+ */
 
 /* Floats of the longest row. */
 #define FK_WIDEST 512
 
 /* The sums of four vectors, each by the same tree. */
 FK_INLINE fk_four FK_NAME(sums_of_eights)(const fk_eight *four) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
     const fk_eight a = four[0], b = four[1], c = four[2], d = four[3];
     const fk_eight ac = __builtin_shufflevector(a, c, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(a, c, 4, 5, 6, 7, 12, 13, 14, 15);
     const fk_eight bd = __builtin_shufflevector(b, d, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(b, d, 4, 5, 6, 7, 12, 13, 14, 15);
@@ -14,7 +19,7 @@ FK_INLINE fk_four FK_NAME(sums_of_eights)(const fk_eight *four) {
 }
 
 FK_INLINE fk_four FK_NAME(sums)(const fk_sixteen *four) {
-#pragma clang fp reassociate(off)
+#pragma clang fp reassociate(off) contract(on)
 #define FK_HALF(x) (__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15))
     const fk_eight halves[4] = {FK_HALF(four[0]), FK_HALF(four[1]), FK_HALF(four[2]), FK_HALF(four[3])};
 #undef FK_HALF
