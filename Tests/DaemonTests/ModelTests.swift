@@ -139,7 +139,8 @@ struct ModelTests {
                 let isSeen = try eventually { try daemon.stats()["answering"]?.string == "b" }
                 let evidence = try daemon.stats()["promotion"]?.json
                 #expect(isSeen, "\(evidence ?? "")")
-                #expect(daemon.log.contains("a model was promoted"))
+                // It is said once it is done.
+                #expect(try eventually { daemon.log.contains("a model was promoted") }, "\(daemon.log)")
             } else {
                 // The daemon looks once a second.
                 Thread.sleep(forTimeInterval: 2.5)
