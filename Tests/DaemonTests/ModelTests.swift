@@ -140,7 +140,7 @@ struct ModelTests {
                 let evidence = try daemon.stats()["promotion"]?.json
                 #expect(isSeen, "\(evidence ?? "")")
                 // It is said once it is done.
-                #expect(try eventually { daemon.log.contains("a model was promoted") }, "\(daemon.log)")
+                #expect(eventually { daemon.log.contains("a model was promoted") }, "\(daemon.log)")
             } else {
                 // The daemon looks once a second.
                 Thread.sleep(forTimeInterval: 2.5)
