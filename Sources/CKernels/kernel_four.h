@@ -166,7 +166,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
             it = (FK_NAME(four_events)){filled.p, filled.q, filled.ps, filled.qs, filled.labels, filled.weights, filled.scores};
         }
         for (const size_t end = index + size + distance < placed ? index + size + distance : placed; ahead < end; ++ahead)
-            FK_NAME(fetch)(&at, ahead, ahead, 1, width);
+            FK_NAME(fetch)(&at, ahead, ahead, 1, width, run->shared);
 
         FK_NAME(held) held;
         fk_four pq, pp, qq;

@@ -24,7 +24,7 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
     for (size_t index = from; index < count; index += size) {
         size = FK_NAME(along)(&at, index, item, count);
         for (const size_t end = index + size + distance < placed ? index + size + distance : placed; ahead < end; ++ahead) {
-            FK_NAME(fetch)(&at, ahead, next, at.counts[ahead], width);
+            FK_NAME(fetch)(&at, ahead, next, at.counts[ahead], width, run->shared);
             next += at.counts[ahead];
         }
         FK_NAME(lanes) it;

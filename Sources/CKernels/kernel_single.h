@@ -68,10 +68,10 @@ FK_INLINE size_t FK_NAME(train_usual)(fk_run *run, const fk_settings *settings, 
     size_t ahead = run->fetched, index = from;
     const size_t placed = run->placed, distance = run->distance;
     for (const size_t end = from + distance < placed ? from + distance : placed; ahead < end; ++ahead)
-        FK_NAME(fetch)(&at, ahead, ahead, 1, width);
+        FK_NAME(fetch)(&at, ahead, ahead, 1, width, run->shared);
     for (; index < count; ++index) {
         if (ahead < placed) {
-            FK_NAME(fetch)(&at, ahead, ahead, 1, width);
+            FK_NAME(fetch)(&at, ahead, ahead, 1, width, run->shared);
             ++ahead;
         }
         float *restrict p = at.queries[index], *restrict q = at.factors[index];

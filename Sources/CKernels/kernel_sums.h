@@ -35,12 +35,20 @@ FK_INLINE fk_four FK_NAME(saturated)(fk_four sum) {
     return FK_NAME(chosen)((fk_words_four)(sum < 3e38f), sum, (fk_four){} + 3e38f);
 }
 
-/* Asks for the rows of an event, whose items are `item` and those after it. */
-FK_INLINE void FK_NAME(fetch)(const fk_batch *batch, size_t event, size_t item, const size_t count, const size_t width) {
-    for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->queries[event] + f, 1, 3);
-    __builtin_prefetch(batch->query_states[event], 1, 3);
+/* Asks for the rows of an event, whose items are `item` and those after it: to be read, for a line that comes from memory comes
+ * sooner so and is written without another question as long as nobody else has it. Rows of items that others write, too, are asked
+ * for to be written: else each would be asked for twice. A user has one trainer. */
+FK_INLINE void FK_NAME(fetch)(const fk_batch *batch, size_t event, size_t item, const size_t count, const size_t width,
+                              const uint32_t shared) {
+    for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->queries[event] + f, 0, 3);
+    __builtin_prefetch(batch->query_states[event], 0, 3);
     for (const size_t end = item + count; item < end; ++item) {
-        for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[item] + f, 1, 3);
-        __builtin_prefetch(batch->states[item], 1, 3);
+        if (shared) {
+            for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[item] + f, 1, 3);
+            __builtin_prefetch(batch->states[item], 1, 3);
+        } else {
+            for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[item] + f, 0, 3);
+            __builtin_prefetch(batch->states[item], 0, 3);
+        }
     }
 }

@@ -19,8 +19,14 @@ FK_INLINE void FK_NAME(add_to_sum)(uint64_t *sum, uint64_t value) {
 #define FK_BLOCK(ordinal) \
     (((ordinal) >> (fk_shard_bits + fk_block_bits) << fk_shard_bits) | ((ordinal) & ((1u << fk_shard_bits) - 1)))
 
+/* Whether a record is an interaction, or all of several: an interaction's kind has no bit. */
+FK_INLINE int FK_NAME(is_interaction)(uint32_t natures) {
+    _Static_assert(fk_kind_interaction == 0, "no bit in any of several says that all are interactions");
+    return (natures >> fk_kind_shift & fk_kind_mask) == 0;
+}
+
 FK_INLINE void FK_NAME(witness_one)(uint64_t *users, uint64_t *items, const fk_record *record) {
-    if (record->kind != fk_kind_interaction) return;
+    if (!FK_NAME(is_interaction)(record->nature)) return;
     const uint64_t place = record->position * 0x9E3779B97F4A7C15u;
     uint64_t user = place + record->user, item = place + record->item;
     FK_FINALIZED(user);
@@ -57,9 +63,9 @@ FK_INLINE void FK_NAME(witness_eight)(const fk_record *record, uint64_t *user_wo
 FK_INLINE size_t FK_NAME(interactions)(const fk_record *record, size_t count) {
     size_t some = 0;
     for (; some + 8 <= count; some += 8) {
-        uint32_t kinds = 0;
-        for (size_t i = 0; i < 8; ++i) kinds |= record[some + i].kind;
-        if (kinds != fk_kind_interaction) break;
+        uint32_t natures = 0;
+        for (size_t i = 0; i < 8; ++i) natures |= record[some + i].nature;
+        if (!FK_NAME(is_interaction)(natures)) break;
     }
     return some;
 }

@@ -1,9 +1,11 @@
 /* Batches of events: filled and emptied. Nothing here reads or writes a row. */
 #include "CKernels.h"
-#include <stddef.h>
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
+
+/* Whether a record is an interaction without context features. */
+INLINE int is_plain(uint32_t nature) { return nature >> fk_kind_shift == fk_kind_interaction; }
 
 INLINE uint64_t mix(uint64_t value) {
     uint64_t z = value + 0x9E3779B97F4A7C15u;
@@ -55,12 +57,13 @@ INLINE size_t take(fk_batch *batch, const fk_source *source, size_t first, size_
     size_t done = 0;
     while (done < count) {
         const fk_record *record = records + ((first + done) & mask);
-        if ((record->kind != fk_kind_interaction) | (record->feature_count != 0)) break;
+        const uint32_t nature = record->nature;
+        if (!is_plain(nature)) break;
         ++done;
-        const fk_rule *rule = rules + record->type;
+        const fk_rule *rule = rules + (nature & fk_type_mask);
         const float weight = rule->weight * record->weight;
         if (!(weight > 0)) continue;
-        const int own = rule->label_from == fk_label_value || (rule->label_from == fk_label_value_or_constant && record->has_value);
+        const int own = rule->label_from == fk_label_value || (rule->label_from == fk_label_value_or_constant && (nature & fk_value_bit));
         add(&local, record, draws, own ? record->value : rule->label, weight);
         if (local.event_count + local.item_count >= local.limit) break;
     }
@@ -71,14 +74,6 @@ INLINE size_t take(fk_batch *batch, const fk_source *source, size_t first, size_
 typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
 typedef uint32_t words __attribute__((vector_size(16), aligned(4), may_alias));
 typedef uint64_t longs __attribute__((vector_size(16), aligned(8), may_alias));
-
-/* Type, number of features, kind and whether there is a value, in one word. */
-INLINE uint64_t nature(const fk_record *record) {
-    uint64_t word;
-    _Static_assert(offsetof(fk_record, has_value) == offsetof(fk_record, type) + 5, "six bytes say what a record is");
-    memcpy(&word, &record->type, sizeof word);
-    return word & 0xFFFFFFFFFFFFu;
-}
 
 /* The first column of four rows of four. */
 #define FIRST(a, b, c, d)                                                                            \
@@ -92,20 +87,19 @@ static size_t take_single(fk_batch *batch, const fk_source *source, size_t first
     while (done < count) {
         /* The nature of the next record is that of those to follow, as a rule. */
         const fk_record *record = records + ((first + done) & mask);
-        const uint64_t kind = nature(record);
-        const fk_rule *const rule = source->rules + record->type;
-        const int own = rule->label_from == fk_label_value || (rule->label_from == fk_label_value_or_constant && record->has_value);
+        const uint32_t nature = record->nature;
+        const fk_rule *const rule = source->rules + (nature & fk_type_mask);
+        const int own = rule->label_from == fk_label_value || (rule->label_from == fk_label_value_or_constant && (nature & fk_value_bit));
         const uint32_t placed = batch->event_count, items = batch->item_count;
         const size_t room = placed + items < batch->limit ? (batch->limit - placed - items + 1) / 2 : 1;
         const size_t left = count - done, together = mask + 1 - ((first + done) & mask);
         size_t most = left < room ? left : room, index = 0;
         most = most < together ? most : together;
-        if ((record->kind == fk_kind_interaction) & (record->feature_count == 0)) {
+        if (is_plain(nature)) {
             const four label = {rule->label, rule->label, rule->label, rule->label};
             for (; index + 4 <= most; index += 4, record += 4) {
-                const uint64_t other = (nature(record) ^ kind) | (nature(record + 1) ^ kind) | (nature(record + 2) ^ kind) |
-                                       (nature(record + 3) ^ kind);
-                if (other) break;
+                if ((record[0].nature ^ nature) | (record[1].nature ^ nature) | (record[2].nature ^ nature) | (record[3].nature ^ nature))
+                    break;
 #define ROW(type, field, number) (*(const type *)&record[number].field)
                 const words a = ROW(words, user, 0), b = ROW(words, user, 1), c = ROW(words, user, 2), d = ROW(words, user, 3);
                 const four weight = FIRST(ROW(four, weight, 0), ROW(four, weight, 1), ROW(four, weight, 2), ROW(four, weight, 3)) *

@@ -8,7 +8,7 @@ import Testing
     private static func record(_ number: Int, features: Int) -> TrainingRecord {
         TrainingRecord(
             position: UInt64(number), user: UInt32(number), item: UInt32(truncatingIfNeeded: number &* 7), catalogue: 1,
-            value: Float(number % 1000), weight: 1, type: 3, featureCount: UInt16(features), kind: .interaction, hasValue: true)
+            value: Float(number % 1000), weight: 1, type: 3, featureCount: features, kind: .interaction, hasValue: true)
     }
 
     @Test func carriesEveryRecordInOrderWithItsFeatures() {
@@ -153,5 +153,22 @@ import Testing
         #expect(engine.sequencer.refusals.first { $0.reason == .badFeature }?.count == 1)
         #expect(engine.sequencer.lastRefusals.map(\.record) == [0])
         #expect(engine.trainers[0].drain() == 1)
+    }
+
+    @Test func aRecordKeepsWhatItIs() {
+        for type in [UInt16(0), 1, 1023] {
+            for kind in (0...255).compactMap(RecordKind.init(rawValue:)) {
+                for featureCount in [0, 1, Sequencer.featureLimit, AttributeLists.longest + 2] {
+                    for hasValue in [false, true] {
+                        let record = TrainingRecord(
+                            position: .max, user: .max, item: .max, catalogue: .max, value: 1, weight: 2, type: type,
+                            featureCount: featureCount, kind: kind, hasValue: hasValue)
+                        #expect(record.type == type && record.kind == kind && record.featureCount == featureCount)
+                        #expect(record.hasValue == hasValue)
+                    }
+                }
+            }
+        }
+        #expect(EventTypes.capacity <= 1024)
     }
 }

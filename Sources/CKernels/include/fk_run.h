@@ -14,13 +14,13 @@ typedef struct {
     uint32_t catalogue;      ///< items at this position: the range of its negatives
     float value;
     float weight;            ///< the event's own importance
-    uint16_t type;
-    uint16_t feature_count;  ///< context features
-    uint8_t kind;
-    uint8_t has_value;
+    uint32_t nature;         ///< what it is: see below
 } fk_record;
 
-/// `kind` of an interaction; all others are left to the caller.
+/// The parts of `nature`, from its lowest bit on: the type, whether there is a value, the kind, the number of context features.
+enum { fk_type_mask = 0x3FF, fk_value_bit = 0x400, fk_kind_shift = 11, fk_kind_mask = 31, fk_feature_shift = 16 };
+
+/// The kind of an interaction; all others are left to the caller.
 enum { fk_kind_interaction = 0 };
 
 /// What an event type says of label and importance: `TypeRule` in Swift.
@@ -112,6 +112,7 @@ typedef struct {
     uint32_t distance;       ///< rows are asked for so many events ahead of their step
     uint32_t fetched;        ///< events whose rows were asked for before this call; out: of those that follow its own
     uint32_t single;         ///< whether every event has one item alone
+    uint32_t shared;         ///< whether other threads write rows of items, too
     uint32_t clipped;        ///< out, added to: as in fk_pass
     uint32_t rejected;
 } fk_run;

@@ -1,28 +1,5 @@
 import Synchronization
 
-/// A record as trainers get it: ids resolved, position given, one size.
-struct TrainingRecord {
-    /// The event's position, from 1.
-    var position: UInt64
-    /// Ordinal in the user table.
-    var user: UInt32
-    /// Ordinal in the item table.
-    var item: UInt32
-    /// Items in the catalogue when the event got its position: the range that its negatives come from.
-    var catalogue: UInt32
-    /// Raw value; meaningful where `hasValue`.
-    var value: Float
-    /// The record's own weight.
-    var weight: Float
-    /// Ordinal of the event type.
-    var type: UInt16
-    /// Context features that follow in the queue's feature ring.
-    var featureCount: UInt16
-    var kind: RecordKind
-    /// Whether the record had a value; of an undo, whether it named a type.
-    var hasValue: Bool
-}
-
 /// A feature of a record with its row resolved.
 struct ResolvedFeature {
     /// Ordinal in the context table.

@@ -23,10 +23,12 @@ extension Sequencer {
             extent.count += 1
         }
         position += 1
+        queue.appendParts(of: extent)
         queue.append(
-            extent, of: TrainingRecord(
+            TrainingRecord(
                 position: position, user: ofItem ? Placement.none : entity, item: ofItem ? entity : Placement.none,
-                catalogue: UInt32(shared.items.count), value: 0, weight: 0, type: 0, featureCount: 0, kind: record.kind, hasValue: false))
+                catalogue: UInt32(shared.items.count), value: 0, weight: extent.scale, type: extent.parts,
+                featureCount: extent.count + extent.parts.nonzeroBitCount, kind: record.kind, hasValue: false))
         return true
     }
 
@@ -59,7 +61,7 @@ extension AttributeExtent {
 
     init(_ record: TrainingRecord, firstFeature: Int, _ ring: TrainerQueue.View) {
         let parts = record.type
-        self.init(count: Int(record.featureCount) - parts.nonzeroBitCount, scale: record.weight)
+        self.init(count: record.featureCount - parts.nonzeroBitCount, scale: record.weight)
         var place = firstFeature &+ count
         if parts & AttributeExtent.onesPart != 0 {
             ones = ring.feature(place).bits
@@ -77,14 +79,9 @@ extension ResolvedFeature {
 }
 
 extension TrainerQueue {
-    /// Adds an upsert whose attributes were appended just before.
-    fileprivate func append(_ extent: AttributeExtent, of record: TrainingRecord) {
-        var record = record
+    /// Adds what is known of attributes that were appended just before; their upsert comes next.
+    fileprivate func appendParts(of extent: AttributeExtent) {
         if extent.ones != 0 { append(ResolvedFeature(bits: extent.ones)) }
         if let expires = extent.expires { append(ResolvedFeature(bits: UInt64(bitPattern: expires))) }
-        record.type = extent.parts
-        record.featureCount = UInt16(extent.count + extent.parts.nonzeroBitCount)
-        record.weight = extent.scale
-        append(record)
     }
 }

@@ -204,7 +204,7 @@ public final class Sequencer: @unchecked Sendable {
         var item = path.item(record.pointee.item)
         if item == Placement.none { item = admit(record.pointee.item, to: shared.items, .items) }
         guard item != Placement.none else { return refuseRow(index) }
-        var featureCount: UInt16 = 0
+        var featureCount = 0
         if given < Int(record.pointee.featureCount) { _ = refuse(index, .badFeature) }
         let scale = FeatureCrowd.scale(batch.features, from: Int(record.pointee.firstFeature), count: given)
         for feature in 0..<given {

@@ -14,27 +14,31 @@ public struct ResolvedInteraction: Sendable {
 }
 
 extension Engine {
-    /// Hands interactions to one trainer past the sequencer and applies them on the calling thread. Positions count on from
-    /// the last one of that trainer, so the engine is of no use for anything but measuring afterwards.
+    /// Hands the first of some interactions to one trainer past the sequencer: as many as its queue holds; answers how many.
+    /// Positions count on from the last one of that trainer, so the engine is of no use for anything but measuring afterwards.
     ///
     /// - Precondition: the users belong to this trainer's shards; no other thread is sequencer or this trainer.
+    package func place(_ interactions: Slice<UnsafeBufferPointer<ResolvedInteraction>>, trainer number: Int) -> Int {
+        let trainer = trainers[number], queue = trainer.queue, catalogue = UInt32(items.count)
+        let part = interactions.prefix(queue.room), before = trainer.appliedPosition
+        queue.append(count: part.count) { index in
+            let interaction = part[part.startIndex &+ index]
+            return TrainingRecord(
+                position: before &+ 1 &+ UInt64(index), user: interaction.user, item: interaction.item, catalogue: catalogue,
+                value: interaction.value, weight: 1, type: 0, featureCount: 0, kind: .interaction, hasValue: true)
+        }
+        queue.publish(position: before + UInt64(part.count))
+        return part.count
+    }
+
+    /// Hands interactions to one trainer and applies them on the calling thread.
+    ///
+    /// - Precondition: as for `place`.
     package func apply(_ interactions: UnsafeBufferPointer<ResolvedInteraction>, trainer number: Int) {
-        let trainer = trainers[number], queue = trainer.queue
-        let catalogue = UInt32(items.count)
-        var position = trainer.appliedPosition
         var rest = interactions[...]
         while !rest.isEmpty {
-            let part = rest.prefix(queue.room), first = position &+ 1
-            rest = rest.dropFirst(part.count)
-            queue.append(count: part.count) { index in
-                let interaction = part[part.startIndex &+ index]
-                return TrainingRecord(
-                    position: first &+ UInt64(index), user: interaction.user, item: interaction.item, catalogue: catalogue,
-                    value: interaction.value, weight: 1, type: 0, featureCount: 0, kind: .interaction, hasValue: true)
-            }
-            position += UInt64(part.count)
-            queue.publish(position: position)
-            _ = trainer.drain()
+            rest = rest.dropFirst(place(rest, trainer: number))
+            _ = trainers[number].drain()
         }
     }
 }

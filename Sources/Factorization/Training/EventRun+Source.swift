@@ -46,13 +46,13 @@ extension EventRun {
         let record = agree(\TrainingRecord.position, \fk_record.position) && agree(\TrainingRecord.user, \fk_record.user)
             && agree(\TrainingRecord.item, \fk_record.item) && agree(\TrainingRecord.catalogue, \fk_record.catalogue)
             && agree(\TrainingRecord.value, \fk_record.value) && agree(\TrainingRecord.weight, \fk_record.weight)
-            && agree(\TrainingRecord.type, \fk_record.type) && agree(\TrainingRecord.featureCount, \fk_record.feature_count)
-            && agree(\TrainingRecord.kind, \fk_record.kind) && agree(\TrainingRecord.hasValue, \fk_record.has_value)
-            && MemoryLayout<TrainingRecord>.stride == MemoryLayout<fk_record>.stride
-        let kind = unsafeBitCast(RecordKind.interaction, to: UInt8.self) == UInt8(fk_kind_interaction)
+            && agree(\TrainingRecord.nature, \fk_record.nature) && MemoryLayout<TrainingRecord>.stride == MemoryLayout<fk_record>.stride
+        let nature = TrainingRecord.Nature.type == UInt32(fk_type_mask) && TrainingRecord.Nature.value == UInt32(fk_value_bit)
+            && TrainingRecord.Nature.kindShift == UInt32(fk_kind_shift) && TrainingRecord.Nature.featureShift == UInt32(fk_feature_shift)
+            && EventTypes.capacity <= Int(fk_type_mask) + 1 && TrainingRecord.Nature.tag(.interaction) == UInt8(fk_kind_interaction)
         let column = agree(\AliasTable.Column.threshold, \fk_column.threshold) && agree(\AliasTable.Column.other, \fk_column.other)
         let place = Placement.shardBits == UInt32(fk_shard_bits) && Placement.slabBits == UInt32(fk_slab_bits)
             && RowBlock.rows == 1 << Int(fk_block_bits)
-        return record && kind && column && place
+        return record && nature && column && place
     }
 }

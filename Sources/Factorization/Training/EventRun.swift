@@ -23,11 +23,13 @@ struct EventRun {
     /// - Parameters:
     ///   - width: floats of a row; longer rows are asked for later, so that they do not push each other out.
     ///   - isSingle: whether no event has negatives.
-    init(width: Int, isSingle: Bool) {
+    ///   - trainers: that write rows of items.
+    init(width: Int, isSingle: Bool, trainers: Int = 1) {
         let events = EventRun.rowLimit, items = EventRun.itemCapacity
         softplus = .allocate(capacity: items)
         ahead = max(4, min(24, 768 / width))
         state.single = isSingle ? 1 : 0
+        state.shared = trainers > 1 ? 1 : 0
         batch.limit = UInt32(events)
         batch.users = .allocate(capacity: events)
         batch.counts = .allocate(capacity: events)

@@ -10,7 +10,7 @@ extension Learner {
     ) {
         if stampsUsers { wakeUser(record, userItems: userItems) }
         side.start(user: record.pointee.user, userItems: userItems)
-        for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
+        for index in 0..<record.pointee.featureCount { side.append(queue.feature(firstFeature &+ index)) }
         if fades { wakeSide(record.pointee.position) }
         _ = side.fold()
         stepper.clipped = 0

@@ -111,7 +111,7 @@ final class Learner {
         precondition(EventRun.sharesLayout, "a structure lies otherwise in memory than fk_run.h says")
         takesRuns = Learner.takesRuns(model) && !replays
         run = .allocate(capacity: 1)
-        run.initialize(to: EventRun(width: model.width, isSingle: model.settings.negatives == 0))
+        run.initialize(to: EventRun(width: model.width, isSingle: model.settings.negatives == 0, trainers: trainers))
         run.pointee.restore(model)
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
@@ -175,7 +175,7 @@ final class Learner {
             stepAlone(user, &pass, count)
         } else {
             side.start(user: user, userItems: userItems)
-            for index in 0..<Int(record.pointee.featureCount) { side.append(queue.feature(firstFeature &+ index)) }
+            for index in 0..<record.pointee.featureCount { side.append(queue.feature(firstFeature &+ index)) }
             if replay != nil { side.leaveOut(history: record.pointee.item) }
             if fades { wakeSide(record.pointee.position) }
             stepSum(user, &pass, count)

@@ -122,7 +122,7 @@ public final class Trainer: @unchecked Sendable {
                     if done + Trainer.lookahead < count { prefetch(first &+ done &+ Trainer.lookahead) }
                     let record = ring.record(first &+ done)
                     apply(record, firstFeature: firstFeature &+ features)
-                    features += Int(record.pointee.featureCount)
+                    features += record.pointee.featureCount
                     done += 1
                 }
             }

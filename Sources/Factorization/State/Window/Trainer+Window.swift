@@ -32,7 +32,7 @@ extension Trainer {
                 for index in 0..<count {
                     let record = ring.record(first &+ index)
                     apply(record, firstFeature: firstFeature &+ features, in: window)
-                    features += Int(record.pointee.featureCount)
+                    features += record.pointee.featureCount
                 }
                 finishRuns(window)
             }
@@ -198,7 +198,7 @@ extension Learner {
         item(record.pointee.item)
         let word = replay ?? draws.word(at: record.pointee.position), catalogue = UInt64(record.pointee.catalogue)
         for number in 0..<(catalogue > 0 ? negatives : 0) { item(draws.item(word, number, of: catalogue)) }
-        for index in 0..<Int(record.pointee.featureCount) { body(groups.contexts, queue.feature(firstFeature &+ index).ordinal) }
+        for index in 0..<record.pointee.featureCount { body(groups.contexts, queue.feature(firstFeature &+ index).ordinal) }
         guard let histories = groups.histories else { return }
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: max(model.settings.history.length, 1)) { history in
             let count = userItems.history(of: user, into: history)
