@@ -91,14 +91,19 @@ struct FactordBench: ParsableCommand {
         }
         if list { return chosen.forEach { Terminal.write($0.name + "\n") } }
         guard !chosen.isEmpty else { throw BenchmarkError("no benchmark's name holds \(filter.joined(separator: " or "))") }
-        var done: [Measurement] = [], failures = 0
-        for (number, benchmark) in chosen.enumerated() {
+        var done: [Measurement] = [], failures = 0, isStopped = false
+        Interruption.catchSignals()
+        for (number, benchmark) in chosen.enumerated() where !isStopped {
+            let place = "[\(number + 1)/\(chosen.count)]"
             do {
-                let measured = try benchmark.run(rounds: quick ? min(rounds, 5) : rounds) {
-                    progress("[\(number + 1)/\(chosen.count)] \($0)")
-                }
+                let measured = try benchmark.run(rounds: quick ? min(rounds, 5) : rounds) { progress("\(place) \($0)") }
                 done += measured
                 if json { measured.forEach { Terminal.write($0.json + "\n") } }
+            } catch StreamToolsError.interrupted {
+                // What was measured until here stands.
+                isStopped = true
+                progress("")
+                Terminal.write("Stopped: \(number) of \(chosen.count) benchmarks were measured.\n", to: .error)
             } catch {
                 failures += 1
                 progress("")
@@ -108,6 +113,7 @@ struct FactordBench: ParsableCommand {
         progress("")
         if !json { Terminal.write(table(done)) }
         if let report { try Report(measurements: done, facts: facts).write(to: report) }
+        if isStopped { throw ExitCode(130) }
         if failures > 0 { throw ExitCode.failure }
     }
 

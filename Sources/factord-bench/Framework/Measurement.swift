@@ -1,3 +1,5 @@
+import StreamTools
+
 /// Values of one quantity over the rounds.
 struct Spread {
     let median: Double
@@ -35,7 +37,8 @@ struct Measurement {
 }
 
 extension Benchmark {
-    /// Measures all sides, side by side in each round, after one round that warms up and does not count.
+    /// Measures all sides, side by side in each round, after one round that warms up and does not count. Throws
+    /// `StreamToolsError.interrupted` between two sides where somebody asks to stop.
     func run(rounds: Int, progress: (String) -> Void) throws -> [Measurement] {
         progress("\(name): preparing")
         let prepared = try prepare()
@@ -46,6 +49,7 @@ extension Benchmark {
             // Every other round goes the other way, so that no side always comes after the same one.
             let order = round % 2 == 0 ? Array(prepared.sides.indices) : prepared.sides.indices.reversed()
             for side in order {
+                try Interruption.check()
                 let measured = try prepared.sides[side].measure()
                 precondition(measured.count == metrics.count, "\(name): one value for each metric")
                 if round > 0 { values[side].append(measured) }
