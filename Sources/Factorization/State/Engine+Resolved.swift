@@ -17,7 +17,8 @@ extension Engine {
     /// Hands the first of some interactions to one trainer past the sequencer: as many as its queue holds; answers how many.
     /// Positions count on from the last one of that trainer, so the engine is of no use for anything but measuring afterwards.
     ///
-    /// - Precondition: the users belong to this trainer's shards; no other thread is sequencer or this trainer.
+    /// - Precondition: the users belong to this trainer's shards and nothing waits in its queue; no other thread is sequencer or
+    ///   this trainer.
     package func place(_ interactions: Slice<UnsafeBufferPointer<ResolvedInteraction>>, trainer number: Int) -> Int {
         let trainer = trainers[number], queue = trainer.queue, catalogue = UInt32(items.count)
         let part = interactions.prefix(queue.room), before = trainer.appliedPosition

@@ -49,7 +49,7 @@ extension EventRun {
             && agree(\TrainingRecord.nature, \fk_record.nature) && MemoryLayout<TrainingRecord>.stride == MemoryLayout<fk_record>.stride
         let nature = TrainingRecord.Nature.type == UInt32(fk_type_mask) && TrainingRecord.Nature.value == UInt32(fk_value_bit)
             && TrainingRecord.Nature.kindShift == UInt32(fk_kind_shift) && TrainingRecord.Nature.featureShift == UInt32(fk_feature_shift)
-            && EventTypes.capacity <= Int(fk_type_mask) + 1 && TrainingRecord.Nature.tag(.interaction) == UInt8(fk_kind_interaction)
+            && TrainingRecord.Nature.kindMask == UInt32(fk_kind_mask) && EventTypes.capacity <= Int(fk_type_mask) + 1 && TrainingRecord.Nature.tag(.interaction) == UInt8(fk_kind_interaction)
         let column = agree(\AliasTable.Column.threshold, \fk_column.threshold) && agree(\AliasTable.Column.other, \fk_column.other)
         let place = Placement.shardBits == UInt32(fk_shard_bits) && Placement.slabBits == UInt32(fk_slab_bits)
             && RowBlock.rows == 1 << Int(fk_block_bits)
