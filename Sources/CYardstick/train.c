@@ -145,7 +145,7 @@ typedef struct {
 
 static void *run_part(void *argument) {
     part *p = argument;
-    for (int pass = 0; pass < p->passes; ++pass) p->squares = yard_train(p->model, p->events, p->count, p->ahead);
+    for (int pass = 0; pass < p->passes; ++pass) p->squares += yard_train(p->model, p->events, p->count, p->ahead);
     return NULL;
 }
 

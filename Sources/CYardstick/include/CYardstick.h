@@ -47,7 +47,7 @@ double yard_train(yard_model *model, const yard_event *events, size_t count, siz
 
 /// Hogwild: each thread learns its own run of the events, `passes` times over. With `private_items` each thread has item rows
 /// of its own, which shows what the machine could do if threads never met (what is learned is of no use then).
-/// Returns the sum of squared errors of the last pass; -1 where a thread or its memory was refused. Not NaN: the compiler is
+/// Returns the sum of squared errors of all passes; -1 where a thread or its memory was refused. Not NaN: the compiler is
 /// told that there is none.
 double yard_train_threads(yard_model *model, const yard_event *events, size_t count, size_t ahead, int threads, int passes,
                           int private_items);

@@ -49,17 +49,17 @@ final class Yardstick {
         model.deallocate()
     }
 
-    /// Some passes over the events; answers the mean squared error of the last, each event scored before it is learned.
+    /// Some passes over the events; answers the mean squared error of all of them, each event scored before it is learned.
     func train(ahead: Int = Yardstick.ahead, threads: Int = 1, passes: Int = 1, privateItems: Bool = false) throws -> Double {
         var squares = 0.0
         workload.events.withUnsafeBufferPointer { events in
             guard threads > 1 else {
-                for _ in 0..<passes { squares = yard_train(model, events.baseAddress, events.count, ahead) }
+                for _ in 0..<passes { squares += yard_train(model, events.baseAddress, events.count, ahead) }
                 return
             }
             squares = yard_train_threads(model, events.baseAddress, events.count, ahead, CInt(threads), CInt(passes), privateItems ? 1 : 0)
         }
         guard squares.isFinite, squares >= 0 else { throw BenchmarkError("the plain C loop did not stay finite, or a thread was refused") }
-        return squares / Double(workload.events.count * (1 + Int(model.pointee.negatives)))
+        return squares / Double(passes * workload.events.count * (1 + Int(model.pointee.negatives)))
     }
 }
