@@ -72,6 +72,7 @@ INLINE uint32_t draw(const yard_model *m, size_t event, int number) {
 INLINE double loop(yard_model *m, const yard_event *events, size_t count, size_t ahead, const size_t k,
                    const int optimizer, const int loss) {
     double squares = 0;
+    float bias = m->bias;
     const int negatives = m->negatives;
     /* The same number of rows on their way, whatever the negatives. */
     if (ahead > 0 && negatives > 0) ahead = ahead / (size_t)(negatives + 1) > 2 ? ahead / (size_t)(negatives + 1) : 2;
@@ -88,7 +89,7 @@ INLINE double loop(yard_model *m, const yard_event *events, size_t count, size_t
         const yard_event *event = events + i;
         float *p = m->users + event->user * k;
         yard_state *ps = m->user_states + event->user;
-        const float constant = m->bias + ps->weight;
+        const float constant = bias + ps->weight;
         float e = one(m, p, m->items + event->item * k, ps, m->item_states + event->item, constant,
                       loss == yard_logistic ? 1 : event->label, k, optimizer, loss);
         float sum = e;
@@ -106,8 +107,9 @@ INLINE double loop(yard_model *m, const yard_event *events, size_t count, size_t
         }
         ps->weight -= eta * gw;
         ps->updates += 1;
-        m->bias -= m->bias_rate * sum;
+        bias -= m->bias_rate * sum;
     }
+    m->bias = bias;
     return squares;
 }
 
@@ -155,31 +157,37 @@ double yard_train_threads(yard_model *model, const yard_event *events, size_t co
     if (threads > most) threads = most;
     pthread_t handles[most];
     part parts[most];
-    yard_model models[most];
+    /* A line of its own for each thread, and w0 too: threads that write it at each event do little else. */
+    struct {
+        yard_model own;
+    } __attribute__((aligned(128))) models[most];
     const size_t bytes = model->item_count * model->rank * sizeof(float);
     int started = 0;
     for (int t = 0; t < threads; ++t) {
-        models[t] = *model;
+        models[t].own = *model;
         if (private_items && t > 0) {
-            models[t].items = yard_allocate(bytes);
-            models[t].item_states = yard_allocate(model->item_count * sizeof(yard_state));
-            if (!models[t].items || !models[t].item_states) break;
-            memcpy(models[t].items, model->items, bytes);
-            memcpy(models[t].item_states, model->item_states, model->item_count * sizeof(yard_state));
+            models[t].own.items = yard_allocate(bytes);
+            models[t].own.item_states = yard_allocate(model->item_count * sizeof(yard_state));
+            if (!models[t].own.items || !models[t].own.item_states) break;
+            memcpy(models[t].own.items, model->items, bytes);
+            memcpy(models[t].own.item_states, model->item_states, model->item_count * sizeof(yard_state));
         }
         size_t from = count * (size_t)t / (size_t)threads, to = count * (size_t)(t + 1) / (size_t)threads;
-        parts[t] = (part){private_items ? &models[t] : model, events + from, to - from, ahead, passes, 0};
+        parts[t] = (part){&models[t].own, events + from, to - from, ahead, passes, 0};
         if (pthread_create(&handles[t], NULL, run_part, &parts[t])) break;
         started += 1;
     }
     double squares = 0;
+    float bias = 0;
     for (int t = 0; t < started; ++t) {
         pthread_join(handles[t], NULL);
         squares += parts[t].squares;
+        bias += models[t].own.bias / (float)started;
         if (private_items && t > 0) {
-            yard_free(models[t].items);
-            yard_free(models[t].item_states);
+            yard_free(models[t].own.items);
+            yard_free(models[t].own.item_states);
         }
     }
+    model->bias = bias;
     return started == threads ? squares : -1;
 }
