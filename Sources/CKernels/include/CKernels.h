@@ -31,6 +31,7 @@ typedef struct {
 typedef uint16_t fk_bfloat;
 #include "fk_run.h"
 #include "fk_scan.h"
+#include "fk_hot.h"
 
 /// Loss of a score s against a label y; `error` is the derivative with respect to s. The pairwise losses compare the score
 /// of a positive item with those of negatives (kernel_pairs.h).

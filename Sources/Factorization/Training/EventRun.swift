@@ -100,6 +100,10 @@ struct EventRun {
         kernels.lookUp(&batch, &source, event, item)
     }
 
+    /// Has the items from `item` on, of the events from `event` on, step copies of hot rows where there are any.
+    @inline(__always)
+    mutating func redirect(to hot: HotRows, event: Int, item: Int) { hot.redirect(&batch, event: event, item: item) }
+
     /// Learns what was placed; answers how many events that were. With `keepsTail` the last few stay, their rows already on
     /// their way, for the next call.
     mutating func learn(_ model: Model, _ settings: UnsafePointer<fk_settings>, keepsTail: Bool) -> Int {

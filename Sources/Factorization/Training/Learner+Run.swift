@@ -69,9 +69,15 @@ extension Learner {
                 settle(ring, from: first &+ done, count: taken, visible: visible &- done, rules, userItems, event: event, item: item)
             }
             run.pointee.lookUp(kernels, &source, event: event, item: item)
+            if let hotRows { run.pointee.redirect(to: hotRows, event: event, item: item) }
             done &+= taken
             guard run.pointee.isFull else { break }
-            learnRun(keepsTail: true)
+            if let hotRows, hotRows.turns(waiting: visible &- done) {
+                learnRun(keepsTail: false)
+                hotRows.turn(itemRows)
+            } else {
+                learnRun(keepsTail: true)
+            }
         }
         return done
     }
@@ -116,10 +122,11 @@ extension Learner {
     /// Records whose users' lists are asked for ahead.
     private static let lookahead = 8
 
-    /// Learns every event that was placed.
+    /// Learns every event that was placed; rows have all that was learned of them.
     @inline(__always)
     func finishRun() {
         if !run.pointee.isEmpty { learnRun(keepsTail: false) }
+        hotRows?.close()
     }
 
     @inline(never)
@@ -130,6 +137,7 @@ extension Learner {
         countRows(items &+ learned)
         if run.pointee.state.clipped != 0 { clipped.add(Int(run.pointee.state.clipped), ordering: .relaxed) }
         if run.pointee.state.rejected != 0 { mendRun(learned) }
+        if let hotRows, hotRows.isOpen { hotRows.settle(all: run.pointee.state.rejected != 0) }
         run.pointee.drop(learned, items: items)
     }
 

@@ -63,6 +63,8 @@ final class Learner {
     let takesRuns: Bool
     /// Behind a pointer, so that an access needs no check of exclusivity.
     let run: UnsafeMutablePointer<EventRun>
+    /// For several trainers that learn in runs.
+    let hotRows: HotRows?
     /// The item and the negatives of an event that is learned by itself.
     let items: UnsafeMutablePointer<fk_item>
     let ordinals: UnsafeMutablePointer<UInt32>
@@ -113,6 +115,7 @@ final class Learner {
         run = .allocate(capacity: 1)
         run.initialize(to: EventRun(width: model.width, isSingle: model.settings.negatives == 0, trainers: trainers))
         run.pointee.restore(model)
+        hotRows = takesRuns && trainers >= HotRows.leastTrainers ? HotRows(model, trainers: trainers) : nil
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
         ordinals = .allocate(capacity: model.settings.negatives + 1)
@@ -126,6 +129,7 @@ final class Learner {
         settings.pointee = model.kernelSettings
         stepper = RowStepper(model, settings: settings + 1)
         attributed.adoptPace()
+        hotRows?.adoptPace(model)
     }
 
     deinit {

@@ -158,12 +158,13 @@ public final class Trainer: @unchecked Sendable {
     public func takeWaiter() -> Bool { queue.takeWaiter() }
 
     /// Every event up to here is applied, when the last record handed to the learners is that at `position`: what waits in a
-    /// run is not.
+    /// run is not, nor what copies of hot rows alone hold.
     private func appliedPosition(through position: UInt64) -> UInt64 {
         var applied = position
         for number in 0..<learnerCount {
             learnerList[number]._withUnsafeGuaranteedRef {
                 if !$0.run.pointee.isEmpty { applied = min(applied, $0.run.pointee.firstPosition - 1) }
+                if let hotRows = $0.hotRows { applied = min(applied, hotRows.heldFrom - 1) }
             }
         }
         return applied
