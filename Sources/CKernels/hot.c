@@ -25,7 +25,8 @@ void fk_hot_redirect(fk_hot *hot, fk_batch *batch, size_t item) {
         states[i] = own ? hot->copied + 2 * number : states[i];
     }
     hot->due_count = (uint32_t)due;
-    for (size_t i = item; i < count; i += fk_hot_counted) {
+    /* From one of the first few on, by chance: events of as many items would else have the same one counted each time. */
+    for (size_t i = item + (hash(hot->passed) >> 24) % fk_hot_counted; i < count; i += fk_hot_counted) {
         const uint32_t ordinal = ordinals[i], word = hash(ordinal);
         fk_hot_slot *const slot = hot->slots + (word >> 24);
         uint8_t *const counter = hot->counters + (word >> 21);
