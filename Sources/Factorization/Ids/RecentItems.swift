@@ -101,13 +101,19 @@ final class RecentItems: @unchecked Sendable {
         admitted.store(number + 1, ordering: .releasing)
     }
 
-    /// Takes items out whose ordinals are to be given to others.
+    /// Takes items out whose ordinals are to be given to others. Both rings are walked for it, while the stream waits, and at its
+    /// budget a stream asks for it often: so a bit says whether an item goes.
     func drop(_ rows: [FreedRow]) {
-        let gone = Set(rows.lazy.filter { $0.side == .items }.map(\.ordinal))
-        guard !gone.isEmpty else { return }
-        for (words, count) in [(ring, places), (ordinals, RecentItems.newest)] {
-            for place in 0..<count where gone.contains((words + place).pointee.load(ordering: .relaxed)) {
-                (words + place).pointee.store(Placement.none, ordering: .relaxed)
+        guard let last = rows.lazy.filter({ $0.side == .items }).map(\.ordinal).max() else { return }
+        var gone = [UInt64](repeating: 0, count: Int(last >> 6) + 1)
+        for row in rows where row.side == .items { gone[Int(row.ordinal >> 6)] |= 1 << UInt64(row.ordinal & 63) }
+        gone.withUnsafeBufferPointer { gone in
+            for (words, written, places) in [(ring, kept.load(ordering: .relaxed), places), (ordinals, admitted.load(ordering: .relaxed), RecentItems.newest)] {
+                for place in 0..<min(written, places) {
+                    let item = (words + place).pointee.load(ordering: .relaxed)
+                    guard item <= last, gone[Int(item >> 6)] >> UInt64(item & 63) & 1 != 0 else { continue }
+                    (words + place).pointee.store(Placement.none, ordering: .relaxed)
+                }
             }
         }
     }

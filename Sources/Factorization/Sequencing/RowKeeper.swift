@@ -79,6 +79,8 @@ final class RowKeeper {
     /// Records between two steps of a round, and users visited in one.
     static let stepEvery: UInt64 = 16
     static let usersPerStep = 64
+    /// Freed rows that are worth a round where nothing is swept.
+    static let plenty = 4096
     /// Records after which a round begins however small its batch.
     static let longestWait: UInt64 = 1 << 16
 

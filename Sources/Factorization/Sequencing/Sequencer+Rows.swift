@@ -73,8 +73,10 @@ extension Sequencer {
     private func beginRound() {
         guard !keeper.quarantine.fresh.isEmpty, keeper.quarantine.resting == nil else { return }
         let quarantine = keeper.quarantine
-        let isWorthIt = quarantine.fresh.count >= (shared.users.count + shared.items.count) >> 6
-        guard !keeper.sweeps || isWorthIt || quarantine.isUrgent || keeper.taken >= quarantine.lastRound + RowKeeper.longestWait else { return }
+        // A sweep goes through all rows; without one, what came of late is walked through (`RecentItems.drop`).
+        let part = (shared.users.count + shared.items.count) >> 6
+        let isWorthIt = quarantine.fresh.count >= (keeper.sweeps ? part : min(part, RowKeeper.plenty))
+        guard isWorthIt || quarantine.isUrgent || keeper.taken >= quarantine.lastRound + RowKeeper.longestWait else { return }
         keeper.quarantine.fresh = []
         keeper.quarantine.lastRound = keeper.taken
         keeper.quarantine.isUrgent = false
