@@ -171,10 +171,10 @@ import Testing
         }
         let (a, b) = (apart.state, together.state)
         #expect(a.sums.events == b.sums.events && a.sums.comparisons == b.sums.comparisons && a.sums.wins == b.sums.wins)
-        #expect(a.lowest == b.lowest && a.highest == b.highest && a.alarm.batchCount == b.alarm.batchCount && a.alarm.batches == b.alarm.batches)
+        #expect(a.plain.lowest == b.plain.lowest && a.plain.highest == b.plain.highest && a.plain.batch_count == b.plain.batch_count && a.alarm.batches == b.alarm.batches)
         for (one, other) in [
             (a.sums.loss, b.sums.loss), (a.sums.recentLoss, b.sums.recentLoss), (a.sums.recentEvents, b.sums.recentEvents),
-            (a.sums.recentWins, b.sums.recentWins), (a.sums.recentComparisons, b.sums.recentComparisons), (a.alarm.batchSum, b.alarm.batchSum),
+            (a.sums.recentWins, b.sums.recentWins), (a.sums.recentComparisons, b.sums.recentComparisons), (a.batchLoss, b.batchLoss),
             (a.alarm.mean, b.alarm.mean),
         ] { #expect(abs(one - other) <= 1e-9 * max(1, abs(one)), "\(one) \(other)") }
         #expect(a.alarm.batches > 0)

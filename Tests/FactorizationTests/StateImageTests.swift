@@ -48,7 +48,7 @@ import Testing
         let state = MemoryState(filled(settings())), other = try restored(state, settings(trainers: 3))
         #expect(other.appliedPosition == other.sequencer.lastPosition)
         // Metrics are held by trainer.
-        #expect(state.differences(MemoryState(other)) == ["model/main/late", "model/main/prequential", "model/main/window"])
+        #expect(state.differences(MemoryState(other)) == ["model/main/late", "model/main/parts", "model/main/prequential", "model/main/window"])
     }
 
     @Test func anotherModelIsRefusedByName() {
@@ -81,9 +81,9 @@ import Testing
             damaged.sections[name] = bytes + [0]
             #expect(throws: StateError.damaged(section: name), "\(name) with a byte more") { try restored(damaged, settings) }
             damaged.sections[name] = nil
-            // States from before there was a choice of models, or a window of metrics, are taken as they are; the same of both "recent"
-            // and "newest" together.
-            if name == "answering" || name.hasSuffix("/window") {
+            // States from before there was a choice of models, a window of metrics, or parts of sums, are taken as they are; the same of
+            // both "recent" and "newest" together.
+            if name == "answering" || name.hasSuffix("/window") || name.hasSuffix("/parts") {
                 #expect(throws: Never.self, "without \(name)") { try restored(damaged, settings) }
             } else {
                 #expect(throws: StateError.missing(section: name)) { try restored(damaged, settings) }

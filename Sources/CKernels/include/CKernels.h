@@ -31,6 +31,7 @@ typedef struct {
 typedef uint16_t fk_bfloat;
 #include "fk_run.h"
 #include "fk_scan.h"
+#include "fk_tally.h"
 #include "fk_hot.h"
 
 /// Loss of a score s against a label y; `error` is the derivative with respect to s. The pairwise losses compare the score
@@ -150,10 +151,8 @@ typedef struct {
 
     /// Counts events of a batch that were learned, from `event` and its first item `item` on, by their scores from before
     /// their step, up to the one with which the alarm's batch is full; answers how many, and moves `item` past theirs. The
-    /// loss is squared where `softplus` is NULL; else it is logistic, and that is ln(1 + exp(score)) of each item. `keep` is
-    /// what forgetting leaves of the recent sums at each event.
-    size_t (*count)(fk_tally *tally, double keep, const fk_batch *batch, size_t event, size_t count, size_t *item,
-                    const float *softplus);
+    /// loss is squared where `softplus` is NULL; else it is logistic, and that is ln(1 + exp(score)) of each item.
+    size_t (*count)(fk_tally *tally, const fk_batch *batch, size_t event, size_t count, size_t *item, const float *softplus);
 
     /// Adds what the interactions among `count` records of a ring, from number `first` on, contribute to the sums that prove
     /// what was applied, by block of users and of items: `Witness` in Swift, which says what they are.

@@ -117,13 +117,4 @@ typedef struct {
     uint32_t rejected;
 } fk_run;
 
-/// Sums of prequential metrics: `Prequential` in Swift, which says what they mean.
-typedef struct {
-    double all[4];     ///< events, loss, comparisons, wins; squared loss: the last is the sum of |error|
-    double recent[4];  ///< the same with exponential forgetting
-    float lowest, highest;
-    double batch_sum;  ///< losses since the drift alarm last looked,
-    uint32_t batch_count, batch_limit;  ///< their number, and the number at which it looks again
-} fk_tally;
-
 #endif

@@ -54,9 +54,10 @@ final class Slabs: @unchecked Sendable {
 
     /// - Parameter rowBytes: bytes of a row in all columns together.
     init(rowBytes: Int) {
-        // One line more, so that the first rows of all shards, which are the oldest and often the busiest, do not all fall
-        // into one set of the processor's caches.
-        slabBytes = rowBytes << Int(Placement.slabBits) + 64
+        // 33 lines more, so that the first rows of all shards, which are the oldest and often the busiest, do not fall into the same
+        // sets of the processor's caches: 64 times 33 lines are a second-level cache's sets, once round. One line apart, neighbours
+        // still met in what the first level takes for a line's name (rank 8 to 32: a tenth of a step).
+        slabBytes = rowBytes << Int(Placement.slabBits) + 33 * 64
         directory = Slabs.map(Slabs.directoryBytes).bindMemory(to: Atomic<UInt>.self, capacity: Slabs.roundCount)
     }
 

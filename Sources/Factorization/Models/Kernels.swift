@@ -17,8 +17,7 @@ public struct Kernels: @unchecked Sendable {
     let train: @convention(c) (
         UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_batch>?, Int, Int) -> Void
     let count: @convention(c) (
-        UnsafeMutablePointer<fk_tally>?, Double, UnsafePointer<fk_batch>?, Int, Int, UnsafeMutablePointer<Int>?,
-        UnsafePointer<Float>?) -> Int
+        UnsafeMutablePointer<fk_tally>?, UnsafePointer<fk_batch>?, Int, Int, UnsafeMutablePointer<Int>?, UnsafePointer<Float>?) -> Int
     let witness: @convention(c) (
         UnsafeMutablePointer<UInt64>?, UnsafeMutablePointer<UInt64>?, UnsafePointer<fk_record>?, Int, Int, Int) -> Void
     let softplus: @convention(c) (UnsafePointer<Float>?, Int, UnsafeMutablePointer<Float>?) -> Void

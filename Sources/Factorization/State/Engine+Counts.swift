@@ -22,6 +22,7 @@ extension Engine {
                 for _ in 0..<count { saved.append(try PrequentialState(&reader, trainers: Int(count))) }
             }
             try restoreWindows(model, &saved, source)
+            try restoreParts(model, &saved, source)
             for (trainer, state) in zip(trainers, PrequentialState.spread(saved, over: trainers.count)) {
                 trainer.learners[index].prequential.restore(state)
             }
@@ -40,6 +41,18 @@ extension Engine {
             try reader.expectEnd()
         }
         for (index, window) in windows.enumerated() { states[index].window = window }
+    }
+
+    /// In a state of a time before sums had parts each is in one.
+    private func restoreParts(_ model: Model, _ states: inout [PrequentialState], _ source: some StateSource) throws {
+        let section = "model/\(model.settings.name)/parts"
+        var known = states
+        _ = try source.withSection(section) { (bytes) throws(StateError) in
+            var reader = ByteReader(bytes, section: section)
+            for index in known.indices { try known[index].readParts(&reader) }
+            try reader.expectEnd()
+        }
+        states = known
     }
 
     // MARK: w0 of events learned in runs

@@ -110,7 +110,7 @@ extension Engine {
     }
     /// Begins metrics anew.
     public func clearMetrics(_ model: Int) {
-        for trainer in trainers { trainer.learners[model].prequential.restore(PrequentialState(window: PrequentialWindow(trainers: trainers.count))) }
+        for trainer in trainers { trainer.learners[model].prequential.restore(PrequentialState(trainers: trainers.count)) }
     }
 }
 

@@ -29,6 +29,7 @@ import CKernels
 /// | `model/NAME/gram` | models with the interaction regulariser: cursor u32, then three width × width matrices of f32 |
 /// | `model/NAME/prequential` | trainers u32, then per trainer: 8 sums f64, lowest and highest label f32, drift alarm: 4 × f64, 2 × u32, alarms u64, last position u64 |
 /// | `model/NAME/window` | for each of these trainers: calibration 4 × f64, marks u32, then for each mark 6 × f64; absent in images from before there was one |
+/// | `model/NAME/parts` | for each of these trainers: seven of the sums, all but the events, and the alarm's sum of losses, 4 × f64 each (`fk_tally`); absent in images from before sums had parts |
 /// | `model/NAME/comparison` | where the model is compared: length u32, measure and the other's name; trainers u32, then for each: events u64, sum of differences and of squares f64, lowest and highest label f32 |
 /// | `model/NAME/late` | trainers that learn in runs u32, then for each: w0 as its next event sees it, three changes that wait, its accumulator, and both as left in the model, f32 |
 /// | `pieces`, `watermarks` | where each piece stands: `PieceTable` |

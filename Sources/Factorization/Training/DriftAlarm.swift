@@ -1,3 +1,5 @@
+import CKernels
+
 /// Tells when the prequential loss has risen: a one-sided cumulative sum (Page 1954) over the means of batches of 256 losses.
 ///
 /// With m and s the mean and deviation of earlier batches and z = (x − m)/s of the newest, cut at 4 so that one bad batch is
@@ -9,15 +11,13 @@
 /// A function of the losses alone, no clock.
 struct DriftAlarm {
     /// Losses in a batch, and batches that teach.
-    static let batch = 256
+    static let batch = Int(fk_tally_batch)
     static let learning = 64
     private static let follow = 1.0 / 256
     private static let allowance = 0.5
     private static let threshold = 12.0
     private static let largest = 4.0
 
-    var batchSum = 0.0
-    var batchCount = 0
     var mean = 0.0
     /// While learning, the sum of squared deviations.
     var variance = 0.0
@@ -27,27 +27,9 @@ struct DriftAlarm {
     var alarms: UInt64 = 0
     var lastPosition: UInt64 = 0
 
-    /// Takes the loss of the event at `position`, which is finite.
-    @inline(__always)
-    mutating func record(_ loss: Double, position: UInt64) {
-        batchSum += loss
-        batchCount += 1
-        if batchCount == DriftAlarm.batch { close(position) }
-    }
-
-    /// The same for several losses: the sum and number of all that the batch holds now, the last of them that of the event at
-    /// `position`.
-    mutating func take(sum: Double, count: Int, through position: UInt64) {
-        batchSum = sum
-        batchCount = count
-        if batchCount == DriftAlarm.batch { close(position) }
-    }
-
+    /// Takes the mean of a batch of finite losses, the last of them that of the event at `position`.
     @inline(never)
-    private mutating func close(_ position: UInt64) {
-        let value = batchSum / Double(batchCount)
-        batchSum = 0
-        batchCount = 0
+    mutating func take(mean value: Double, through position: UInt64) {
         let off = value - mean
         if batches < DriftAlarm.learning {
             batches += 1

@@ -1,31 +1,59 @@
+import CKernels
+
 /// What prequential metrics and the drift alarm of one trainer have gathered: what a snapshot holds of them.
 struct PrequentialState {
-    var sums = Prequential.Sums()
-    /// Least and greatest label so far.
-    var lowest = Float.infinity
-    var highest = -Float.infinity
+    /// Sums in parts, and least and greatest label so far.
+    var plain = fk_tally()
+    /// Watches the loss of every event.
     var alarm = DriftAlarm()
+    /// What was counted up to each of the last batches, and calibration.
     var window: PrequentialWindow
+
+    init(trainers: Int = 1) {
+        window = PrequentialWindow(trainers: trainers)
+        plain.keep = Prequential.keep(trainers: trainers)
+        plain.lowest = .infinity
+        plain.highest = -.infinity
+    }
+
+    var sums: Prequential.Sums {
+        get { withUnsafeTemporaryAllocation(of: Double.self, capacity: 8) { sums in
+            withUnsafePointer(to: plain) { fk_tally_sums($0, sums.baseAddress) }
+            return Prequential.Sums(
+                events: sums[0], loss: sums[1], comparisons: sums[2], wins: sums[3], recentEvents: sums[4], recentLoss: sums[5],
+                recentComparisons: sums[6], recentWins: sums[7])
+        } }
+        set { set(newValue, batchLoss: batchLoss) }
+    }
+
+    /// Losses since the alarm last looked.
+    var batchLoss: Double { withUnsafePointer(to: plain) { fk_tally_batch_loss($0) } }
+
+    private mutating func set(_ sums: Prequential.Sums, batchLoss: Double) { fk_tally_set(&plain, sums.all, batchLoss) }
 
     /// The same for another number of trainers, with the same totals: each takes an equal part of the sums that fade; those
     /// that do not fade, and the alarms, stay whole with the first. Windows begin anew.
     static func spread(_ saved: [PrequentialState], over count: Int) -> [PrequentialState] {
         guard saved.count != count else { return saved }
         let total = saved.map(\.sums).reduce(Prequential.Sums(), +), part = 1 / Double(count)
-        var each = PrequentialState(
-            lowest: saved.map(\.lowest).min() ?? .infinity, highest: saved.map(\.highest).max() ?? -.infinity,
-            alarm: DriftAlarm.pooled(saved.map(\.alarm)), window: PrequentialWindow(trainers: count))
+        var each = PrequentialState(trainers: count)
+        each.plain.lowest = saved.map(\.plain.lowest).min() ?? .infinity
+        each.plain.highest = saved.map(\.plain.highest).max() ?? -.infinity
+        each.alarm = DriftAlarm.pooled(saved.map(\.alarm))
         each.window.recentPredicted = saved.reduce(0) { $0 + $1.window.recentPredicted } * part
         each.window.recentObserved = saved.reduce(0) { $0 + $1.window.recentObserved } * part
-        each.sums.recentEvents = total.recentEvents * part
-        each.sums.recentLoss = total.recentLoss * part
-        each.sums.recentComparisons = total.recentComparisons * part
-        each.sums.recentWins = total.recentWins * part
+        var fading = Prequential.Sums()
+        fading.recentEvents = total.recentEvents * part
+        fading.recentLoss = total.recentLoss * part
+        fading.recentComparisons = total.recentComparisons * part
+        fading.recentWins = total.recentWins * part
+        each.set(fading, batchLoss: 0)
+        fading.events = total.events
+        fading.loss = total.loss
+        fading.comparisons = total.comparisons
+        fading.wins = total.wins
         var first = each
-        first.sums.events = total.events
-        first.sums.loss = total.loss
-        first.sums.comparisons = total.comparisons
-        first.sums.wins = total.wins
+        first.set(fading, batchLoss: 0)
         first.alarm.alarms = saved.reduce(0) { $0 + $1.alarm.alarms }
         first.alarm.lastPosition = saved.reduce(0) { max($0, $1.alarm.lastPosition) }
         first.window.predicted = saved.reduce(0) { $0 + $1.window.predicted }
@@ -35,42 +63,49 @@ struct PrequentialState {
     }
 
     func write(_ writer: inout ByteWriter) {
-        let sums = [
-            sums.events, sums.loss, sums.comparisons, sums.wins, sums.recentEvents, sums.recentLoss, sums.recentComparisons,
-            sums.recentWins,
-        ]
-        for sum in sums { writer.put(sum) }
-        writer.put(lowest)
-        writer.put(highest)
-        alarm.write(&writer)
+        for sum in sums.all { writer.put(sum) }
+        writer.put(plain.lowest)
+        writer.put(plain.highest)
+        alarm.write(&writer, batchLoss: batchLoss, count: plain.batch_count)
     }
 
-    init(
-        sums: Prequential.Sums = Prequential.Sums(), lowest: Float = .infinity, highest: Float = -.infinity,
-        alarm: DriftAlarm = DriftAlarm(), window: PrequentialWindow = PrequentialWindow()
-    ) {
-        self.window = window
-        self.sums = sums
-        self.lowest = lowest
-        self.highest = highest
-        self.alarm = alarm
-    }
-
-    /// Without the window, which has a section of its own: until that is read, it begins here.
+    /// Without the window and the parts of sums, which have sections of their own: until those are read, the window begins here, and a
+    /// sum is in one part.
     init(_ reader: inout ByteReader, trainers: Int) throws(StateError) {
-        window = PrequentialWindow(trainers: trainers)
-        sums = Prequential.Sums(
+        self.init(trainers: trainers)
+        let sums = Prequential.Sums(
             events: try reader.getDouble(), loss: try reader.getDouble(), comparisons: try reader.getDouble(),
             wins: try reader.getDouble(), recentEvents: try reader.getDouble(), recentLoss: try reader.getDouble(),
             recentComparisons: try reader.getDouble(), recentWins: try reader.getDouble())
-        lowest = try reader.getFloat()
-        highest = try reader.getFloat()
-        alarm = try DriftAlarm(&reader)
+        plain.lowest = try reader.getFloat()
+        plain.highest = try reader.getFloat()
+        let (alarm, batchLoss, count) = try DriftAlarm.read(&reader)
+        self.alarm = alarm
+        plain.batch_count = count
+        set(sums, batchLoss: batchLoss)
         // A count that no stream reaches could not be shown as one.
         guard (0...0x1p53).contains(sums.events), (0...0x1p62).contains(sums.comparisons), sums.loss.isFinite, sums.recentLoss.isFinite,
-            !lowest.isNaN, !highest.isNaN
+            !plain.lowest.isNaN, !plain.highest.isNaN
         else { throw .damaged(section: reader.section) }
         window.begin(sums)
+    }
+
+    // MARK: The parts of sums
+
+    /// Doubles of all parts: they come first in a tally.
+    static let partCount = MemoryLayout<fk_tally>.offset(of: \.events)! / MemoryLayout<Double>.stride
+
+    func writeParts(_ writer: inout ByteWriter) {
+        withUnsafeBytes(of: plain) { for part in $0.bindMemory(to: Double.self).prefix(PrequentialState.partCount) { writer.put(part) } }
+    }
+
+    /// Takes up the parts of the sums that are known.
+    mutating func readParts(_ reader: inout ByteReader) throws(StateError) {
+        let known = sums.all + [batchLoss]
+        var parts: [Double] = []
+        for _ in 0..<PrequentialState.partCount { parts.append(try reader.getDouble()) }
+        withUnsafeMutableBytes(of: &plain) { bytes in parts.withUnsafeBytes { bytes.copyMemory(from: $0) } }
+        guard sums.all + [batchLoss] == known else { throw .damaged(section: reader.section) }
     }
 }
 
@@ -89,26 +124,29 @@ extension DriftAlarm {
         return pooled
     }
 
-    func write(_ writer: inout ByteWriter) {
-        for value in [batchSum, mean, variance, sum] { writer.put(value) }
-        writer.put(UInt32(batchCount))
+    /// With what the batch under way has gathered.
+    func write(_ writer: inout ByteWriter, batchLoss: Double, count: UInt32) {
+        for value in [batchLoss, mean, variance, sum] { writer.put(value) }
+        writer.put(count)
         writer.put(UInt32(batches))
         writer.put(alarms)
         writer.put(lastPosition)
     }
 
-    init(_ reader: inout ByteReader) throws(StateError) {
-        batchSum = try reader.getDouble()
-        mean = try reader.getDouble()
-        variance = try reader.getDouble()
-        sum = try reader.getDouble()
-        batchCount = Int(try reader.get(UInt32.self))
-        batches = Int(try reader.get(UInt32.self))
-        alarms = try reader.get()
-        lastPosition = try reader.get()
-        guard batchCount < DriftAlarm.batch, batches <= DriftAlarm.learning, alarms <= 1 << 62, batchSum.isFinite, mean.isFinite,
-            variance >= 0, sum >= 0
+    static func read(_ reader: inout ByteReader) throws(StateError) -> (alarm: DriftAlarm, batchLoss: Double, count: UInt32) {
+        let batchLoss = try reader.getDouble()
+        var alarm = DriftAlarm()
+        alarm.mean = try reader.getDouble()
+        alarm.variance = try reader.getDouble()
+        alarm.sum = try reader.getDouble()
+        let count = try reader.get(UInt32.self)
+        alarm.batches = Int(try reader.get(UInt32.self))
+        alarm.alarms = try reader.get()
+        alarm.lastPosition = try reader.get()
+        guard count < DriftAlarm.batch, alarm.batches <= DriftAlarm.learning, alarm.alarms <= 1 << 62, batchLoss.isFinite,
+            alarm.mean.isFinite, alarm.variance >= 0, alarm.sum >= 0
         else { throw .damaged(section: reader.section) }
+        return (alarm, batchLoss, count)
     }
 }
 

@@ -23,129 +23,14 @@ final class Prequential: @unchecked Sendable {
         var recentComparisons = 0.0
         var recentWins = 0.0
 
-        @inline(__always)
-        mutating func add(_ loss: Double, comparisons more: Double, wins won: Double, keep: Double) {
-            events += 1
-            self.loss += loss
-            comparisons += more
-            wins += won
-            recentEvents = recentEvents * keep + 1
-            recentLoss = recentLoss * keep + loss
-            recentComparisons = recentComparisons * keep + more
-            recentWins = recentWins * keep + won
-        }
+        /// In the order of a tally and of a snapshot.
+        var all: [Double] { [events, loss, comparisons, wins, recentEvents, recentLoss, recentComparisons, recentWins] }
 
         static func + (a: Sums, b: Sums) -> Sums {
             Sums(
                 events: a.events + b.events, loss: a.loss + b.loss, comparisons: a.comparisons + b.comparisons,
                 wins: a.wins + b.wins, recentEvents: a.recentEvents + b.recentEvents, recentLoss: a.recentLoss + b.recentLoss,
                 recentComparisons: a.recentComparisons + b.recentComparisons, recentWins: a.recentWins + b.recentWins)
-        }
-    }
-
-    /// What is counted, in one piece.
-    private struct Tally {
-        /// Sums, least and greatest label; what the alarm has gathered only while C counts.
-        var plain = fk_tally()
-        /// Watches the loss of every event.
-        var alarm = DriftAlarm()
-        /// What was counted up to each of the last batches, and calibration.
-        var window: PrequentialWindow
-        private let keep: Double
-
-        init(_ state: PrequentialState, keep: Double) {
-            self.keep = keep
-            alarm = state.alarm
-            window = state.window
-            plain.lowest = state.lowest
-            plain.highest = state.highest
-            plain.batch_limit = UInt32(DriftAlarm.batch)
-            sums = state.sums
-        }
-
-        var sums: Sums {
-            get {
-                Sums(
-                    events: plain.all.0, loss: plain.all.1, comparisons: plain.all.2, wins: plain.all.3, recentEvents: plain.recent.0,
-                    recentLoss: plain.recent.1, recentComparisons: plain.recent.2, recentWins: plain.recent.3)
-            }
-            set {
-                plain.all = (newValue.events, newValue.loss, newValue.comparisons, newValue.wins)
-                plain.recent = (newValue.recentEvents, newValue.recentLoss, newValue.recentComparisons, newValue.recentWins)
-            }
-        }
-
-        /// Counts the first `count` events of a batch; answers how many items they have.
-        mutating func count(_ batch: fk_batch, _ softplus: UnsafePointer<Float>?, count: Int, _ kernels: Kernels) -> Int {
-            var batch = batch, event = 0, item = 0
-            while event < count {
-                let first = event, firstItem = item
-                plain.batch_sum = alarm.batchSum
-                plain.batch_count = UInt32(alarm.batchCount)
-                event += kernels.count(&plain, keep, &batch, event, count - event, &item, softplus)
-                alarm.take(sum: plain.batch_sum, count: Int(plain.batch_count), through: batch.positions[event - 1])
-                // Up to the mark and no further, lest what a mark holds depend on how events fall into calls.
-                if softplus != nil { calibrate(batch, first..<event, item: firstItem) }
-                if alarm.batchCount == 0 { window.mark(sums) }
-            }
-            return item
-        }
-
-        /// Takes the sampled ones of some events.
-        private mutating func calibrate(_ batch: fk_batch, _ events: Range<Int>, item firstItem: Int) {
-            var item = firstItem
-            for event in events {
-                let end = item &+ Int(batch.counts[event])
-                if PrequentialWindow.isSampled(batch.positions[event]) {
-                    window.beginEvent()
-                    for index in item..<end { window.calibrate(score: batch.scores[index], label: batch.labels[index]) }
-                }
-                item = end
-            }
-        }
-
-        /// Counts one event by its scores and, where the loss is logistic, ln(1 + exp(score)) of each.
-        @inline(__always)
-        mutating func count(
-            _ scores: UnsafePointer<Float>, _ softplus: UnsafePointer<Float>, label: Float, count: Int, position: UInt64,
-            _ kind: ModelSettings.Loss
-        ) {
-            let score = scores[0]
-            var loss = 0.0, wins = 0.0, compared = count - 1
-            func compare(_ other: Float) { wins += other < score ? 1 : other == score ? 0.5 : 0 }
-            switch kind {
-            case .squared:
-                let isFirst = plain.lowest > plain.highest
-                let error = Double(isFirst ? score : min(max(score, plain.lowest), plain.highest)) - Double(label)
-                loss = error * error
-                (compared, wins) = (0, error.magnitude)
-                plain.lowest = min(plain.lowest, label)
-                plain.highest = max(plain.highest, label)
-            case .logistic:
-                var sum = Double(softplus[0] - label * score)
-                for index in 1..<max(count, 1) {
-                    sum += Double(softplus[index])
-                    compare(scores[index])
-                }
-                loss = count == 1 ? sum : sum / Double(count)
-            case .bpr:
-                guard count > 1 else { return }
-                for index in 1..<count {
-                    loss += Double(fk_softplus(scores[index] - score))
-                    compare(scores[index])
-                }
-                loss /= Double(count - 1)
-            case .warp:
-                // Later negatives are tried only where the first is no violation: the first alone is a fair sample.
-                guard count > 1 else { return }
-                compared = 1
-                loss = Double(max(0, 1 + scores[1] - score))
-                compare(scores[1])
-            }
-            guard loss.isFinite else { return }
-            alarm.record(loss, position: position)
-            sums.add(loss, comparisons: Double(compared), wins: wins, keep: keep)
-            if alarm.batchCount == 0 { window.mark(sums) }
         }
     }
 
@@ -156,7 +41,7 @@ final class Prequential: @unchecked Sendable {
 
     private let loss: ModelSettings.Loss
     private let kernels: Kernels
-    private var tally: Tally
+    private var tally: PrequentialState
     /// Where each event's loss goes besides, and as whose. Trainer only; looked at for each event, so without a check at run time.
     @exclusivity(unchecked) private var comparison: Comparison?
     private var side = 0
@@ -165,14 +50,12 @@ final class Prequential: @unchecked Sendable {
     /// `sums` as last published, eight doubles' bits, then the alarm's count and last position, then calibration and window.
     private let shown: UnsafeMutablePointer<Atomic<UInt64>>
     private static let shownCount = 10 + PrequentialWindow.shownCount
-    private let keep: Double
 
     /// - Parameter trainers: how many share the window.
     init(loss: ModelSettings.Loss, kernels: Kernels, trainers: Int = 1) {
         self.loss = loss
         self.kernels = kernels
-        keep = Prequential.keep(trainers: trainers)
-        tally = Tally(PrequentialState(window: PrequentialWindow(trainers: trainers)), keep: keep)
+        tally = PrequentialState(trainers: trainers)
         shown = .allocate(capacity: Prequential.shownCount)
         for index in 0..<Prequential.shownCount { (shown + index).initialize(to: Atomic(0)) }
     }
@@ -223,14 +106,11 @@ final class Prequential: @unchecked Sendable {
     }
 
     /// All that was gathered. While trainers stand still.
-    var state: PrequentialState {
-        PrequentialState(
-            sums: tally.sums, lowest: tally.plain.lowest, highest: tally.plain.highest, alarm: tally.alarm, window: tally.window)
-    }
+    var state: PrequentialState { tally }
 
     /// Goes on after a restored state. Before any thread starts.
     func restore(_ state: PrequentialState) {
-        tally = Tally(state, keep: keep)
+        tally = state
         publish()
     }
 

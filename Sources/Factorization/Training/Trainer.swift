@@ -90,7 +90,7 @@ public final class Trainer: @unchecked Sendable {
     }
 
     /// Records between two releases of the queue's places: about 512 row updates at usual numbers of negatives.
-    private static let chunk = 64
+    private static let chunk = 128
     /// Records whose rows are asked for ahead of their step.
     private static let lookahead = 8
 

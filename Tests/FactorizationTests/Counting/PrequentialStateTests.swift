@@ -49,11 +49,11 @@ import Testing
 
     @Test func aPooledAlarmKnowsWhatTheOthersLearned() {
         var dice = Dice(1)
-        var alarms = [DriftAlarm(), DriftAlarm(), DriftAlarm()]
+        var losses = [WatchedLosses(), WatchedLosses(), WatchedLosses()]
         for position in 1...UInt64(256 * 100) {
-            for index in 0..<2 { alarms[index].record(Double(1 + index) + dice.real(), position: position) }
+            for index in 0..<2 { losses[index].record(Double(1 + index) + dice.real(), position: position) }
         }
-        let pooled = DriftAlarm.pooled(alarms)
+        let pooled = DriftAlarm.pooled(losses.map(\.alarm))
         #expect(pooled.batches == DriftAlarm.learning && abs(pooled.mean - 1.5) < 0.05 && pooled.variance > 0.25 && pooled.variance < 0.26)
         #expect(DriftAlarm.pooled([DriftAlarm()]).batches == 0)
     }

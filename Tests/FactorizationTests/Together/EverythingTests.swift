@@ -110,7 +110,7 @@ import Testing
         EverythingCase.learn(one, Self.steps[..<1300])
         let saved = MemoryState(one)
         try three.restore(from: saved)
-        #expect(saved.differences(MemoryState(three)) == ["model/main/prequential", "model/main/window"])
+        #expect(saved.differences(MemoryState(three)) == ["model/main/parts", "model/main/prequential", "model/main/window"])
         let catalogue = UInt64(one.items.count), draws = one.trainers[0].learners[0].draws
         for trainer in three.trainers {
             let own = trainer.learners[0].draws
@@ -120,7 +120,7 @@ import Testing
         #expect(three.nonFiniteValues() == 0 && three.trainers.allSatisfy { $0.interactions > 20 })
         let later = MemoryState(three)
         try again.restore(from: later)
-        #expect(later.differences(MemoryState(again)) == ["model/main/prequential", "model/main/window"])
+        #expect(later.differences(MemoryState(again)) == ["model/main/parts", "model/main/prequential", "model/main/window"])
         EverythingCase.learn(again, Self.steps[..<300])
         #expect(again.nonFiniteValues() == 0)
     }

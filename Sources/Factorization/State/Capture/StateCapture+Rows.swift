@@ -52,6 +52,9 @@ extension StateCapture {
         for state in counted { state.window.write(&writer) }
         put(writer.bytes)
         writer = ByteWriter()
+        for state in counted { state.writeParts(&writer) }
+        put(writer.bytes)
+        writer = ByteWriter()
         let learners = engine.trainers.map { $0.learners[number] }.filter(\.takesRuns)
         writer.put(UInt32(learners.count))
         for learner in learners { for value in learner.run.pointee.late { writer.put(value) } }
@@ -87,7 +90,7 @@ extension StateCapture {
         _ number: Int, _ buffer: CaptureBuffer, _ body: (String, UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         let model = engine.models[number], all = buffer.bytes
-        var names = ["global", "prequential", "window", "late"]
+        var names = ["global", "prequential", "window", "parts", "late"]
         if model.parameters != nil { names.append("parameters") }
         if model.grams != nil { names.append("gram") }
         if engine.settings.comparison?.model == number { names.append(Engine.comparisonSection) }
