@@ -172,6 +172,23 @@ import Testing
         #expect(loss < 1.08 * reference, "\(loss), alone \(reference)")
     }
 
+    /// A trainer's thread applies a few hundred records at a time, to look at the outside world in between: what waits beyond them counts,
+    /// and the last of them go on with the next. Asked to stand, it stands with nothing under way.
+    @Test func smallDrainsGoOnWithWhatWaits() {
+        let engine = engine(trainers: 4), trainer = engine.trainers[1], hot = trainer.learners[0].hotRows!
+        let start = trainer.appliedPosition, before = updates(engine)
+        events(8000, trainer: 1, of: 4, seed: 3).withUnsafeBufferPointer { #expect(engine.place($0[...], trainer: 1) == 8000) }
+        #expect(trainer.drain(limit: 200) == 200 && trainer.appliedPosition < start + 200)
+        trainer.gate.close()
+        #expect(!trainer.gate.stand(), "events are under way")
+        #expect(trainer.drain(limit: 200) > 0 && trainer.gate.stand())
+        #expect(updates(engine) - before == Int(trainer.appliedPosition - start) && !hot.isOpen)
+        trainer.gate.open()
+        while trainer.queueDepth > 0 { _ = trainer.drain(limit: 200) }
+        #expect(trainer.copiesHandedOver > 100 && !hot.isOpen && trainer.appliedPosition == start + 8000)
+        #expect(updates(engine) - before == 8000)
+    }
+
     /// While one trainer learns from many events that wait, rows have at least what the published position says; where it is asked
     /// to stand in between, just that.
     @Test func noPositionIsPublishedBeforeItsRows() {

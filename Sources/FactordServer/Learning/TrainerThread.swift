@@ -25,6 +25,7 @@ final class TrainerThread: Service {
         self.room = room
         self.stood = stood
         self.processor = processor
+        trainer.clock = { UInt64(MonotonicClock.nanoseconds) }
         wakeUp = try EventDescriptor()
     }
 

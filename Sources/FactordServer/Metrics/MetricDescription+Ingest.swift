@@ -60,6 +60,7 @@ extension MetricDescription {
         .gauge("factord_trainer_queue_depth", "trainers.queue_depth", "records", labels: ["trainer"], "Records that wait for a trainer"),
         .gauge("factord_trainer_queue_capacity", "trainers.queue_capacity", "records", labels: ["trainer"], "Records that may wait"),
         .gauge("factord_trainer_applied_position", "trainers.applied", "events", labels: ["trainer"], "The position up to which a trainer has learned its part"),
+        .counter("factord_trainer_copies_handed_over_total", "trainers.copies_handed_over", "rows", labels: ["trainer"], "Rows of hot items that took up what a trainer had learned in a copy"),
         .info("factord_model_info", "models", labels: ["model"], keys: ["kind", "rank", "loss"], "1, with what the model is"),
         .counter("factord_model_events_total", "models.events", "events", labels: ["model"], "Events predicted, then learned"),
         .counter("factord_model_row_updates_total", "models.row_updates", "rows", labels: ["model"], "Row updates: what an event costs"),

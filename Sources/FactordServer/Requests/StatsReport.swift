@@ -149,6 +149,7 @@ final class StatsReport: Sendable {
             writer.member("queue_depth", trainer.queueDepth)
             writer.member("queue_capacity", trainer.queueCapacity)
             writer.member("applied", trainer.appliedPosition)
+            writer.member("copies_handed_over", trainer.copiesHandedOver)
             writer.endObject()
         }
         writer.endArray()

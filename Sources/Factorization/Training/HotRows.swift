@@ -4,12 +4,10 @@ import CKernels
 /// (fk_hot.h says why).
 ///
 /// What is in a copy alone is not applied: until it is handed over, positions from `heldFrom` on are not published. With few
-/// events waiting, and with one or two trainers, rows are stepped where they lie.
+/// events waiting rows are stepped where they lie, and where `CopyTrial` finds that cheaper.
 ///
 /// A trainer's thread.
 final class HotRows {
-    /// Trainers from which copies pay off: with eight they double what is learned a second, between two they cost what they save.
-    static let leastTrainers = 3
     /// Records that must wait for copies to be made: they pay off after some hundred.
     static let leastWaiting = 2048
 
@@ -17,6 +15,8 @@ final class HotRows {
     private let copy: RowCopy?
     private let written: UnsafeMutablePointer<UInt32>
     private let rows: UnsafeMutableRawPointer
+    /// Whether items are counted, and copies made.
+    @exclusivity(unchecked) var isWanted = false
     /// Whether there are copies.
     @exclusivity(unchecked) private(set) var isOpen = false
     /// Position of the first event that may be in a copy alone; the highest where there is none.
@@ -58,7 +58,7 @@ final class HotRows {
     /// Whether, with a full run and so many records beyond it, copies are to be made, or made anew.
     @inline(__always)
     func turns(waiting: Int) -> Bool {
-        isOpen ? hot.pointee.passed >= UInt32(fk_hot_round) : waiting >= HotRows.leastWaiting
+        isOpen ? hot.pointee.passed >= UInt32(fk_hot_round) : isWanted && waiting >= HotRows.leastWaiting
     }
 
     /// Hands over what is in copies, and makes copies of what is hot now. Nothing that was redirected waits.

@@ -69,7 +69,7 @@ extension Learner {
                 settle(ring, from: first &+ done, count: taken, visible: visible &- done, rules, userItems, event: event, item: item)
             }
             run.pointee.lookUp(kernels, &source, event: event, item: item)
-            if let hotRows { run.pointee.redirect(to: hotRows, event: event, item: item) }
+            if let hotRows, hotRows.isWanted { run.pointee.redirect(to: hotRows, event: event, item: item) }
             done &+= taken
             guard run.pointee.isFull else { break }
             if let hotRows, hotRows.turns(waiting: visible &- done) {

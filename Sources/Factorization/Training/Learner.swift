@@ -115,7 +115,7 @@ final class Learner {
         run = .allocate(capacity: 1)
         run.initialize(to: EventRun(width: model.width, isSingle: model.settings.negatives == 0, trainers: trainers))
         run.pointee.restore(model)
-        hotRows = takesRuns && trainers >= HotRows.leastTrainers ? HotRows(model, trainers: trainers) : nil
+        hotRows = takesRuns && trainers > 1 ? HotRows(model, trainers: trainers) : nil
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)
         ordinals = .allocate(capacity: model.settings.negatives + 1)

@@ -47,6 +47,13 @@ public final class Trainer: @unchecked Sendable {
     private let kernels: Kernels
     /// What restored rows hold already, while the stream is applied again. Set before any thread starts.
     var window: ReplayWindow?
+    /// Copies of the one learner's hot items, for one trainer of several; and whether they are made.
+    private let hotRows: HotRows?
+    private var copyTrial: CopyTrial
+    private let handedOver = Atomic<Int>(0)
+    /// Nanoseconds of a steady clock, to find out which way of learning hot items is the faster; without it the number of trainers
+    /// decides. Set before any thread starts.
+    public var clock: (@Sendable () -> UInt64)?
     /// Two models whose losses are compared. Set before any thread starts; the trainer's thread.
     var comparison: Comparison? { didSet { for (number, learner) in learners.enumerated() { learner.prequential.compare(comparison, number) } } }
 
@@ -60,6 +67,8 @@ public final class Trainer: @unchecked Sendable {
         kernels = models[0].kernels
         fades = learners.contains(where: \.fades)
         learnsRunsAlone = learners.count == 1 && learners[0].takesRuns
+        hotRows = learnsRunsAlone ? learners[0].hotRows : nil
+        copyTrial = CopyTrial(trainers: count)
         learnerCount = learners.count
         learnerList = .allocate(capacity: learnerCount)
         for (number, learner) in learners.enumerated() { (learnerList + number).initialize(to: .passUnretained(learner)) }
@@ -80,6 +89,9 @@ public final class Trainer: @unchecked Sendable {
     /// Interactions applied since the start.
     public var interactions: Int { learned.load(ordering: .relaxed) }
 
+    /// Rows that took up what a copy of them had learned, since the start; 0 where hot items are learned where they lie (`CopyTrial`).
+    public var copiesHandedOver: Int { handedOver.load(ordering: .relaxed) }
+
     /// Goes on after a restored state. Before any thread starts.
     func restore(position: UInt64) { applied.store(position, ordering: .releasing) }
 
@@ -89,18 +101,21 @@ public final class Trainer: @unchecked Sendable {
         negativeTables = tables
     }
 
-    /// Records between two releases of the queue's places: about 512 row updates at usual numbers of negatives.
+    /// Records between two releases of the queue's places.
     private static let chunk = 128
     /// Records whose rows are asked for ahead of their step.
     private static let lookahead = 8
 
-    /// Applies what waits, at most `limit` records; answers how many that were.
+    /// Applies what waits, at most `limit` records; answers how many that were. Where more wait, the last few of them may be under way
+    /// until the next call.
     public func drain(limit: Int = .max) -> Int {
         if let window, window.isOpen { return drain(through: window, limit: limit) }
         let (issued, first, waiting) = queue.waiting()
         let count = min(waiting, limit)
         seen = issued
-        var done = 0, isOnEdge = false
+        chooseCopies()
+        let isBusy = waiting >= HotRows.leastWaiting, start = isBusy && copyTrial.isTimed ? clock?() : nil
+        var done = 0, isUnderWay = false
         for ahead in 0..<min(Trainer.lookahead, count) { prefetch(first &+ ahead) }
         while done < count {
             let end = min(done + Trainer.chunk, count)
@@ -112,7 +127,7 @@ public final class Trainer: @unchecked Sendable {
                     if learnsRunsAlone {
                         let placed = learnerList[0]._withUnsafeGuaranteedRef { learner in
                             userItems._withUnsafeGuaranteedRef {
-                                learner.placeAll(ring, from: first &+ done, count: end - done, visible: count - done, rules, plainRules, $0)
+                                learner.placeAll(ring, from: first &+ done, count: end - done, visible: waiting - done, rules, plainRules, $0)
                             }
                         }
                         learned.store(learned.load(ordering: .relaxed) &+ placed, ordering: .relaxed)
@@ -128,9 +143,10 @@ public final class Trainer: @unchecked Sendable {
             }
             witness.count(ring, from: first &+ (done &- chunk), count: chunk, kernels)
             // Before the places are given back.
-            isOnEdge = sharesPosition(first &+ done, before: first &+ waiting)
+            let isOnEdge = sharesPosition(first &+ done, before: first &+ waiting)
             let stops = gate.isWanted && !isOnEdge
-            if done == count || stops { for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.finishRun() } } }
+            isUnderWay = isOnEdge || done < waiting && !stops
+            if done == waiting || stops { finishRuns() }
             for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.touched?.tell() } }
             applied.store(appliedPosition(through: ring.record(first &+ done &- 1).pointee.position), ordering: .releasing)
             queue.release(count: chunk, features: features)
@@ -144,9 +160,22 @@ public final class Trainer: @unchecked Sendable {
         if done == waiting {
             applied.store(max(issued, applied.load(ordering: .relaxed)), ordering: .sequentiallyConsistent)
         }
-        if done > 0 { gate.isOnEdge = isOnEdge }
+        if done > 0 { gate.isUnderWay = isUnderWay }
+        if isBusy, let clock { copyTrial.learned(done, in: start.map { clock() &- $0 } ?? 0) }
+        if let hotRows { handedOver.store(hotRows.handedOver, ordering: .relaxed) }
         return done
     }
+
+    /// Learns hot items the way that is the faster by now.
+    @inline(__always)
+    private func chooseCopies() {
+        guard let hotRows, hotRows.isWanted != copyTrial.copies else { return }
+        finishRuns()
+        hotRows.isWanted = copyTrial.copies
+    }
+
+    /// Learns every event that was placed; rows have all of it.
+    private func finishRuns() { for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.finishRun() } } }
 
     /// Whether the record at `index` belongs to the one before it, so that a position says of both or of neither that they are
     /// applied.

@@ -5,13 +5,13 @@ import Synchronization
 /// Whoever copies asks; the trainer looks between two chunks of records, ends its run, and says that it stands; it goes on when
 /// it is told to. A trainer that nothing waits for stands, too, as long as the sequencer does.
 ///
-/// Thread safety: `open` and `close` belong to whoever copies, `isOnEdge` and `stand` to the trainer's thread.
+/// Thread safety: `open` and `close` belong to whoever copies, `isUnderWay` and `stand` to the trainer's thread.
 public final class TrainerGate: Sendable {
     private static let isOpenState: UInt8 = 0, isWantedState: UInt8 = 1, isStandingState: UInt8 = 2
     /// One word, so that a trainer that is slow to leave one pause is never taken for one that stands in the next.
     private let state = Atomic<UInt8>(TrainerGate.isOpenState)
-    /// Whether the next record has the position of the last one applied: no place to stand.
-    private let edge = Atomic<Bool>(false)
+    /// Whether events were placed and not learned yet, or the next record has the position of the last one applied: no place to stand.
+    private let underWay = Atomic<Bool>(false)
 
     /// Whether somebody wants this trainer to stand.
     @inline(__always)
@@ -28,14 +28,14 @@ public final class TrainerGate: Sendable {
 
     /// By the trainer's thread between two drains: whether it is to wait, with nothing under way, while `isStanding`.
     public func stand() -> Bool {
-        guard !isOnEdge else { return false }
+        guard !isUnderWay else { return false }
         return state.compareExchange(
             expected: TrainerGate.isWantedState, desired: TrainerGate.isStandingState, ordering: .sequentiallyConsistent
         ).exchanged
     }
 
-    var isOnEdge: Bool {
-        get { edge.load(ordering: .relaxed) }
-        set { edge.store(newValue, ordering: .relaxed) }
+    var isUnderWay: Bool {
+        get { underWay.load(ordering: .relaxed) }
+        set { underWay.store(newValue, ordering: .relaxed) }
     }
 }

@@ -35,8 +35,7 @@ func prepareThreads(_ model: ModelSettings, _ plan: Plan, large: Bool, threads: 
     func trainers(_ threads: Int) throws -> Side {
         let trainers = try Trainers(model, workload, threads: threads)
         return Side(name: threads == 1 ? "1 trainer" : "\(threads) trainers") {
-            let before = trainers.lossSum
-            let time = try seconds { try trainers.learn(passes: passes) }
+            let before = trainers.lossSum, time = try trainers.secondsOfLearning(passes: passes)
             return [count / time, (trainers.lossSum - before) / count]
         }
     }

@@ -1,6 +1,5 @@
 import CYardstick
 import Factorization
-import LinuxSystem
 
 /// Training in process: the engine with ids and sequencer, and its trainers alone, beside the plain C loop. More than two
 /// trainers: `scalingBenchmarks`.
@@ -86,68 +85,15 @@ private func prepareTrainer(_ model: ModelSettings, _ plan: Plan, large: Bool) t
     let subject = try Trainers(model, workload, threads: 1), passes = trainingPasses(workload, threads: 1)
     let ahead = try Yardstick(workload, model), plain = try Yardstick(workload, model), count = Double(workload.events.count * passes)
     return Prepared(sides: [
-        Side(name: "trainer") { [count / subject.secondsOfLearning(passes: passes)] },
-        Side(name: "trainer, placing records too") { [count / (try seconds { try subject.learn(passes: passes) })] },
+        Side(name: "trainer") { [count / (try subject.secondsOfLearning(passes: passes))] },
+        Side(name: "trainer, placing records too") { [count / (try seconds { _ = try subject.secondsOfLearning(passes: passes) })] },
         Side(name: "plain C") { [count / (try seconds { _ = try ahead.train(passes: passes) })] },
         Side(name: "plain C, no prefetch") { [count / (try seconds { _ = try plain.train(ahead: 0, passes: passes) })] },
         try roofline(workload, model, threads: 1),
     ])
 }
 
-/// Passes over a workload in a round: enough for the clock, and for threads to be started.
-func trainingPasses(_ workload: Workload, threads: Int) -> Int { max(1, threads * 1_000_000 / workload.events.count) }
-
-/// The trainers of an engine whose tables hold all ids of a workload, without the sequencer: ids are resolved, and divided
-/// among trainers, beforehand.
-final class Trainers {
-    private let engine: Engine
-    private let shares: [[ResolvedInteraction]]
-
-    init(_ model: ModelSettings, _ workload: Workload, threads: Int) throws {
-        let engine = factord_bench.engine(model, workload, trainers: threads, historyLength: 0)
-        for batch in eventBatches(workload.events[...], hashing: engine.hashing) { engine.learnNow(batch) }
-        precondition(engine.users.count == workload.userCount && engine.items.count == workload.itemCount)
-        var parts = [[ResolvedInteraction]](repeating: [], count: threads)
-        for event in workload.events {
-            parts[Placement.shard(event.user) % threads].append(
-                ResolvedInteraction(user: event.user, item: event.item, value: event.label))
-        }
-        self.engine = engine
-        shares = parts
-    }
-
-    /// Some passes, each trainer over its own events.
-    func learn(passes: Int) throws {
-        let engine = engine, shares = shares
-        let helpers = try (1..<shares.count).map { number in
-            try SystemThread(name: "trainer \(number)") {
-                shares[number].withUnsafeBufferPointer { for _ in 0..<passes { engine.apply($0, trainer: number) } }
-            }
-        }
-        shares[0].withUnsafeBufferPointer { for _ in 0..<passes { engine.apply($0, trainer: 0) } }
-        for helper in helpers { helper.join() }
-    }
-
-    /// Some passes of the first trainer over its events; answers the seconds in which it learned, without those in which records were
-    /// placed in its queue.
-    func secondsOfLearning(passes: Int) -> Double {
-        var learning = 0.0
-        shares[0].withUnsafeBufferPointer { share in
-            for _ in 0..<passes {
-                var rest = share[...]
-                while !rest.isEmpty {
-                    rest = rest.dropFirst(engine.place(rest, trainer: 0))
-                    learning += seconds { _ = engine.trainers[0].drain() }
-                }
-            }
-        }
-        return learning
-    }
-
-    /// The sum of losses so far, each event scored before it was learned.
-    var lossSum: Double {
-        let report = engine.prequential(0)
-        let mean = report.metric == "rmse" ? report.value * report.value : report.value
-        return mean * Double(report.events)
-    }
+/// Passes over a workload in a round: enough for the clock, and with threads for these to be started and to meet as they do all day.
+func trainingPasses(_ workload: Workload, threads: Int) -> Int {
+    max(1, (threads > 1 ? 8 : 1) * threads * 1_000_000 / workload.events.count)
 }
