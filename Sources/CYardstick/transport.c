@@ -1,6 +1,7 @@
 /* Bare libzmq: what the transport alone can do on this machine. Each object has a context of its own; those with a thread
  * are stopped by ending their context. */
 #include "CYardstick.h"
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -53,6 +54,9 @@ struct yard_push { line line; };
 yard_push *yard_push_connect(const char *endpoint, int high_water_mark) {
     yard_push *push = calloc(1, sizeof *push);
     if (push && line_open(&push->line, ZMQ_PUSH, endpoint, 0, high_water_mark) < 0) { free(push); return NULL; }
+    /* A receiver that takes nothing for so long is gone. */
+    int timeout = 60000;
+    if (push) zmq_setsockopt(push->line.socket, ZMQ_SNDTIMEO, &timeout, sizeof timeout);
     return push;
 }
 
@@ -239,7 +243,8 @@ static void *send_load(void *argument) {
             /* A message with all its parts. */
             size_t parts = 1;
             while (sent + parts < load->count && load->frames[sent + parts - 1].more) ++parts;
-            send_frames(load->line.socket, load->frames + sent, parts);
+            /* Where there is no room, nothing of it is sent, and the load may have been stopped meanwhile. */
+            if (send_frames(load->line.socket, load->frames + sent, parts) < 0 && zmq_errno() == EAGAIN) continue;
             sent += parts;
             next += load->interval * (int64_t)parts / (int64_t)load->count;
             const int64_t left = next - now();
@@ -256,6 +261,8 @@ yard_load *yard_load_start(const char *endpoint, const yard_frame *frames, size_
     load->count = count;
     load->interval = (int64_t)(1e9 / messages_per_second);
     if (line_open(&load->line, ZMQ_PUSH, endpoint, 0, 1000) < 0) { free(load); return NULL; }
+    int timeout = 50;
+    zmq_setsockopt(load->line.socket, ZMQ_SNDTIMEO, &timeout, sizeof timeout);
     if (pthread_create(&load->thread, NULL, send_load, load)) { line_close(&load->line, 0); free(load); return NULL; }
     return load;
 }

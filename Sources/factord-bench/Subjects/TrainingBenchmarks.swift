@@ -95,5 +95,5 @@ private func prepareTrainer(_ model: ModelSettings, _ plan: Plan, large: Bool) t
 
 /// Passes over a workload in a round: enough for the clock, and with threads for these to be started and to meet as they do all day.
 func trainingPasses(_ workload: Workload, threads: Int) -> Int {
-    max(1, (threads > 1 ? 8 : 1) * threads * 1_000_000 / workload.events.count)
+    max(1, (threads > 1 ? 16 : 1) * 1_000_000 / workload.events.count)
 }
