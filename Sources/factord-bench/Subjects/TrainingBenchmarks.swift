@@ -33,9 +33,11 @@ func trainingBenchmarks(_ plan: Plan) -> [Benchmark] {
 /// The settings that product and yardstick share: squared loss without negatives, logistic with.
 func trainingModel(_ rank: Int, _ optimizer: ModelSettings.Optimizer, _ negatives: Int) -> ModelSettings {
     let rate: Float = optimizer == .sgd ? 0.02 : 0.1
+    // The loop's w0 has a constant rate; the trainer's has AdaGrad like all else, and with so small a rate would stay behind.
+    let globalRate: Float = optimizer == .sgd ? 0.001 : rate
     return ModelSettings(
         rank: rank, loss: negatives > 0 ? .logistic : .squared, optimizer: optimizer,
-        rates: .init(user: rate, item: rate, context: rate, weight: rate), globalRate: 0.001, negatives: negatives,
+        rates: .init(user: rate, item: rate, context: rate, weight: rate), globalRate: globalRate, negatives: negatives,
         verifiedNegatives: false)
 }
 
