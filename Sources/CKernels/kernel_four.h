@@ -145,7 +145,8 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
     const float rate_w = settings->item.weight_rate, rate_u = settings->query.weight_rate, bias_rate = run->bias_rate;
     float bias = run->bias, first = run->pending[0], second = run->pending[1], third = run->pending[2];
     float bias_accumulator = run->bias_accumulator;
-    size_t ahead = run->fetched, index = from, size;
+    FK_NAME(fetches) ahead = {run->fetched, run->fetched, 0};
+    size_t index = from, size;
     const size_t placed = run->placed, distance = run->distance;
     for (; index < count; index += size) {
         size = apart[index - from];
@@ -165,12 +166,14 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
             }
             it = (FK_NAME(four_events)){filled.p, filled.q, filled.ps, filled.qs, filled.labels, filled.weights, filled.scores};
         }
-        for (const size_t end = index + size + distance < placed ? index + size + distance : placed; ahead < end; ++ahead)
-            FK_NAME(fetch)(&at, ahead, ahead, 1, width, run->shared);
+        /* Four events ask for four: the first of them here. */
+        ahead.end = index + size + distance < placed ? index + size + distance : placed;
+        while (ahead.event + 3 < ahead.end) FK_NAME(fetch)(&at, &ahead, 1, width, run->shared);
 
         FK_NAME(held) held;
         fk_four pq, pp, qq;
         FK_NAME(twelve_products)(&it, &held, width, &pq, &pp, &qq);
+        FK_NAME(fetch_one)(&at, &ahead, width, run->shared, 1);
         const fk_four own = FK_FOUR(it.ps, weight), w = FK_FOUR(it.qs, weight);
         const float after1 = bias + first, after2 = after1 + second, after3 = after2 + third;
         const fk_four s = ((w + own) + pq) + (fk_four){bias, after1, after2, after3};
@@ -208,6 +211,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
             size = 0;
             continue;
         }
+        FK_NAME(fetch_one)(&at, &ahead, width, run->shared, 1);
         const fk_four moved = -(bias_rate / (FK_SQRT(sum_b) + 1e-12f)) * e;
         steps.move_p = move_p, steps.move_q = move_q, steps.keep_p = keep_p, steps.keep_q = keep_q;
         steps.w = w - eta_w * gw, steps.u = own - eta_u * gu;
@@ -215,6 +219,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
         __asm__("" : "+m"(steps));
         _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; ++j)
             FK_NAME(step_held)(&it, &held, j, width, steps.keep_p[j], steps.move_p[j], steps.keep_q[j], steps.move_q[j]);
+        FK_NAME(fetch_one)(&at, &ahead, width, run->shared, 1);
         _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; ++j) {
             fk_row_state *const qs = it.qs[j], *const ps = it.ps[j];
             qs->weight = steps.w[j];
@@ -243,7 +248,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
             for (size_t j = 0; j < size; ++j) at.scores[index + j] = filled.scores[j];
         }
     }
-    run->fetched = (uint32_t)ahead;
+    run->fetched = (uint32_t)ahead.event;
     run->bias = bias;
     run->bias_accumulator = bias_accumulator;
     run->pending[0] = first;

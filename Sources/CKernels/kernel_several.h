@@ -18,15 +18,15 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
     const float bound = 0.5f * settings->norm_cap / (keep * keep + move * move) / 16;
     float bias = run->bias, first = run->pending[0], second = run->pending[1], third = run->pending[2];
     float bias_accumulator = run->bias_accumulator;
-    size_t next = item, ahead = run->fetched > from ? run->fetched : from, size;
+    FK_NAME(fetches) ahead = {run->fetched > from ? run->fetched : from, item, 0};
+    size_t size;
     const size_t placed = run->placed, distance = run->distance;
-    for (size_t event = from; event < ahead; ++event) next += at.counts[event];
+    for (size_t event = from; event < ahead.event; ++event) ahead.item += at.counts[event];
     for (size_t index = from; index < count; index += size) {
         size = FK_NAME(along)(&at, index, item, count);
-        for (const size_t end = index + size + distance < placed ? index + size + distance : placed; ahead < end; ++ahead) {
-            FK_NAME(fetch)(&at, ahead, next, at.counts[ahead], width, run->shared);
-            next += at.counts[ahead];
-        }
+        /* Four events ask for four, one with each of their first items. */
+        ahead.end = index + size + distance < placed ? index + size + distance : placed;
+        while (ahead.event + 4 < ahead.end) FK_NAME(fetch)(&at, &ahead, at.counts[ahead.event], width, run->shared);
         FK_NAME(lanes) it;
         size_t starts[4], counts[4], longest = 0, after = item;
         int together = size == 4;
@@ -47,6 +47,7 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
         fk_sixteen held[4];
         if (FK_KEEPS(width)) _Pragma("clang loop unroll(full)") for (int l = 0; l < 4; ++l) held[l] = *(const fk_sixteen *)it.p[l];
         for (size_t j = 0; j < longest; ++j) {
+            FK_NAME(fetch_one)(&at, &ahead, width, run->shared, 0);
             fk_words_four going = (fk_words_four){} - 1;
             if (__builtin_expect(together, 1)) {
                 _Pragma("clang loop unroll(full)") for (int l = 0; l < 4; ++l) {
@@ -148,7 +149,7 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
         third = late[size + 2];
         item = after;
     }
-    run->fetched = (uint32_t)ahead;
+    run->fetched = (uint32_t)ahead.event;
     run->bias = bias;
     run->bias_accumulator = bias_accumulator;
     run->pending[0] = first;

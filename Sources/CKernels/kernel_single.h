@@ -67,13 +67,11 @@ FK_INLINE size_t FK_NAME(train_usual)(fk_run *run, const fk_settings *settings, 
     float bias = run->bias, first = run->pending[0], second = run->pending[1], third = run->pending[2];
     size_t ahead = run->fetched, index = from;
     const size_t placed = run->placed, distance = run->distance;
-    for (const size_t end = from + distance < placed ? from + distance : placed; ahead < end; ++ahead)
-        FK_NAME(fetch)(&at, ahead, ahead, 1, width, run->shared);
+    FK_NAME(fetches) first_ones = {ahead, ahead, from + distance < placed ? from + distance : placed};
+    while (first_ones.event < first_ones.end) FK_NAME(fetch)(&at, &first_ones, 1, width, run->shared);
+    ahead = first_ones.event;
     for (; index < count; ++index) {
-        if (ahead < placed) {
-            FK_NAME(fetch)(&at, ahead, ahead, 1, width, run->shared);
-            ++ahead;
-        }
+        if (ahead < placed) FK_NAME(fetch_user)(&at, ahead, width);
         float *restrict p = at.queries[index], *restrict q = at.factors[index];
         fk_row_state *const ps = at.query_states[index], *const qs = at.states[index];
         const float label = at.labels[index], weight = at.weights[index];
@@ -95,6 +93,10 @@ FK_INLINE size_t FK_NAME(train_usual)(fk_run *run, const fk_settings *settings, 
         ps->weight = own - rate_u * gu;
         ps->updates += 1;
         at.scores[index] = s;
+        if (ahead < placed) {
+            FK_NAME(fetch_item)(&at, ahead, width, run->shared);
+            ++ahead;
+        }
         bias += first;
         first = second;
         second = third;

@@ -35,20 +35,40 @@ FK_INLINE fk_four FK_NAME(saturated)(fk_four sum) {
     return FK_NAME(chosen)((fk_words_four)(sum < 3e38f), sum, (fk_four){} + 3e38f);
 }
 
-/* Asks for the rows of an event, whose items are `item` and those after it: to be read, for a line that comes from memory comes
- * sooner so and is written without another question as long as nobody else has it. Rows of items that others write, too, are asked
- * for to be written: else each would be asked for twice. A user has one trainer. */
-FK_INLINE void FK_NAME(fetch)(const fk_batch *batch, size_t event, size_t item, const size_t count, const size_t width,
-                              const uint32_t shared) {
+/* Asks for a user's row: to be read, for a line that comes from memory comes sooner so and is written without another question as long
+ * as nobody else has it, and a user has one trainer. */
+FK_INLINE void FK_NAME(fetch_user)(const fk_batch *batch, const size_t event, const size_t width) {
     for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->queries[event] + f, 0, 3);
     __builtin_prefetch(batch->query_states[event], 0, 3);
-    for (const size_t end = item + count; item < end; ++item) {
-        if (shared) {
-            for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[item] + f, 1, 3);
-            __builtin_prefetch(batch->states[item], 1, 3);
-        } else {
-            for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[item] + f, 0, 3);
-            __builtin_prefetch(batch->states[item], 0, 3);
-        }
+}
+
+/* Asks for an item's row. Rows that others write, too, are asked for to be written: else each would be asked for twice. */
+FK_INLINE void FK_NAME(fetch_item)(const fk_batch *batch, const size_t item, const size_t width, const uint32_t shared) {
+    if (shared) {
+        for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[item] + f, 1, 3);
+        __builtin_prefetch(batch->states[item], 1, 3);
+    } else {
+        for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[item] + f, 0, 3);
+        __builtin_prefetch(batch->states[item], 0, 3);
     }
+}
+
+/* Where rows are asked for: up to event `end`, of which `event` is the next, and its items from `item` on. */
+typedef struct {
+    size_t event, item, end;
+} FK_NAME(fetches);
+
+/* Asks for the rows of one event. */
+FK_INLINE void FK_NAME(fetch)(const fk_batch *batch, FK_NAME(fetches) *at, const size_t count, const size_t width,
+                              const uint32_t shared) {
+    FK_NAME(fetch_user)(batch, at->event, width);
+    for (const size_t end = at->item + count; at->item < end; ++at->item) FK_NAME(fetch_item)(batch, at->item, width, shared);
+    at->event += 1;
+}
+
+/* The same, if it is its turn. Steps that ask for one event here and one there wait less than those that ask for all of them first: a
+ * core has room for some two dozen lines on their way. Every event has one item where `single`. */
+FK_INLINE void FK_NAME(fetch_one)(const fk_batch *batch, FK_NAME(fetches) *at, const size_t width, const uint32_t shared,
+                                  const int single) {
+    if (at->event < at->end) FK_NAME(fetch)(batch, at, single ? 1 : batch->counts[at->event], width, shared);
 }

@@ -27,7 +27,7 @@ struct EventRun {
     init(width: Int, isSingle: Bool, trainers: Int = 1) {
         let events = EventRun.rowLimit, items = EventRun.itemCapacity
         softplus = .allocate(capacity: items)
-        ahead = max(4, min(8, 768 / width))
+        ahead = max(4, min(isSingle ? 8 : 24, 768 / width))
         state.single = isSingle ? 1 : 0
         state.shared = trainers > 1 ? 1 : 0
         batch.limit = UInt32(events)
