@@ -17,13 +17,12 @@ struct PrequentialState {
     }
 
     var sums: Prequential.Sums {
-        get { withUnsafeTemporaryAllocation(of: Double.self, capacity: 8) { sums in
+        withUnsafeTemporaryAllocation(of: Double.self, capacity: 8) { sums in
             withUnsafePointer(to: plain) { fk_tally_sums($0, sums.baseAddress) }
             return Prequential.Sums(
                 events: sums[0], loss: sums[1], comparisons: sums[2], wins: sums[3], recentEvents: sums[4], recentLoss: sums[5],
                 recentComparisons: sums[6], recentWins: sums[7])
-        } }
-        set { set(newValue, batchLoss: batchLoss) }
+        }
     }
 
     /// Losses since the alarm last looked.
