@@ -19,11 +19,15 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
     float bias = run->bias, first = run->pending[0], second = run->pending[1], third = run->pending[2];
     float bias_accumulator = run->bias_accumulator;
     FK_NAME(fetches) ahead = {run->fetched > from ? run->fetched : from, item, 0};
+    FK_NAME(fetches) far = {run->brought > from ? run->brought : from, item, 0};
     size_t size;
     const size_t placed = run->placed, distance = run->distance;
     for (size_t event = from; event < ahead.event; ++event) ahead.item += at.counts[event];
+    for (size_t event = from; event < far.event; ++event) far.item += at.counts[event];
     for (size_t index = from; index < count; index += size) {
         size = FK_NAME(along)(&at, index, item, count);
+        far.end = FK_NAME(reached)(run, index + size);
+        while (far.event + 4 < far.end) FK_NAME(bring)(&at, &far, width, 0);
         /* Four events ask for four, one with each of their first items. */
         ahead.end = index + size + distance < placed ? index + size + distance : placed;
         while (ahead.event + 4 < ahead.end) FK_NAME(fetch)(&at, &ahead, at.counts[ahead.event], width, run->shared);
@@ -48,6 +52,7 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
         if (FK_KEEPS(width)) _Pragma("clang loop unroll(full)") for (int l = 0; l < 4; ++l) held[l] = *(const fk_sixteen *)it.p[l];
         for (size_t j = 0; j < longest; ++j) {
             FK_NAME(fetch_one)(&at, &ahead, width, run->shared, 0);
+            FK_NAME(bring)(&at, &far, width, 0);
             fk_words_four going = (fk_words_four){} - 1;
             if (__builtin_expect(together, 1)) {
                 _Pragma("clang loop unroll(full)") for (int l = 0; l < 4; ++l) {
@@ -150,6 +155,7 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
         item = after;
     }
     run->fetched = (uint32_t)ahead.event;
+    run->brought = (uint32_t)far.event;
     run->bias = bias;
     run->bias_accumulator = bias_accumulator;
     run->pending[0] = first;

@@ -70,7 +70,11 @@ FK_INLINE size_t FK_NAME(train_usual)(fk_run *run, const fk_settings *settings, 
     FK_NAME(fetches) first_ones = {ahead, ahead, from + distance < placed ? from + distance : placed};
     while (first_ones.event < first_ones.end) FK_NAME(fetch)(&at, &first_ones, 1, width, run->shared);
     ahead = first_ones.event;
+    FK_NAME(fetches) far = {run->brought, run->brought, FK_NAME(reached)(run, from)};
+    while (far.event < far.end) FK_NAME(bring)(&at, &far, width, 1);
     for (; index < count; ++index) {
+        far.end = FK_NAME(reached)(run, index + 1);
+        FK_NAME(bring)(&at, &far, width, 1);
         if (ahead < placed) FK_NAME(fetch_user)(&at, ahead, width);
         float *restrict p = at.queries[index], *restrict q = at.factors[index];
         fk_row_state *const ps = at.query_states[index], *const qs = at.states[index];
@@ -103,6 +107,7 @@ FK_INLINE size_t FK_NAME(train_usual)(fk_run *run, const fk_settings *settings, 
         third = -bias_rate * e;
     }
     run->fetched = (uint32_t)ahead;
+    run->brought = (uint32_t)far.event;
     run->bias = bias;
     run->pending[0] = first;
     run->pending[1] = second;
@@ -169,4 +174,5 @@ FK_RACY static void FK_NAME(train)(fk_run *run, const fk_settings *settings, con
     else
         FK_NAME(train_several)(run, settings, batch, 0, 0, count, width);
     run->fetched = run->fetched > count ? run->fetched - (uint32_t)count : 0;
+    run->brought = run->brought > count ? run->brought - (uint32_t)count : 0;
 }

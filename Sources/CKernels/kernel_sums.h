@@ -72,3 +72,22 @@ FK_INLINE void FK_NAME(fetch_one)(const fk_batch *batch, FK_NAME(fetches) *at, c
                                   const int single) {
     if (at->event < at->end) FK_NAME(fetch)(batch, at, single ? 1 : batch->counts[at->event], width, shared);
 }
+
+/* Brings the rows of the next event from memory into the second level of the cache, if it is its turn: that level has room for several
+ * times as many lines on their way as the first, from where `fetch` asks for them later. Every event has one item where `single`. */
+FK_INLINE void FK_NAME(bring)(const fk_batch *batch, FK_NAME(fetches) *at, const size_t width, const int single) {
+    if (at->event >= at->end) return;
+    for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->queries[at->event] + f, 0, 2);
+    __builtin_prefetch(batch->query_states[at->event], 0, 2);
+    for (const size_t end = at->item + (single ? 1 : batch->counts[at->event]); at->item < end; ++at->item) {
+        for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[at->item] + f, 0, 2);
+        __builtin_prefetch(batch->states[at->item], 0, 2);
+    }
+    at->event += 1;
+}
+
+/* The end of what is brought while event `index` is learned: none beyond what was brought before where nothing is to be. */
+FK_INLINE size_t FK_NAME(reached)(const fk_run *run, const size_t index) {
+    const size_t end = index + run->reach;
+    return run->reach == 0 ? 0 : end < run->placed ? end : run->placed;
+}

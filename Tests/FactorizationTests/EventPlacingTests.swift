@@ -101,6 +101,45 @@ import Testing
         withExtendedLifetime((holes, table)) {}
     }
 
+    /// Rows that come from memory are asked for long before their step, of events that wait for the next call meanwhile.
+    @Test(arguments: [0, 4])
+    func tablesBeyondTheCachesAreReachedFor(negatives: Int) {
+        let engine = Engine(settings: EngineSettings(models: [ModelSettings(rank: 8, negatives: negatives)], trainers: 1))
+        let model = engine.models[0], learner = engine.trainers[0].learners[0], rules = [TypeRule(label: .constant(1)).plain]
+        for ordinal in 0..<64 {
+            model.users.makeReady(UInt32(ordinal))
+            model.items.makeReady(UInt32(ordinal))
+        }
+        let queue = TrainerQueue(capacity: 128)
+        for index in 0..<128 {
+            queue.record(index).initialize(
+                to: TrainingRecord(
+                    position: UInt64(index + 1), user: UInt32(index % 64), item: UInt32(index % 64), catalogue: 64, value: 0, weight: 1,
+                    type: 0, featureCount: 0, kind: .interaction, hasValue: false))
+        }
+        var run = EventRun(width: 8, isSingle: negatives == 0)
+        defer { run.deallocate() }
+        run.restore(model)
+        var left: [Int] = [], reaches: [UInt32] = []
+        // Rows of 48 bytes: just below 8 MiB, just above, and below again.
+        for rows in [174_762, 174_763, 1000] {
+            var source = fk_source(queue.view, rules, users: model.users.rows, items: model.items.rows, NegativeDraws(seed: 3).plain(negatives))
+            _ = run.take(&source, from: 0, count: 128)
+            run.lookUp(model.kernels, &source, event: 0, item: 0)
+            run.measure(rows: rows, width: 8)
+            let learned = run.learn(model, learner.settings, keepsTail: true)
+            left.append(run.count - learned)
+            reaches.append(run.state.reach)
+            #expect(Int(run.state.brought) == (run.state.reach > 0 ? left.last! : 0))
+            run.drop(run.count, items: run.itemCount)
+            run.state.fetched = 0
+            run.state.brought = 0
+        }
+        #expect(reaches[0] == 0 && reaches[2] == 0 && left[0] == left[2])
+        #expect(left[1] == Int(reaches[1]) && left[1] > left[0], "\(left), \(reaches)")
+        #expect(left[1] == (negatives == 0 ? 24 : 6))
+    }
+
     @Test func whatIsSettledKeepsItsOrder() {
         var run = EventRun(width: 8, isSingle: false)
         defer { run.deallocate() }

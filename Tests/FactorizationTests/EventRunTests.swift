@@ -134,13 +134,14 @@ import Testing
 
     /// In calls of a few events each, the last ones of a call left for the next.
     private func learnTogether(
-        _ kernels: Kernels, _ users: Rows, _ items: Rows, _ events: [Event], _ settings: fk_settings, callsOf size: Int
+        _ kernels: Kernels, _ users: Rows, _ items: Rows, _ events: [Event], _ settings: fk_settings, callsOf size: Int, reach: Int = 0
     ) -> (scores: [Float], bias: Float) {
         var settings = settings, run = fk_run(), all: [Float] = []
         run.bias = 0.2
         run.bias_rate = 0.07
         run.bias_accumulator = 0.3
         run.distance = 3
+        run.reach = UInt32(reach)
         run.single = events.allSatisfy { $0.items.count == 1 } ? 1 : 0
         var first = 0
         while first < events.count {
@@ -149,7 +150,7 @@ import Testing
             run.placed = UInt32(rest.count)
             kernels.train(&run, &settings, &batch.plain, count, users.width)
             // Rows are asked for of what lies ready, and of nothing else.
-            #expect(Int(run.fetched) <= rest.count - min(count, rest.count))
+            #expect(Int(run.fetched) <= rest.count - count && Int(run.brought) <= rest.count - count)
             all += batch.scores(0..<rest.prefix(count).reduce(0) { $0 + $1.items.count })
             first += count
         }
@@ -170,7 +171,7 @@ import Testing
                 let apart = (Rows(7, width, seed: 1, spread: 1.6), Rows(11, width, seed: 2, spread: 1.6))
                 let together = (Rows(7, width, seed: 1, spread: 1.6), Rows(11, width, seed: 2, spread: 1.6))
                 let wanted = learnApart(apart.0, apart.1, events, settings)
-                let found = learnTogether(kernels, together.0, together.1, events, settings, callsOf: 1 + width % 5 * 9)
+                let found = learnTogether(kernels, together.0, together.1, events, settings, callsOf: 1 + width % 5 * 9, reach: width % 3 * 4)
                 let a = wanted.scores + [wanted.bias] + apart.0.values + apart.1.values
                 let b = found.scores + [found.bias] + together.0.values + together.1.values
                 try #require(a.count == b.count)
@@ -180,7 +181,8 @@ import Testing
         }
     }
 
-    /// What is learned, to the last bit, does not depend on how events fall into calls, nor on which of them go side by side.
+    /// What is learned, to the last bit, does not depend on how events fall into calls, nor on which of them go side by side, nor on how
+    /// early their rows are asked for.
     @Test(arguments: Kernels.Variant.allCases, [fk_optimizer_sgd, fk_optimizer_adagrad_row])
     func callsLeaveNoTrace(variant: Kernels.Variant, optimizer: Int) {
         guard let kernels = Kernels(variant) else { return }
@@ -191,7 +193,7 @@ import Testing
                     let events = (0..<12).flatMap { self.events(seed: width + $0, most: most) }
                     let found = [1, 2, 3, 5, 64, 360].map { size in
                         let users = Rows(7, width, seed: 1, spread: 1.6), items = Rows(11, width, seed: 2, spread: 1.6)
-                        let (scores, bias) = learnTogether(kernels, users, items, events, settings, callsOf: size)
+                        let (scores, bias) = learnTogether(kernels, users, items, events, settings, callsOf: size, reach: size % 3 * 6)
                         return (scores + [bias] + users.values + items.values).map(\.bitPattern)
                     }
                     for other in found.dropFirst() { #expect(other == found[0], "width \(width), loss \(loss), \(most) items, cap \(normCap)") }

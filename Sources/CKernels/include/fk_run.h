@@ -111,6 +111,8 @@ typedef struct {
     uint32_t placed;         ///< events that lie ready, those of this call first
     uint32_t distance;       ///< rows are asked for so many events ahead of their step
     uint32_t fetched;        ///< events whose rows were asked for before this call; out: of those that follow its own
+    uint32_t reach;          ///< rows are brought into the second level of the cache so many events ahead; 0: not before they are asked for
+    uint32_t brought;        ///< events whose rows were brought there before this call; out: of those that follow its own
     uint32_t single;         ///< whether every event has one item alone
     uint32_t shared;         ///< whether other threads write rows of items, too
     uint32_t clipped;        ///< out, added to: as in fk_pass

@@ -17,8 +17,13 @@ struct EventRun {
     /// w0 and its accumulator as this learner last knew them, with its own changes: whatever the model has beyond, others changed.
     private var leftBias: Float = 0
     private var leftAccumulator: Float = 0
-    /// Rows of items that are to be on their way at once.
-    private let ahead: Int
+    /// Items whose rows are on their way into the first level of the cache: where rows lie near, and where they are first brought into
+    /// the second level, for which so many items' rows are on their way from memory.
+    private let near: Int, far: Int, reach: Int
+    /// Whether rows come from memory.
+    private var isFar = false
+    /// Bytes of rows up to which they lie in the caches of a processor, as a rule.
+    private static let nearBytes = 8 << 20
 
     /// - Parameters:
     ///   - width: floats of a row; longer rows are asked for later, so that they do not push each other out.
@@ -27,7 +32,8 @@ struct EventRun {
     init(width: Int, isSingle: Bool, trainers: Int = 1) {
         let events = EventRun.rowLimit, items = EventRun.itemCapacity
         softplus = .allocate(capacity: items)
-        ahead = max(4, min(isSingle ? 8 : 24, 768 / width))
+        near = max(4, min(isSingle ? 8 : 24, 768 / width))
+        (far, reach) = isSingle ? (4, 24) : (8, 32)
         state.single = isSingle ? 1 : 0
         state.shared = trainers > 1 ? 1 : 0
         batch.limit = UInt32(events)
@@ -57,6 +63,11 @@ struct EventRun {
         batch.factors.deallocate()
         batch.states.deallocate()
         batch.scores.deallocate()
+    }
+
+    /// Takes note of how many rows of `width` floats there are, so that they are asked for in time.
+    mutating func measure(rows: Int, width: Int) {
+        isFar = rows * (width * MemoryLayout<Float>.stride + MemoryLayout<fk_row_state>.stride) > EventRun.nearBytes
     }
 
     var count: Int { Int(batch.event_count) }
@@ -107,10 +118,12 @@ struct EventRun {
     /// Learns what was placed; answers how many events that were. With `keepsTail` the last few stay, their rows already on
     /// their way, for the next call.
     mutating func learn(_ model: Model, _ settings: UnsafePointer<fk_settings>, keepsTail: Bool) -> Int {
-        let distance = max(2, ahead * count / max(itemCount, 1))
-        let learned = keepsTail ? max(count - distance, 1) : count
+        func events(_ rows: Int) -> Int { max(2, rows * count / max(itemCount, 1)) }
+        let distance = events(isFar ? far : near), reach = isFar ? events(reach) : 0
+        let learned = keepsTail ? max(count - max(distance, reach), 1) : count
         state.placed = UInt32(count)
         state.distance = UInt32(distance)
+        state.reach = UInt32(reach)
         state.bias_rate = model.pace.globalRate
         state.rejected = 0
         state.clipped = 0

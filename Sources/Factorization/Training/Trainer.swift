@@ -114,6 +114,7 @@ public final class Trainer: @unchecked Sendable {
         let count = min(waiting, limit)
         seen = issued
         chooseCopies()
+        measureRows()
         let isBusy = waiting >= HotRows.leastWaiting, start = isBusy && copyTrial.isTimed ? clock?() : nil
         var done = 0, isUnderWay = false
         for ahead in 0..<min(Trainer.lookahead, count) { prefetch(first &+ ahead) }
@@ -172,6 +173,13 @@ public final class Trainer: @unchecked Sendable {
         guard let hotRows, hotRows.isWanted != copyTrial.copies else { return }
         finishRuns()
         hotRows.isWanted = copyTrial.copies
+    }
+
+    /// Has the learners ask for rows in good time for as many as there are.
+    @inline(__always)
+    private func measureRows() {
+        let rows = shared.users.count &+ shared.items.count
+        for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.run.pointee.measure(rows: rows, width: $0.width) } }
     }
 
     /// Learns every event that was placed; rows have all of it.
