@@ -205,7 +205,7 @@ import Testing
                 apart.record(items, count: items.count, position: run.batch.positions[event])
                 first += items.count
             }
-            #expect(together.record(run, count: run.count) == run.itemCount)
+            #expect(together.record(&run, count: run.count) == run.itemCount)
             position -= UInt64(count - taken)
         }
         let (a, b) = (apart.state, together.state)

@@ -222,6 +222,10 @@ void fk_gather(void *memory, size_t bytes, size_t piece);
 /// Asks for the cache line at `address` ahead of a write.
 static inline void fk_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
 
+/// Asks for the cache line at `address` far ahead: into the second level, which has room for several times as many lines on their way as
+/// the first.
+static inline void fk_bring(const void *address) { __builtin_prefetch(address, 0, 2); }
+
 /// First values of a row: `width` numbers with mean 0 and the given standard deviation (uniform), a function of the
 /// seed alone; zeros up to `padded` floats.
 void fk_first_factors(float *row, size_t width, size_t padded, uint64_t seed, float deviation);

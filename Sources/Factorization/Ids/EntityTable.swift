@@ -116,14 +116,14 @@ public final class EntityTable: @unchecked Sendable {
     @inline(__always)
     func prefetchRow(_ key: Key) {
         let ordinal = index.find(hash: key.hash) { _ in true }
-        if ordinal != Placement.none { fk_prefetch(rows.address(ordinal)) }
+        if ordinal != Placement.none { fk_bring(rows.address(ordinal)) }
     }
 
     /// The ordinal that a key has by its tag alone, its row asked for: to be `confirmed` when the row has come.
     @inline(__always)
     func candidate(_ key: Key) -> UInt32 {
         let ordinal = index.find(hash: key.hash) { _ in true }
-        if ordinal != Placement.none { fk_prefetch(rows.address(ordinal)) }
+        if ordinal != Placement.none { fk_bring(rows.address(ordinal)) }
         return ordinal
     }
 

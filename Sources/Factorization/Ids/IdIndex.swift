@@ -76,7 +76,7 @@ final class IdIndex: @unchecked Sendable {
     @inline(__always)
     func prefetch(hash: UInt64) {
         let table = table(hash)
-        fk_prefetch(table.entry(Table.first(UInt32(truncatingIfNeeded: hash), table.capacity)))
+        fk_bring(table.entry(Table.first(UInt32(truncatingIfNeeded: hash), table.capacity)))
     }
 
     /// The ordinal whose tag fits and for which `matches` is true, or `Placement.none`.

@@ -122,6 +122,7 @@ public final class Sequencer: @unchecked Sendable {
         var index = first
         if !lastRefusals.isEmpty { lastRefusals.removeAll(keepingCapacity: true) }
         // Index lines are asked for far ahead, so that they are there when the ids' rows are asked for, a little less far.
+        for ahead in first..<min(first + SequencerPath.indexAhead, records.count) { path.prefetchIndex(records, ahead) }
         for ahead in first..<min(first + SequencerPath.rowsAhead, records.count) { path.prefetchRows(records, ahead) }
         while index < records.count {
             path.prefetchIndex(records, index &+ SequencerPath.indexAhead)

@@ -11,7 +11,7 @@ struct EventRun {
 
     var state = fk_run()
     /// Events placed and not yet learned, and their items.
-    private(set) var batch = fk_batch()
+    var batch = fk_batch()
     /// ln(1 + exp(score)) of items; scratch of whoever counts them.
     let softplus: UnsafeMutablePointer<Float>
     /// w0 and its accumulator as this learner last knew them, with its own changes: whatever the model has beyond, others changed.

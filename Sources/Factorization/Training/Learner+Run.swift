@@ -99,9 +99,9 @@ extension Learner {
         var local = run.pointee, event = firstEvent, read = item, write = item
         for index in 0..<count {
             let record = ring.record(first &+ index), user = record.pointee.user
-            if index &+ 2 &* Learner.lookahead < visible {
+            if index &+ Learner.rowsAhead < visible {
                 // Only an interaction is sure to name a user.
-                let later = ring.record(first &+ index &+ 2 &* Learner.lookahead), soon = ring.record(first &+ index &+ Learner.lookahead)
+                let later = ring.record(first &+ index &+ Learner.rowsAhead), soon = ring.record(first &+ index &+ Learner.listsAhead)
                 if later.pointee.kind == .interaction { userItems.prefetch(later.pointee.user) }
                 if soon.pointee.kind == .interaction { userItems.prefetchLists(of: soon.pointee.user) }
             }
@@ -119,8 +119,8 @@ extension Learner {
         if verifiesNegatives { run.pointee.settled(items: write) }
     }
 
-    /// Records whose users' lists are asked for ahead.
-    private static let lookahead = 8
+    /// Records ahead at which the rows of users' lists, and then the lists, are asked for.
+    private static let rowsAhead = 48, listsAhead = 24
 
     /// Learns every event that was placed; rows have all that was learned of them.
     @inline(__always)
@@ -132,7 +132,7 @@ extension Learner {
     @inline(never)
     private func learnRun(keepsTail: Bool) {
         let learned = run.pointee.learn(model, settings, keepsTail: keepsTail)
-        let items = prequential.record(run.pointee, count: learned)
+        let items = prequential.record(run, count: learned)
         model.items.copy?.touch(run.pointee.batch.ordinals, count: items)
         countRows(items &+ learned)
         if run.pointee.state.clipped != 0 { clipped.add(Int(run.pointee.state.clipped), ordering: .relaxed) }

@@ -78,10 +78,11 @@ final class Prequential: @unchecked Sendable {
     }
 
     /// Counts the first `count` events of a run; answers how many items they have.
-    func record(_ run: EventRun, count: Int) -> Int {
-        if loss == .logistic { kernels.softplus(run.batch.scores, run.itemCount, run.softplus) }
-        if comparison != nil || trace != nil { compare(run, count: count) }
-        return tally.count(run.batch, loss == .logistic ? run.softplus : nil, count: count, kernels)
+    func record(_ run: UnsafeMutablePointer<EventRun>, count: Int) -> Int {
+        let softplus = loss == .logistic ? run.pointee.softplus : nil
+        if let softplus { kernels.softplus(run.pointee.batch.scores, run.pointee.itemCount, softplus) }
+        if comparison != nil || trace != nil { compare(run.pointee, count: count) }
+        return tally.count(&run.pointee.batch, softplus, count: count, kernels)
     }
 
     /// Hands the losses of a run's first `count` events to the comparison, and their scores to the trace.

@@ -3,14 +3,14 @@ import CKernels
 /// Counting, on the trainer's thread.
 extension PrequentialState {
     /// Counts the first `count` events of a batch; answers how many items they have.
-    mutating func count(_ batch: fk_batch, _ softplus: UnsafePointer<Float>?, count: Int, _ kernels: Kernels) -> Int {
-        var batch = batch, event = 0, item = 0
+    mutating func count(_ batch: UnsafePointer<fk_batch>, _ softplus: UnsafePointer<Float>?, count: Int, _ kernels: Kernels) -> Int {
+        var event = 0, item = 0
         while event < count {
             let first = event, firstItem = item
-            event += kernels.count(&plain, &batch, event, count - event, &item, softplus)
+            event += kernels.count(&plain, batch, event, count - event, &item, softplus)
             // Up to the mark and no further, lest what a mark holds depend on how events fall into calls.
-            if softplus != nil { calibrate(batch, first..<event, item: firstItem) }
-            endBatch(through: batch.positions[event - 1])
+            if softplus != nil { calibrate(batch.pointee, first..<event, item: firstItem) }
+            endBatch(through: batch.pointee.positions[event - 1])
         }
         return item
     }
@@ -74,10 +74,10 @@ extension PrequentialState {
     /// Where a batch of the alarm is full, hands it its mean.
     @inline(__always)
     private mutating func endBatch(through position: UInt64) {
-    guard plain.batch_count == UInt32(fk_tally_batch) else { return }
-    alarm.take(mean: batchLoss / Double(fk_tally_batch), through: position)
-    plain.batch_loss = (0, 0, 0, 0)
-    plain.batch_count = 0
-    window.mark(sums)
+        guard plain.batch_count == UInt32(fk_tally_batch) else { return }
+        alarm.take(mean: batchLoss / Double(fk_tally_batch), through: position)
+        plain.batch_loss = (0, 0, 0, 0)
+        plain.batch_count = 0
+        window.mark(sums)
     }
 }

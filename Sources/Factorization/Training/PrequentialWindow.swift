@@ -19,14 +19,17 @@ struct PrequentialWindow: Sendable {
     var observed = 0.0
     var recentPredicted = 0.0
     var recentObserved = 0.0
-    /// Events, loss, comparisons, wins, probabilities and labels up to each mark, oldest first. Never empty.
-    var marks: [SIMD8<Double>] = [.zero]
+    /// Events, loss, comparisons, wins, probabilities and labels up to each mark, oldest first. Never empty. The first `past` are no
+    /// longer in use: they are dropped many at a time.
+    private var all: [SIMD8<Double>] = [.zero]
+    private var past = 0
+    var marks: ArraySlice<SIMD8<Double>> { all[past...] }
     private let limit: Int
     private let keep: Double
 
     init(trainers: Int = 1) {
         limit = max(1, PrequentialWindow.batches / trainers)
-        marks.reserveCapacity(limit + 1)
+        all.reserveCapacity(2 * limit + 1)
         // One event stands for sixteen.
         keep = Prequential.keep(trainers: trainers * Int(PrequentialWindow.sample))
     }
@@ -54,9 +57,13 @@ struct PrequentialWindow: Sendable {
     /// Notes what is counted, as a batch is full.
     @inline(never)
     mutating func mark(_ sums: Prequential.Sums) {
-        guard sums.events > marks[marks.count - 1][0] else { return }
-        marks.append(totals(sums))
-        if marks.count > limit { marks.removeFirst() }
+        guard sums.events > all[all.count - 1][0] else { return }
+        all.append(totals(sums))
+        if all.count - past > limit { past += 1 }
+        if past == limit {
+            all.removeFirst(past)
+            past = 0
+        }
     }
 
     private func totals(_ sums: Prequential.Sums) -> SIMD8<Double> {
@@ -64,11 +71,15 @@ struct PrequentialWindow: Sendable {
     }
 
     /// Begins with what is counted: all before it is outside of the window.
-    mutating func begin(_ sums: Prequential.Sums) { marks = [totals(sums)] }
+    mutating func begin(_ sums: Prequential.Sums) {
+        all.removeAll(keepingCapacity: true)
+        all.append(totals(sums))
+        past = 0
+    }
 
     /// Calibration, then the window's sums.
     func shown(_ sums: Prequential.Sums) -> [Double] {
-        let since = totals(sums) - marks[0]
+        let since = totals(sums) - all[past]
         return [predicted, observed, recentPredicted, recentObserved] + (0..<6).map { since[$0] }
     }
 
@@ -89,11 +100,11 @@ struct PrequentialWindow: Sendable {
         recentObserved = try reader.getDouble()
         let count = Int(try reader.get(UInt32.self))
         guard (1...limit).contains(count) else { throw .damaged(section: reader.section) }
-        marks.removeAll(keepingCapacity: true)
+        all.removeAll(keepingCapacity: true)
         for _ in 0..<count {
             var mark = SIMD8<Double>.zero
             for index in 0..<6 { mark[index] = try reader.getDouble() }
-            marks.append(mark)
+            all.append(mark)
         }
     }
 }

@@ -65,12 +65,17 @@ final class UserItems: @unchecked Sendable {
 
     /// Asks for a user's row ahead of its use, and, the row being there, for the heads of the lists.
     @inline(__always)
-    func prefetch(_ user: UInt32) { fk_prefetch(row(user)) }
+    func prefetch(_ user: UInt32) { fk_bring(row(user)) }
     @inline(__always)
     func prefetchLists(of user: UInt32) {
         let row = row(user)
-        if let list = WordBlock(bits: row.pointee.history.load(ordering: .relaxed)) { fk_prefetch(list.address) }
-        if let set = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed)) { fk_prefetch(set.address) }
+        // A user who has no list yet cannot be foretold, and a wrong guess would wait for the row: then the row is asked for again.
+        func bring(_ bits: UInt) {
+            let address = bits & ~1
+            fk_bring(UnsafeRawPointer(bitPattern: address == 0 ? UInt(bitPattern: row) : address).unsafelyUnwrapped)
+        }
+        bring(row.pointee.history.load(ordering: .relaxed))
+        bring(row.pointee.seen.load(ordering: .relaxed))
     }
 
     // MARK: History: [capacity, count, item, item, …] in 32-bit words

@@ -38,7 +38,7 @@ import Testing
             let count = filled(&run, &dice, negatives: negatives)
             let softplus = negatives == 0 ? nil : UnsafePointer(run.softplus)
             if negatives > 0 { kernels.softplus(run.batch.scores, run.itemCount, run.softplus) }
-            _ = together.count(run.batch, softplus, count: count, kernels)
+            _ = together.count(&run.batch, softplus, count: count, kernels)
             // The same in calls of one to seven events, whose batches begin where the last ended.
             var event = 0, item = 0
             while event < count {
@@ -50,7 +50,7 @@ import Testing
                 part.positions += event
                 part.labels += item
                 part.scores += item
-                #expect(apart.count(part, softplus.map { $0 + item }, count: some, kernels) == items)
+                #expect(apart.count(&part, softplus.map { $0 + item }, count: some, kernels) == items)
                 event += some
                 item += items
             }
