@@ -77,11 +77,11 @@ FK_INLINE void FK_NAME(fetch_one)(const fk_batch *batch, FK_NAME(fetches) *at, c
  * times as many lines on their way as the first, from where `fetch` asks for them later. Every event has one item where `single`. */
 FK_INLINE void FK_NAME(bring)(const fk_batch *batch, FK_NAME(fetches) *at, const size_t width, const int single) {
     if (at->event >= at->end) return;
-    for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->queries[at->event] + f, 0, 2);
-    __builtin_prefetch(batch->query_states[at->event], 0, 2);
+    for (size_t f = 0; f < width; f += 16) fk_bring(batch->queries[at->event] + f);
+    fk_bring(batch->query_states[at->event]);
     for (const size_t end = at->item + (single ? 1 : batch->counts[at->event]); at->item < end; ++at->item) {
-        for (size_t f = 0; f < width; f += 16) __builtin_prefetch(batch->factors[at->item] + f, 0, 2);
-        __builtin_prefetch(batch->states[at->item], 0, 2);
+        for (size_t f = 0; f < width; f += 16) fk_bring(batch->factors[at->item] + f);
+        fk_bring(batch->states[at->item]);
     }
     at->event += 1;
 }

@@ -99,10 +99,13 @@ extension Learner {
         var local = run.pointee, event = firstEvent, read = item, write = item
         for index in 0..<count {
             let record = ring.record(first &+ index), user = record.pointee.user
+            // Only an interaction is sure to name a user.
             if index &+ Learner.rowsAhead < visible {
-                // Only an interaction is sure to name a user.
-                let later = ring.record(first &+ index &+ Learner.rowsAhead), soon = ring.record(first &+ index &+ Learner.listsAhead)
+                let later = ring.record(first &+ index &+ Learner.rowsAhead)
                 if later.pointee.kind == .interaction { userItems.prefetch(later.pointee.user) }
+            }
+            if index &+ Learner.listsAhead < visible {
+                let soon = ring.record(first &+ index &+ Learner.listsAhead)
                 if soon.pointee.kind == .interaction { userItems.prefetchLists(of: soon.pointee.user) }
             }
             let rule = rules + Int(record.pointee.type)

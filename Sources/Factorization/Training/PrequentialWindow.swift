@@ -23,7 +23,7 @@ struct PrequentialWindow: Sendable {
     /// longer in use: they are dropped many at a time.
     private var all: [SIMD8<Double>] = [.zero]
     private var past = 0
-    var marks: ArraySlice<SIMD8<Double>> { all[past...] }
+    private var marks: ArraySlice<SIMD8<Double>> { all[past...] }
     private let limit: Int
     private let keep: Double
 
