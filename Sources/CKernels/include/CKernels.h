@@ -31,6 +31,7 @@ typedef struct {
 typedef uint16_t fk_bfloat;
 #include "fk_run.h"
 #include "fk_scan.h"
+#include "fk_set.h"
 #include "fk_tally.h"
 #include "fk_hot.h"
 

@@ -30,7 +30,7 @@ final class AttributeLists: @unchecked Sendable {
         holders.initialize(to: Atomic(0))
         expiring = .allocate(capacity: 1)
         expiring.initialize(to: Atomic(0))
-        pools = (0..<Placement.shardCount).map { _ in BlockPool(epochs: epochs) }
+        pools = BlockPool.forShards(epochs: epochs)
     }
 
     deinit {

@@ -71,6 +71,10 @@ final class FactorTable: Sendable {
             linearOffset: linearRows?.view.offset ?? 0, bytes: width * (isHalf ? 2 : 4), isHalf: isHalf, seed: seed)
     }
 
+    /// As of the slabs. Sequencer only.
+    func gatherEarly() { factorRows.gatherEarly() }
+    var earlyBytes: Int { factorRows.earlyBytes }
+
     /// Gives a new ordinal its first values, a function of the model's seed and the ordinal.
     func makeReady(_ ordinal: UInt32) {
         // And with them all other columns.

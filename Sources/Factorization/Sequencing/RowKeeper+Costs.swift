@@ -29,11 +29,20 @@ extension RowKeeper {
     static func reserved(_ settings: EngineSettings, models: [Model]) -> Int {
         let hasLists = settings.historyLength > 0 || settings.seenLimit > 0
         let replay = (settings.replayCapacity + Placement.shardCount) * MemoryLayout<ReplayEvent>.stride
-        return models.reduce((hasLists ? settings.historyBudget : 0) + (settings.replayCapacity > 0 ? replay : 0)) {
+        let early = settings.memory.budget > 0 && gathersEarly(settings, models: models) ? earlyBytes(models) : 0
+        return models.reduce((hasLists ? settings.historyBudget : 0) + (settings.replayCapacity > 0 ? replay : 0) + early) {
             $0 + $1.globalBytes + $1.stores.count * Placement.shardCount * 2 * pageBytes
         }
     }
     private static let pageBytes = 4096
+
+    /// Whether rows of users and items are to lie in huge pages before they fill them: where nothing bounds memory, or a
+    /// thirty-second of the bound pays for it.
+    static func gathersEarly(_ settings: EngineSettings, models: [Model]) -> Bool {
+        settings.memory.budget == 0 || earlyBytes(models) <= settings.memory.budget / 32
+    }
+
+    private static func earlyBytes(_ models: [Model]) -> Int { models.reduce(0) { $0 + $1.users.earlyBytes + $1.items.earlyBytes } }
 }
 
 extension EngineSettings {

@@ -80,6 +80,12 @@ public final class Engine: Sendable {
         let shared = SharedState(settings: settings)
         self.shared = shared
         models = settings.models.map { Model(settings: $0, kernels: kernels, attributes: shared.attributes) }
+        if RowKeeper.gathersEarly(settings, models: models) {
+            for model in models {
+                model.users.gatherEarly()
+                model.items.gatherEarly()
+            }
+        }
         let queues = (0..<settings.trainers).map { _ in TrainerQueue(capacity: settings.queueCapacity) }
         sequencer = Sequencer(
             shared: shared, models: models, queues: queues, keeper: RowKeeper(settings, shared: shared, models: models))

@@ -90,18 +90,20 @@ struct EventRun {
     /// Of the negatives of an event whose items begin at `read`, keeps those that `isKept` says, at `write`.
     @inline(__always)
     mutating func settle(event: Int, read: inout Int, write: inout Int, _ isKept: (UInt32) -> Bool) {
-        let end = read + Int(batch.counts[event]), first = write
+        let end = read &+ Int(batch.counts[event]), first = write
+        var isKeptAnyway = true
         while read < end {
             let ordinal = batch.ordinals[read]
-            if write == first || isKept(ordinal) {
-                batch.ordinals[write] = ordinal
-                batch.labels[write] = batch.labels[read]
-                batch.weights[write] = batch.weights[read]
-                write &+= 1
-            }
+            batch.ordinals[write] = ordinal
+            batch.labels[write] = batch.labels[read]
+            batch.weights[write] = batch.weights[read]
+            // No branch: which ones stay cannot be foretold.
+            let stays = isKept(ordinal) || isKeptAnyway
+            write &+= stays ? 1 : 0
+            isKeptAnyway = false
             read &+= 1
         }
-        batch.counts[event] = UInt32(write - first)
+        batch.counts[event] = UInt32(truncatingIfNeeded: write &- first)
     }
     /// Ends a round of `settle` over all events placed.
     mutating func settled(items: Int) { batch.item_count = UInt32(items) }

@@ -33,7 +33,8 @@ extension Learner {
         let plain = UnsafeRawPointer(record).assumingMemoryBound(to: fk_record.self)
         run.pointee.take(&source, plain, label: label, weight: weight)
         if verifiesNegatives {
-            run.pointee.settle(event: event, read: &read, write: &write) { !userItems.hasSeen($0, user: user) }
+            let seen = userItems.seenSet(of: user)
+            run.pointee.settle(event: event, read: &read, write: &write) { fk_set_holds(seen, $0) == 0 }
             run.pointee.settled(items: write)
         }
         if stampsUsers && stamps { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(record.pointee.position)) }
@@ -108,9 +109,16 @@ extension Learner {
                 let soon = ring.record(first &+ index &+ Learner.listsAhead)
                 if soon.pointee.kind == .interaction { userItems.prefetchLists(of: soon.pointee.user) }
             }
+            if index &+ Learner.placesAhead < visible {
+                let next = ring.record(first &+ index &+ Learner.placesAhead)
+                if next.pointee.kind == .interaction { userItems.prefetchPlaces(of: next.pointee.user, for: next.pointee.item) }
+            }
             let rule = rules + Int(record.pointee.type)
             if rule.pointee.weight * record.pointee.weight > 0 {
-                if verifiesNegatives { local.settle(event: event, read: &read, write: &write) { !userItems.hasSeen($0, user: user) } }
+                if verifiesNegatives {
+                    let seen = userItems.seenSet(of: user)
+                    local.settle(event: event, read: &read, write: &write) { fk_set_holds(seen, $0) == 0 }
+                }
                 if stampsUsers { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(record.pointee.position)) }
                 event &+= 1
             }
@@ -122,8 +130,8 @@ extension Learner {
         if verifiesNegatives { run.pointee.settled(items: write) }
     }
 
-    /// Records ahead at which the rows of users' lists, and then the lists, are asked for.
-    private static let rowsAhead = 48, listsAhead = 24
+    /// Records ahead at which the rows of users' lists, then the lists, and then the places in them are asked for.
+    private static let rowsAhead = 48, listsAhead = 24, placesAhead = 8
 
     /// Learns every event that was placed; rows have all that was learned of them.
     @inline(__always)

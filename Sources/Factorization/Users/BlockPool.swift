@@ -1,16 +1,18 @@
 import CKernels
 import Synchronization
 
-/// Memory for the small growing arrays of users (history, seen items): blocks of 16·2ⁿ bytes, carved from large chunks,
-/// reused through free lists after every reader has left.
+/// Memory for the small growing arrays of users (history, seen items): blocks of 16·2ⁿ bytes, carved from chunks of a common
+/// memory, reused through free lists after every reader has left.
 ///
 /// Thread safety: one thread at a time, the trainer that owns the shard. `bytes` and `held` are for anyone.
 final class BlockPool: @unchecked Sendable {
     private static let classes = 24
-    private static let chunkBytes = 1 << 16
+    private static let lineBytes = 64
     private let epochs: ReaderEpochs
+    private let memory: BlockMemory
     private var free = [[UnsafeMutableRawPointer]](repeating: [], count: BlockPool.classes)
-    private var chunks: [(memory: UnsafeMutableRawPointer, bytes: Int)] = []
+    /// Blocks as large as a chunk, each mapped by itself.
+    private var large: [(memory: UnsafeMutableRawPointer, bytes: Int)] = []
     private var next: UnsafeMutableRawPointer?
     private var left = 0
     /// Unlinked blocks that readers may still hold, oldest first.
@@ -19,10 +21,21 @@ final class BlockPool: @unchecked Sendable {
     /// Bytes of blocks given out and not given back. Stored by the owner.
     private let inUse = Atomic<Int>(0)
 
-    init(epochs: ReaderEpochs) { self.epochs = epochs }
-    deinit { for chunk in chunks { fk_unmap(chunk.memory, chunk.bytes) } }
+    /// - Parameter memory: shared by pools whose readers are the same.
+    init(epochs: ReaderEpochs, memory: BlockMemory = BlockMemory()) {
+        self.epochs = epochs
+        self.memory = memory
+    }
 
-    /// Bytes that the system has given.
+    deinit { for block in large { fk_unmap(block.memory, block.bytes) } }
+
+    /// A pool for each shard, of one memory.
+    static func forShards(epochs: ReaderEpochs) -> [BlockPool] {
+        let memory = BlockMemory()
+        return (0..<Placement.shardCount).map { _ in BlockPool(epochs: epochs, memory: memory) }
+    }
+
+    /// Bytes of the chunks and large blocks taken.
     var bytes: Int { mapped.load(ordering: .relaxed) }
     /// Bytes of the blocks in use: a function of what was asked for, not of when readers left.
     var held: Int { inUse.load(ordering: .relaxed) }
@@ -42,11 +55,22 @@ final class BlockPool: @unchecked Sendable {
             block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
             return block
         }
-        if size >= BlockPool.chunkBytes { return map(size) }
-        if left < size {
-            next = map(BlockPool.chunkBytes)
-            left = BlockPool.chunkBytes
+        if size >= BlockMemory.chunkBytes {
+            let block = BlockMemory.map(size)
+            large.append((block, size))
+            mapped.add(size, ordering: .relaxed)
+            return block
         }
+        align(min(size, BlockPool.lineBytes))
+        if left < size {
+            next = memory.chunk()
+            left = BlockMemory.chunkBytes
+            mapped.add(left, ordering: .relaxed)
+        }
+        return carve(size)
+    }
+
+    private func carve(_ size: Int) -> UnsafeMutableRawPointer {
         defer {
             next = next.unsafelyUnwrapped + size
             left -= size
@@ -54,11 +78,9 @@ final class BlockPool: @unchecked Sendable {
         return next.unsafelyUnwrapped
     }
 
-    private func map(_ size: Int) -> UnsafeMutableRawPointer {
-        guard let memory = fk_map(size) else { preconditionFailure("the system refused to map \(size) bytes") }
-        chunks.append((memory, size))
-        mapped.add(size, ordering: .relaxed)
-        return memory
+    /// No block begins within a line that it would share: what is passed over serves as smaller blocks.
+    private func align(_ bytes: Int) {
+        for sizeClass in 0..<2 where left & (bytes - 1) & (16 << sizeClass) != 0 { free[sizeClass].append(carve(16 << sizeClass)) }
     }
 
     /// Gives back a block that is no longer linked anywhere.

@@ -39,7 +39,7 @@ final class UserItems: @unchecked Sendable {
         self.seenLimit = seenLimit
         shardBudget = budget / Placement.shardCount
         view = rows.view
-        pools = (0..<Placement.shardCount).map { _ in BlockPool(epochs: epochs) }
+        pools = BlockPool.forShards(epochs: epochs)
     }
 
     /// Makes room for a user. Sequencer only.
@@ -63,36 +63,22 @@ final class UserItems: @unchecked Sendable {
         view.address(user).assumingMemoryBound(to: Row.self)
     }
 
-    /// Asks for a user's row ahead of its use, and, the row being there, for the heads of the lists.
-    @inline(__always)
-    func prefetch(_ user: UInt32) { fk_bring(row(user)) }
-    @inline(__always)
-    func prefetchLists(of user: UInt32) {
-        let row = row(user)
-        // A user who has no list yet cannot be foretold, and a wrong guess would wait for the row: then the row is asked for again.
-        func bring(_ bits: UInt) {
-            let address = bits & ~1
-            fk_bring(UnsafeRawPointer(bitPattern: address == 0 ? UInt(bitPattern: row) : address).unsafelyUnwrapped)
-        }
-        bring(row.pointee.history.load(ordering: .relaxed))
-        bring(row.pointee.seen.load(ordering: .relaxed))
-    }
-
     // MARK: History: [capacity, count, item, item, …] in 32-bit words
 
     /// Appends to a user's history; past twice the length, the newest half moves to a fresh block.
+    @inline(__always)
     func append(_ item: UInt32, user: UInt32) {
         guard historyLength > 0 else { return }
         let row = row(user)
         let old = WordBlock(bits: row.pointee.history.load(ordering: .relaxed))
         if let old, old.count < old.capacity { return old.append(item) }
-        append(item, user: user, past: old, pools[Placement.shard(user)])
+        append(item, user: user, past: old)
     }
 
     /// The history needs a first or a larger block.
     @inline(never)
-    private func append(_ item: UInt32, user: UInt32, past old: WordBlock?, _ pool: BlockPool) {
-        let row = row(user)
+    private func append(_ item: UInt32, user: UInt32, past old: WordBlock?) {
+        let row = row(user), pool = pools[Placement.shard(user)]
         guard let old else {
             guard allows(pool, WordBlock.bytes(6)) else { return leaveOut(1) }
             let block = WordBlock(pool.allocate(WordBlock.bytes(6)), capacity: 6)
@@ -133,19 +119,20 @@ final class UserItems: @unchecked Sendable {
     // MARK: Seen: [slots, count, slot, slot, …], a slot holds item + 1
 
     /// Adds an item to what the user has seen, unless the set is full.
+    @inline(__always)
     func markSeen(_ item: UInt32, user: UInt32) {
         guard seenLimit > 0 else { return }
         let row = row(user)
         let set = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed))
-        if let set, set.contains(item) { return }
+        if let set, fk_set_holds(set.plain, item) != 0 { return }
         if let set, set.hasRoom && set.count < seenLimit { return set.insert(item) }
-        markSeen(item, user: user, past: set, pools[Placement.shard(user)])
+        markSeen(item, user: user, past: set)
     }
 
     /// The set needs a first or a larger block, or is full.
     @inline(never)
-    private func markSeen(_ item: UInt32, user: UInt32, past set: WordBlock?, _ pool: BlockPool) {
-        let row = row(user)
+    private func markSeen(_ item: UInt32, user: UInt32, past set: WordBlock?) {
+        let row = row(user), pool = pools[Placement.shard(user)]
         let slots = set.map { 2 * ($0.capacity + WordBlock.header) - WordBlock.header } ?? 6
         let old = set.map { WordBlock.bytes($0.capacity) } ?? 0
         guard (set?.count ?? 0) < seenLimit, allows(pool, WordBlock.bytes(slots), insteadOf: old) else {

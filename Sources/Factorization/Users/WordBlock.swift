@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 /// A block of atomic 32-bit words: how many it can hold, how many it holds, then the words. One writer, many readers.
@@ -24,6 +25,8 @@ struct WordBlock {
 
     var address: UnsafeMutableRawPointer { UnsafeMutableRawPointer(words) }
     var bits: UInt { UInt(bitPattern: words) }
+    /// For the one who writes.
+    var plain: UnsafePointer<UInt32> { UnsafePointer<UInt32>(OpaquePointer(words)) }
     /// Items of a list, slots of a set.
     var capacity: Int { Int(words[0].load(ordering: .relaxed)) }
     var count: Int { Int(words[1].load(ordering: .acquiring)) }
@@ -38,7 +41,7 @@ struct WordBlock {
 
     // As a set of value + 1 under linear probing: any number of slots, so that header and slots fill a block.
     @inline(__always)
-    private func firstSlot(_ value: UInt32, _ slots: Int) -> Int { Int((UInt64(value &* 0x9E37_79B1) &* UInt64(slots)) >> 32) }
+    private func firstSlot(_ value: UInt32, _ slots: Int) -> Int { Int(fk_set_home(value, UInt32(truncatingIfNeeded: slots))) }
 
     @inline(__always)
     func contains(_ value: UInt32) -> Bool {

@@ -48,9 +48,12 @@ import Testing
         }
     }
 
-    /// A full round's pages may be gathered into huge ones while the next grows: what lies there stays, where it lies.
-    @Test func rowsOutliveTheGatheringOfTheirPages() {
-        let store = SlabStore(rowBytes: 16), count = UInt32(2) << Placement.roundBits
+    /// A round's pages may be gathered into huge ones, once it is full or while it grows: what lies there stays, where it lies.
+    @Test(arguments: [false, true])
+    func rowsOutliveTheGatheringOfTheirPages(early: Bool) {
+        let store = SlabStore(rowBytes: 16)
+        if early { store.gatherEarly() }
+        let count = UInt32(2) << Placement.roundBits
         var places: [UnsafeMutableRawPointer] = []
         for ordinal in 0..<count {
             store.ensure(ordinal)

@@ -1,0 +1,63 @@
+import CKernels
+import Testing
+
+@testable import Factorization
+
+/// Memory of users' lists: blocks of many sizes from common chunks, and the sets that lie in them.
+@Suite struct BlockPoolTests {
+    /// Enough for several regions, so that huge pages come into it.
+    @Test func blocksOfCommonMemoryDoNotMeet() {
+        let memory = BlockMemory(), epochs = ReaderEpochs()
+        let pools = (0..<3).map { _ in BlockPool(epochs: epochs, memory: memory) }
+        var dice = Dice(7), blocks: [(words: UnsafeMutablePointer<UInt64>, count: Int)] = []
+        for number in 0..<60_000 {
+            let bytes = 16 << (min(dice.below(16).trailingZeroBitCount, 6) + dice.below(3))
+            let block = pools[dice.below(3)].allocate(bytes)
+            #expect(UInt(bitPattern: block) % UInt(min(bytes, 64)) == 0)
+            let words = block.bindMemory(to: UInt64.self, capacity: bytes / 8)
+            for word in 0..<bytes / 8 {
+                if words[word] != 0 { Issue.record("block \(number) is not zero") }
+                words[word] = UInt64(number)
+            }
+            blocks.append((words, bytes / 8))
+        }
+        #expect(pools.reduce(0) { $0 + $1.bytes } > 3 * (2 << 20))
+        for (number, block) in blocks.enumerated() {
+            #expect((0..<block.count).allSatisfy { block.words[$0] == UInt64(number) })
+        }
+    }
+
+    @Test func whatIsPassedOverIsGivenOut() {
+        let pool = BlockPool(epochs: ReaderEpochs())
+        let first = pool.allocate(16), line = pool.allocate(64)
+        #expect(line == first + 64)
+        #expect(Set([pool.allocate(16), pool.allocate(32)]) == [first + 16, first + 32])
+        #expect(pool.allocate(128) == first + 128)
+        #expect(pool.held == 16 + 64 + 16 + 32 + 128)
+    }
+
+    /// Many sets of every size, from empty to full, against the search that readers use; among the values sought are those that
+    /// the words before the slots would be.
+    @Test func aSetIsFoundInEightWordsAtATime() {
+        var dice = Dice(11)
+        for slots in [6, 14, 30, 62, 254, 1022] {
+            for _ in 0..<50 {
+                let memory = UnsafeMutableRawPointer.allocate(byteCount: WordBlock.bytes(slots), alignment: 16)
+                memory.initializeMemory(as: UInt8.self, repeating: 0, count: WordBlock.bytes(slots))
+                defer { memory.deallocate() }
+                let set = WordBlock(memory, capacity: slots), range = 4 * slots
+                var held: Set<UInt32> = []
+                for _ in 0..<dice.below(WordBlock.room(slots: slots) + 1) {
+                    let value = UInt32(dice.below(range))
+                    if held.insert(value).inserted { set.insert(value) }
+                }
+                for value in 0..<UInt32(range) {
+                    #expect((fk_set_holds(set.plain, value) != 0) == held.contains(value))
+                    #expect(set.contains(value) == held.contains(value))
+                }
+            }
+        }
+        let none = fk_set_at(1)
+        #expect(none == fk_set_at(0) && (0..<100).allSatisfy { fk_set_holds(none, $0) == 0 })
+    }
+}
