@@ -274,6 +274,7 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
 #include "kernel_pairs.h"
 #include "kernel_half.h"
 #include "kernel_scores.h"
+#include "kernel_take.h"
 #include "kernel_rows.h"
 #include "kernel_sums.h"
 #include "kernel_four.h"
@@ -289,6 +290,7 @@ const fk_kernels FK_NAME(kernels) = {
     .add = FK_NAME(add),
     .pass = FK_NAME(pass),
     .pairs = FK_NAME(pairs),
+    .take = FK_NAME(take),
     .look_up = FK_NAME(look_up),
     .train = FK_NAME(train),
     .count = FK_NAME(count),

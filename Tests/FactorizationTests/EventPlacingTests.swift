@@ -77,10 +77,11 @@ import Testing
             var source = fk_source(queue.view, plainRules, users: users.rows, items: items.rows, draws.plain(negatives))
             var run = EventRun(width: 8, isSingle: negatives == 0)
             defer { run.deallocate() }
-            let taken = run.take(&source, from: first, count: records.count)
+            let kernels = Kernels.Variant.allCases.compactMap { Kernels($0) }, chosen = kernels[seed % kernels.count]
+            let taken = run.take(chosen, &source, from: first, count: records.count)
             let wanted = wanted(records, draws, negatives, EventRun.rowLimit)
             #expect(taken == wanted.taken)
-            run.lookUp(seed % 2 == 0 ? Kernels.best : Kernels(.portable)!, &source, event: 0, item: 0)
+            run.lookUp(chosen, &source, event: 0, item: 0)
             var item = 0
             let found = (0..<run.count).map { event in
                 let range = item..<item + Int(run.batch.counts[event])
@@ -124,7 +125,7 @@ import Testing
         // Rows of 48 bytes: just below 8 MiB, just above, and below again.
         for rows in [174_762, 174_763, 1000] {
             var source = fk_source(queue.view, rules, users: model.users.rows, items: model.items.rows, NegativeDraws(seed: 3).plain(negatives))
-            _ = run.take(&source, from: 0, count: 128)
+            _ = run.take(model.kernels, &source, from: 0, count: 128)
             run.lookUp(model.kernels, &source, event: 0, item: 0)
             run.measure(rows: rows, width: 8)
             let learned = run.learn(model, learner.settings, keepsTail: true)
@@ -152,7 +153,7 @@ import Testing
                     position: UInt64(index), user: 1, item: UInt32(index), catalogue: 40, value: 0, weight: 1, type: 0, featureCount: 0,
                     kind: .interaction, hasValue: false))
         }
-        #expect(run.take(&source, from: 0, count: 5) == 5)
+        #expect(run.take(.best, &source, from: 0, count: 5) == 5)
         var first = 0
         let before = (0..<5).map { event in
             defer { first += Int(run.batch.counts[event]) }
@@ -192,7 +193,7 @@ import Testing
                         featureCount: 0, kind: .interaction, hasValue: true))
             }
             var source = fk_source(queue.view, rules, users: table.rows, items: table.rows, NegativeDraws(seed: 3).plain(size - 1))
-            let taken = run.take(&source, from: 0, count: count)
+            let taken = run.take(.best, &source, from: 0, count: count)
             for item in 0..<run.itemCount { run.batch.scores[item] = dice.below(500) == 0 ? .nan : Float(dice.real(-3...3)) }
             var first = 0
             for event in 0..<run.count {

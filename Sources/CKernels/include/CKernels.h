@@ -144,6 +144,9 @@ typedef struct {
     /// score that was not needed stays as it was. What the items have in common cancels, so `error_sum` stays 0.
     void (*pairs)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
 
+    /// Adds events of a ring to a batch: `fk_take`, where there are no negatives many at a time.
+    size_t (*take)(fk_batch *batch, const fk_source *source, size_t first, size_t count);
+
     /// Looks up the rows of a batch's events and items, from the numbers given on.
     void (*look_up)(fk_batch *batch, const fk_source *source, size_t event, size_t item);
 

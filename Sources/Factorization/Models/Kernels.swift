@@ -13,6 +13,7 @@ public struct Kernels: @unchecked Sendable {
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
     let pairs: @convention(c) (
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
+    let take: @convention(c) (UnsafeMutablePointer<fk_batch>?, UnsafePointer<fk_source>?, Int, Int) -> Int
     let lookUp: @convention(c) (UnsafeMutablePointer<fk_batch>?, UnsafePointer<fk_source>?, Int, Int) -> Void
     let train: @convention(c) (
         UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_batch>?, Int, Int) -> Void
@@ -48,6 +49,7 @@ public struct Kernels: @unchecked Sendable {
         add = table.pointee.add
         pass = table.pointee.pass
         pairs = table.pointee.pairs
+        take = table.pointee.take
         lookUp = table.pointee.look_up
         train = table.pointee.train
         count = table.pointee.count

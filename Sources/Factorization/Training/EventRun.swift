@@ -6,7 +6,7 @@ import CKernels
 /// Plain memory that its learner owns; a trainer's thread.
 struct EventRun {
     /// Rows of a run at most, so that the work between two looks at the outside world is bounded.
-    static let rowLimit = 256
+    static let rowLimit = 1024
     private static let itemCapacity = rowLimit + ModelSettings.mostNegatives + 1 + 16
 
     var state = fk_run()
@@ -80,7 +80,9 @@ struct EventRun {
 
     /// Places events of the source's ring, from number `first` on and at most `count`; answers how many records that took.
     /// Their rows are looked up by `lookUp`, once their negatives are settled.
-    mutating func take(_ source: inout fk_source, from first: Int, count: Int) -> Int { fk_take(&batch, &source, first, count) }
+    mutating func take(_ kernels: Kernels, _ source: inout fk_source, from first: Int, count: Int) -> Int {
+        kernels.take(&batch, &source, first, count)
+    }
 
     /// Places one event.
     mutating func take(_ source: inout fk_source, _ record: UnsafePointer<fk_record>, label: Float, weight: Float) {

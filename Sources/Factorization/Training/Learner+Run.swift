@@ -65,7 +65,7 @@ extension Learner {
         var source = source(ring, plain), done = 0
         while done < count {
             let event = run.pointee.count, item = run.pointee.itemCount
-            let taken = run.pointee.take(&source, from: first &+ done, count: count &- done)
+            let taken = run.pointee.take(kernels, &source, from: first &+ done, count: count &- done)
             if hasDuties(userItems) {
                 settle(ring, from: first &+ done, count: taken, visible: visible &- done, rules, userItems, event: event, item: item)
             }

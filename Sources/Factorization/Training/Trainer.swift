@@ -69,6 +69,8 @@ public final class Trainer: @unchecked Sendable {
         learnsRunsAlone = learners.count == 1 && learners[0].takesRuns
         hotRows = learnsRunsAlone ? learners[0].hotRows : nil
         copyTrial = CopyTrial(trainers: count)
+        let rows = models.reduce(0) { $0 + $1.settings.negatives + 2 }
+        chunk = max(Trainer.chunks.lowerBound, min(Trainer.rowsPerChunk / rows, Trainer.chunks.upperBound))
         learnerCount = learners.count
         learnerList = .allocate(capacity: learnerCount)
         for (number, learner) in learners.enumerated() { (learnerList + number).initialize(to: .passUnretained(learner)) }
@@ -101,8 +103,11 @@ public final class Trainer: @unchecked Sendable {
         negativeTables = tables
     }
 
-    /// Records between two releases of the queue's places.
-    private static let chunk = 128
+    /// Records between two looks at the outside world: positions published, the queue's places given back, readers let go, a gate
+    /// looked at. The more the cheaper; bounded by the rows that they step, which is what takes time.
+    private let chunk: Int
+    private static let chunks = 64...512
+    private static let rowsPerChunk = 4096
     /// Records whose rows are asked for ahead of their step.
     private static let lookahead = 8
 
@@ -119,7 +124,7 @@ public final class Trainer: @unchecked Sendable {
         var done = 0, isUnderWay = false
         for ahead in 0..<min(Trainer.lookahead, count) { prefetch(first &+ ahead) }
         while done < count {
-            let end = min(done + Trainer.chunk, count)
+            let end = min(done + self.chunk, count)
             var features = 0
             let firstFeature = queue.firstFeature
             let chunk = end - done

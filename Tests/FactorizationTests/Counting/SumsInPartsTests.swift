@@ -17,7 +17,7 @@ import Testing
                         featureCount: 0, kind: .interaction, hasValue: true))
             }
             var source = fk_source(queue.view, rules.baseAddress!, users: table.rows, items: table.rows, NegativeDraws(seed: 3).plain(negatives))
-            _ = run.take(&source, from: 0, count: 64)
+            _ = run.take(.best, &source, from: 0, count: 64)
         }
         for item in 0..<run.itemCount { run.batch.scores[item] = dice.below(40) == 0 ? .nan : Float(dice.real(0...6)) }
         return run.count
