@@ -79,6 +79,36 @@ import Testing
         #expect(index.find(hash: 0xFFFF_0000_1234_5679) { _ in true } == Placement.none)
     }
 
+    /// Past the size from which tables of one size lie together, and to and fro as removed ids leave them full of tombstones.
+    @Test func largeTablesAreGivenBackAsTheyAreOutgrown() {
+        let index = IdIndex(epochs: ReaderEpochs()), count = 400_000 as UInt32
+        func hash(_ ordinal: UInt32) -> UInt64 { mix64(UInt64(ordinal)) }
+        for ordinal in 0..<count { index.insert(hash: hash(ordinal), ordinal: ordinal) }
+        for round in 0..<3 as Range<UInt32> {
+            for ordinal in 0..<count where ordinal % 3 == round { index.remove(hash: hash(ordinal), ordinal: ordinal) }
+            for ordinal in 0..<count {
+                let found = index.find(hash: hash(ordinal)) { $0 == ordinal }
+                if found != (ordinal % 3 == round ? Placement.none : ordinal) { Issue.record("ordinal \(ordinal): \(found)") }
+            }
+            for ordinal in 0..<count where ordinal % 3 == round { index.insert(hash: hash(ordinal), ordinal: ordinal) }
+        }
+        #expect((10...16).contains(Double(index.bytes) / Double(count)))
+    }
+
+    @Test func aRegionServesTablesOfOneSize() {
+        var memory = IdTableMemory()
+        let bytes = 64 << 10
+        let tables = (0..<130).map { _ in memory.take(bytes) }, other = memory.take(2 * bytes), small = memory.take(1 << 10)
+        #expect(Set(tables).count == 130 && tables[63] == tables[0] + 63 * bytes && !tables.contains(other))
+        for (number, table) in tables.enumerated() { table.initializeMemory(as: UInt8.self, repeating: UInt8(number), count: bytes) }
+        for table in tables[64..<128].shuffled() { memory.give(table, bytes) }
+        for number in [0, 63, 128, 129] { #expect(tables[number].load(fromByteOffset: bytes - 1, as: UInt8.self) == UInt8(number)) }
+        memory.give(tables[5], bytes)
+        #expect(memory.take(bytes) == tables[5])
+        memory.give(other, 2 * bytes)
+        memory.give(small, 1 << 10)
+    }
+
     @Test func readersFindEverythingPublishedWhileItGrows() {
         let epochs = ReaderEpochs(), hashing = KeyHash(seed: 1)
         let table = EntityTable(epochs: epochs)

@@ -30,7 +30,7 @@ final class IdIndex: @unchecked Sendable {
         static func previous(_ place: UInt32, _ capacity: UInt32) -> UInt32 { place == 0 ? capacity - 1 : place - 1 }
     }
 
-    private static let tableCount = 64
+    static let tableCount = 64
     private static let firstCapacity: UInt32 = 64
     private static let tombstone: UInt64 = 1 << 32
     /// Address of each table; written by the sequencer, released to readers.
@@ -41,33 +41,40 @@ final class IdIndex: @unchecked Sendable {
     /// Outgrown tables that readers may still hold. Sequencer only.
     private var retired: [(table: UnsafeMutablePointer<Atomic<UInt64>>, epoch: UInt64)] = []
     private let epochs: ReaderEpochs
+    private var memory = IdTableMemory()
     private let mapped = Atomic<Int>(0)
 
     init(epochs: ReaderEpochs) {
         self.epochs = epochs
         tables = .allocate(capacity: IdIndex.tableCount)
         for index in 0..<IdIndex.tableCount {
-            (tables + index).initialize(to: Atomic(UInt(bitPattern: IdIndex.makeTable(capacity: IdIndex.firstCapacity))))
+            (tables + index).initialize(to: Atomic(UInt(bitPattern: makeTable(capacity: IdIndex.firstCapacity))))
         }
-        mapped.store(IdIndex.tableCount * (Int(IdIndex.firstCapacity) + 1) * 8, ordering: .relaxed)
     }
 
     deinit {
-        for index in 0..<IdIndex.tableCount {
-            Table(bits: tables[index].load(ordering: .relaxed)).words.deallocate()
-        }
-        for old in retired { old.table.deallocate() }
+        for index in 0..<IdIndex.tableCount { free(Table(bits: tables[index].load(ordering: .relaxed)).words) }
+        for old in retired { free(old.table) }
         tables.deallocate()
     }
 
     /// Bytes of all tables.
     var bytes: Int { mapped.load(ordering: .relaxed) }
 
-    private static func makeTable(capacity: UInt32) -> UnsafeMutablePointer<Entry> {
-        let words = UnsafeMutablePointer<Entry>.allocate(capacity: Int(capacity) + 1)
+    private static func bytes(_ capacity: UInt32) -> Int { (Int(capacity) + 1) * MemoryLayout<Entry>.stride }
+
+    private func makeTable(capacity: UInt32) -> UnsafeMutablePointer<Entry> {
+        let bytes = IdIndex.bytes(capacity), words = memory.take(bytes).bindMemory(to: Entry.self, capacity: Int(capacity) + 1)
         words.initialize(to: Atomic(UInt64(capacity)))
         for place in 1...Int(capacity) { (words + place).initialize(to: Atomic(0)) }
+        mapped.add(bytes, ordering: .relaxed)
         return words
+    }
+
+    private func free(_ words: UnsafeMutablePointer<Entry>) {
+        let bytes = IdIndex.bytes(Table(bits: UInt(bitPattern: words)).capacity)
+        memory.give(words, bytes)
+        mapped.subtract(bytes, ordering: .relaxed)
     }
 
     @inline(__always)
@@ -140,7 +147,7 @@ final class IdIndex: @unchecked Sendable {
     /// Half as large again, or of the same size where the tombstones were too many.
     private func rebuild(_ number: Int, _ old: Table) -> Table {
         let capacity = old.capacity, next = live[number] >= capacity / 8 &* 5 ? capacity / 2 * 3 : capacity
-        let rebuilt = IdIndex.makeTable(capacity: next)
+        let rebuilt = makeTable(capacity: next)
         let table = Table(bits: UInt(bitPattern: rebuilt))
         for place in 0..<capacity {
             let entry = old.entry(place).pointee.load(ordering: .relaxed)
@@ -149,15 +156,12 @@ final class IdIndex: @unchecked Sendable {
         used[number] = live[number]
         tables[number].store(UInt(bitPattern: rebuilt), ordering: .releasing)
         retired.append((old.words, epochs.advance()))
-        mapped.add((Int(next) + 1) * 8, ordering: .relaxed)
         return table
     }
 
     /// Frees outgrown tables that no reader can hold any more.
     private func release() {
         guard !retired.isEmpty, epochs.isPast(retired[0].epoch) else { return }
-        let old = retired.removeFirst()
-        mapped.subtract((Int(old.table[0].load(ordering: .relaxed)) + 1) * 8, ordering: .relaxed)
-        old.table.deallocate()
+        free(retired.removeFirst().table)
     }
 }
