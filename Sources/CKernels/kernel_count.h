@@ -7,6 +7,43 @@ typedef struct {
     double loss[fk_tally_batch], comparisons[fk_tally_batch], wins[fk_tally_batch];
 } FK_NAME(counted);
 
+/* Sums of four parts while events are added to them, four at a time; `keep` is what four events leave. */
+typedef struct {
+    FK_NAME(four_sums) loss, wins, batch_loss, recent_events, recent_loss, recent_wins;
+} FK_NAME(running);
+
+FK_INLINE void FK_NAME(add_four)(FK_NAME(running) *to, const FK_NAME(four_sums) losses, const FK_NAME(four_sums) won, const double keep) {
+#pragma clang fp reassociate(off) contract(on)
+    to->loss += losses;
+    to->batch_loss += losses;
+    to->wins += won;
+    to->recent_events = to->recent_events * keep + 1;
+    to->recent_loss = to->recent_loss * keep + losses;
+    to->recent_wins = to->recent_wins * keep + won;
+}
+
+/* Four parts from number `first` on, those before it behind them. By branches: it is the same for a long time. */
+FK_INLINE FK_NAME(four_sums) FK_NAME(turned)(const FK_NAME(four_sums) parts, const uint32_t first) {
+    if (first == 1) return __builtin_shufflevector(parts, parts, 1, 2, 3, 0);
+    if (first == 2) return __builtin_shufflevector(parts, parts, 2, 3, 0, 1);
+    if (first == 3) return __builtin_shufflevector(parts, parts, 3, 0, 1, 2);
+    return parts;
+}
+
+/* The sums of a tally, part p at place (p - first) % 4; and back. */
+FK_INLINE FK_NAME(running) FK_NAME(running_from)(const fk_tally *tally, const uint32_t first) {
+#define FK_PARTS(of) FK_NAME(turned)(*(const FK_NAME(four_sums) *)tally->of, first)
+    return (FK_NAME(running)){FK_PARTS(loss),          FK_PARTS(wins),        FK_PARTS(batch_loss),
+                              FK_PARTS(recent_events), FK_PARTS(recent_loss), FK_PARTS(recent_wins)};
+#undef FK_PARTS
+}
+FK_INLINE void FK_NAME(put_back)(fk_tally *tally, const FK_NAME(running) *from, const uint32_t first) {
+    const uint32_t back = (fk_tally_parts - first) % fk_tally_parts;
+#define FK_PARTS(of) *(FK_NAME(four_sums) *)tally->of = FK_NAME(turned)(from->of, back)
+    FK_PARTS(loss), FK_PARTS(wins), FK_PARTS(batch_loss), FK_PARTS(recent_events), FK_PARTS(recent_loss), FK_PARTS(recent_wins);
+#undef FK_PARTS
+}
+
 /* Adds up events side by side; the parts are those that `fk_tally_add` would have chosen. Without `compares` there are no
  * comparisons. */
 FK_INLINE void FK_NAME(add_up)(fk_tally *tally, const FK_NAME(counted) *of, const size_t count, const int compares) {
@@ -15,29 +52,19 @@ FK_INLINE void FK_NAME(add_up)(fk_tally *tally, const FK_NAME(counted) *of, cons
     size_t i = 0;
     for (; i < count && tally->batch_count % fk_tally_parts != 0; ++i)
         fk_tally_add(tally, of->loss[i], compares ? of->comparisons[i] : 0, of->wins[i]);
-    const double twice = tally->keep * tally->keep, keep = twice * twice;
-    sums loss = *(sums *)tally->loss, comparisons = *(sums *)tally->comparisons, wins = *(sums *)tally->wins;
-    sums recent_events = *(sums *)tally->recent_events, recent_loss = *(sums *)tally->recent_loss;
-    sums recent_comparisons = *(sums *)tally->recent_comparisons, recent_wins = *(sums *)tally->recent_wins;
-    sums batch_loss = *(sums *)tally->batch_loss;
+    const double keep = fk_tally_keep(tally);
+    FK_NAME(running) to = FK_NAME(running_from)(tally, 0);
+    sums comparisons = *(sums *)tally->comparisons, recent_comparisons = *(sums *)tally->recent_comparisons;
     const size_t first = i;
     for (; i + fk_tally_parts <= count; i += fk_tally_parts) {
-        const sums losses = *(const sums *)(of->loss + i), won = *(const sums *)(of->wins + i);
-        loss += losses;
-        batch_loss += losses;
-        wins += won;
-        recent_events = recent_events * keep + 1;
-        recent_loss = recent_loss * keep + losses;
-        recent_wins = recent_wins * keep + won;
+        FK_NAME(add_four)(&to, *(const sums *)(of->loss + i), *(const sums *)(of->wins + i), keep);
         if (!compares) continue;
         const sums compared = *(const sums *)(of->comparisons + i);
         comparisons += compared;
         recent_comparisons = recent_comparisons * keep + compared;
     }
-    *(sums *)tally->loss = loss, *(sums *)tally->comparisons = comparisons, *(sums *)tally->wins = wins;
-    *(sums *)tally->recent_events = recent_events, *(sums *)tally->recent_loss = recent_loss;
-    *(sums *)tally->recent_comparisons = recent_comparisons, *(sums *)tally->recent_wins = recent_wins;
-    *(sums *)tally->batch_loss = batch_loss;
+    FK_NAME(put_back)(tally, &to, 0);
+    *(sums *)tally->comparisons = comparisons, *(sums *)tally->recent_comparisons = recent_comparisons;
     tally->batch_count += (uint32_t)(i - first);
     tally->events += (double)(i - first);
     for (; i < count; ++i) fk_tally_add(tally, of->loss[i], compares ? of->comparisons[i] : 0, of->wins[i]);
@@ -87,14 +114,6 @@ FK_INLINE size_t FK_NAME(count_events)(fk_tally *tally, const fk_batch *batch, c
     return index;
 }
 
-/* Four parts from number `first` on, those before it behind them. By branches: it is the same for a long time. */
-FK_INLINE FK_NAME(four_sums) FK_NAME(turned)(const FK_NAME(four_sums) parts, const uint32_t first) {
-    if (first == 1) return __builtin_shufflevector(parts, parts, 1, 2, 3, 0);
-    if (first == 2) return __builtin_shufflevector(parts, parts, 2, 3, 0, 1);
-    if (first == 3) return __builtin_shufflevector(parts, parts, 3, 0, 1, 2);
-    return parts;
-}
-
 /* Events of one item each under squared loss, where labels lie within those seen so far: nothing of one waits for another but
  * sums. Four events side by side, in the parts that `fk_tally_add` would have chosen, whichever comes first. Answers how many:
  * none where one is out of the ordinary. */
@@ -106,36 +125,22 @@ FK_INLINE size_t FK_NAME(count_single)(fk_tally *tally, const float *restrict sc
     const size_t most = fk_tally_batch - tally->batch_count, count = wanted < most ? wanted : most, whole = count & ~(size_t)3;
     const float lowest = tally->lowest, highest = tally->highest;
     const fk_four low = (fk_four){} + lowest, high = (fk_four){} + highest;
-    const double twice = tally->keep * tally->keep, keep = twice * twice;
-    /* Part p is at place (p - first) % 4 while the loop runs. */
+    const double keep = fk_tally_keep(tally);
     const uint32_t first = tally->batch_count % fk_tally_parts;
-    sums loss = FK_NAME(turned)(*(const sums *)tally->loss, first), wins = FK_NAME(turned)(*(const sums *)tally->wins, first);
-    sums batch_loss = FK_NAME(turned)(*(const sums *)tally->batch_loss, first), recent_events = FK_NAME(turned)(*(const sums *)tally->recent_events, first);
-    sums recent_loss = FK_NAME(turned)(*(const sums *)tally->recent_loss, first), recent_wins = FK_NAME(turned)(*(const sums *)tally->recent_wins, first);
+    FK_NAME(running) to = FK_NAME(running_from)(tally, first);
     fk_words_four usual = (fk_words_four){} - 1;
     for (size_t i = 0; i < whole; i += fk_tally_parts) {
         const fk_four score = *(const four *)(scores + i), label = *(const four *)(labels + i);
         const fk_four below = FK_NAME(chosen)((fk_words_four)(score > high), high, score);
         const fk_four near = FK_NAME(chosen)((fk_words_four)(below < low), low, below);
-        const sums error = __builtin_convertvector(near, sums) - __builtin_convertvector(label, sums), losses = error * error;
-        const sums won = FK_ABS(error);
+        const sums error = __builtin_convertvector(near, sums) - __builtin_convertvector(label, sums);
         usual &= (fk_words_four)((label >= low) & (label <= high) & (FK_ABS(score) <= 3e38f));
-        loss += losses;
-        batch_loss += losses;
-        wins += won;
-        recent_events = recent_events * keep + 1;
-        recent_loss = recent_loss * keep + losses;
-        recent_wins = recent_wins * keep + won;
+        FK_NAME(add_four)(&to, error * error, FK_ABS(error), keep);
     }
     for (size_t i = whole; i < count; ++i)
         usual[0] &= -((labels[i] >= lowest) & (labels[i] <= highest) & (FK_ABS(scores[i]) <= 3e38f));
     if ((usual[0] & usual[1] & usual[2] & usual[3]) == 0) return 0;
-    const uint32_t back = (fk_tally_parts - first) % fk_tally_parts;
-    *(sums *)tally->loss = FK_NAME(turned)(loss, back), *(sums *)tally->wins = FK_NAME(turned)(wins, back);
-    *(sums *)tally->batch_loss = FK_NAME(turned)(batch_loss, back);
-    *(sums *)tally->recent_events = FK_NAME(turned)(recent_events, back);
-    *(sums *)tally->recent_loss = FK_NAME(turned)(recent_loss, back);
-    *(sums *)tally->recent_wins = FK_NAME(turned)(recent_wins, back);
+    FK_NAME(put_back)(tally, &to, first);
     tally->batch_count += (uint32_t)whole;
     tally->events += (double)whole;
     for (size_t i = whole; i < count; ++i) {

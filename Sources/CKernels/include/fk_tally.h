@@ -70,10 +70,16 @@ static inline void fk_tally_set(fk_tally *tally, const double *sums, double batc
     tally->events = sums[0];
 }
 
+/// What as many events as there are parts leave of a recent sum: a part of it waits for so many.
+static inline double fk_tally_keep(const fk_tally *tally) {
+    const double twice = tally->keep * tally->keep;
+    return twice * twice;
+}
+
 /// Counts an event. Room for it in the alarm's batch is the caller's to see to.
 static inline void fk_tally_add(fk_tally *tally, double loss, double comparisons, double wins) {
 #pragma clang fp reassociate(off) contract(on)
-    const double twice = tally->keep * tally->keep, keep = twice * twice;
+    const double keep = fk_tally_keep(tally);
     const uint32_t part = tally->batch_count % fk_tally_parts;
     tally->loss[part] += loss;
     tally->comparisons[part] += comparisons;

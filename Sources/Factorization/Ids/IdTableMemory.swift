@@ -46,8 +46,7 @@ struct IdTableMemory: ~Copyable {
     private static func isShared(_ bytes: Int) -> Bool { bytes * IdIndex.tableCount >= hugeBytes }
 
     private static func region(_ slotBytes: Int) -> Region {
-        let bytes = slotBytes * IdIndex.tableCount
-        guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
+        let bytes = slotBytes * IdIndex.tableCount, memory = mapMemory(bytes)
         fk_prefer_huge(memory, bytes)
         return Region(memory: memory, slotBytes: slotBytes)
     }

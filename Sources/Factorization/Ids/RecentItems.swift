@@ -55,7 +55,7 @@ final class RecentItems: @unchecked Sendable {
     /// Zeroed words that cost nothing until they are written.
     private static func words<Word: ~Copyable>(_ count: Int) -> UnsafeMutablePointer<Word> {
         let bytes = count * MemoryLayout<Word>.stride
-        guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
+        let memory = mapMemory(bytes)
         return memory.bindMemory(to: Word.self, capacity: count)
     }
 

@@ -27,7 +27,7 @@ final class Sightings {
     init(bytes: Int) {
         let wanted = max(bytes / 64, 1)
         lines = 1 << (Int.bitWidth - 1 - wanted.leadingZeroBitCount)
-        guard let memory = fk_map(lines * 64) else { preconditionFailure("the system refused to map \(lines * 64) bytes") }
+        let memory = mapMemory(lines * 64)
         words = memory.bindMemory(to: UInt64.self, capacity: lines * Sightings.wordsPerLine)
     }
 

@@ -58,7 +58,7 @@ final class Slabs: @unchecked Sendable {
         // sets of the processor's caches: 64 times 33 lines are a second-level cache's sets, once round. One line apart, neighbours
         // still met in what the first level takes for a line's name (rank 8 to 32: a tenth of a step).
         slabBytes = rowBytes << Int(Placement.slabBits) + 33 * 64
-        directory = Slabs.map(Slabs.directoryBytes).bindMemory(to: Atomic<UInt>.self, capacity: Slabs.roundCount)
+        directory = mapMemory(Slabs.directoryBytes).bindMemory(to: Atomic<UInt>.self, capacity: Slabs.roundCount)
     }
 
     deinit {
@@ -70,12 +70,6 @@ final class Slabs: @unchecked Sendable {
 
     /// Rounds mapped so far: a round of rows for every shard each.
     var rounds: Int { mapped.load(ordering: .relaxed) }
-
-    /// Memory that the system cannot give is no operating state that the daemon could go on in.
-    private static func map(_ bytes: Int) -> UnsafeMutableRawPointer {
-        guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
-        return memory
-    }
 
     /// Ordinals between two pieces of a round that are gathered into huge pages: the last piece's turn comes before the next
     /// round's first.
@@ -101,7 +95,7 @@ final class Slabs: @unchecked Sendable {
                 UnsafeMutableRawPointer(bitPattern: directory[Int(due >> Placement.roundBits)].load(ordering: .relaxed)), roundBytes, piece)
         }
         guard directory[round].load(ordering: .relaxed) == 0 else { return }
-        directory[round].store(UInt(bitPattern: Slabs.map(roundBytes)), ordering: .releasing)
+        directory[round].store(UInt(bitPattern: mapMemory(roundBytes)), ordering: .releasing)
         mapped.add(1, ordering: .relaxed)
     }
 

@@ -63,7 +63,7 @@ final class RowCopy: Sendable {
     static let tileRows = Int(fk_tile_rows)
 
     private static func map(_ bytes: Int) -> UnsafeMutableRawPointer {
-        guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
+        let memory = mapMemory(bytes)
         return memory
     }
 

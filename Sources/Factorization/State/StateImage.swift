@@ -66,7 +66,7 @@ public struct StateImage: ~Copyable {
     mutating func add(_ name: String, count: Int) -> UnsafeMutableRawBufferPointer {
         if chunks.isEmpty || used + count > chunks[chunks.count - 1].bytes {
             let bytes = max(count, StateImage.chunkBytes)
-            guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
+            let memory = mapMemory(bytes)
             chunks.append((memory, bytes))
             used = 0
         }

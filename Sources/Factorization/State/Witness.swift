@@ -25,7 +25,7 @@ final class Witness: @unchecked Sendable {
 
     init() {
         func map() -> UnsafeMutablePointer<Atomic<UInt64>> {
-            guard let memory = fk_map(Witness.bytes) else { preconditionFailure("the system refused to map \(Witness.bytes) bytes") }
+            let memory = mapMemory(Witness.bytes)
             return memory.bindMemory(to: Atomic<UInt64>.self, capacity: RowBlock.most)
         }
         users = map()

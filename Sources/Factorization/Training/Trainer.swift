@@ -124,10 +124,10 @@ public final class Trainer: @unchecked Sendable {
         var done = 0, isUnderWay = false
         for ahead in 0..<min(Trainer.lookahead, count) { prefetch(first &+ ahead) }
         while done < count {
-            let end = min(done + self.chunk, count)
+            let end = min(done + chunk, count)
             var features = 0
             let firstFeature = queue.firstFeature
-            let chunk = end - done
+            let records = end - done
             shared.epochs.reading(ticket) {
                 while done < end {
                     if learnsRunsAlone {
@@ -147,7 +147,7 @@ public final class Trainer: @unchecked Sendable {
                     done += 1
                 }
             }
-            witness.count(ring, from: first &+ (done &- chunk), count: chunk, kernels)
+            witness.count(ring, from: first &+ (done &- records), count: records, kernels)
             // Before the places are given back.
             let isOnEdge = sharesPosition(first &+ done, before: first &+ waiting)
             let stops = gate.isWanted && !isOnEdge
@@ -155,7 +155,7 @@ public final class Trainer: @unchecked Sendable {
             if done == waiting || stops { finishRuns() }
             for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.touched?.tell() } }
             applied.store(appliedPosition(through: ring.record(first &+ done &- 1).pointee.position), ordering: .releasing)
-            queue.release(count: chunk, features: features)
+            queue.release(count: records, features: features)
             if stops { break }
         }
         if done > 0 {

@@ -19,7 +19,7 @@ final class BlockMemory: @unchecked Sendable {
     private let given = Atomic<Int>(0)
 
     init() {
-        directory = BlockMemory.map(BlockMemory.directoryBytes).bindMemory(to: Atomic<UInt>.self, capacity: BlockMemory.regionCount)
+        directory = mapMemory(BlockMemory.directoryBytes).bindMemory(to: Atomic<UInt>.self, capacity: BlockMemory.regionCount)
     }
 
     deinit {
@@ -28,12 +28,6 @@ final class BlockMemory: @unchecked Sendable {
             fk_unmap(UnsafeMutableRawPointer(bitPattern: directory[number].load(ordering: .relaxed)), BlockMemory.regionBytes)
         }
         fk_unmap(directory, BlockMemory.directoryBytes)
-    }
-
-    /// Memory that the system cannot give is no operating state that the daemon could go on in.
-    static func map(_ bytes: Int) -> UnsafeMutableRawPointer {
-        guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
-        return memory
     }
 
     /// A chunk of zeroed memory, which stays the caller's for as long as this lives.
@@ -46,7 +40,7 @@ final class BlockMemory: @unchecked Sendable {
     /// The first region has pages of the usual size until there is a second, so that a small table stays small.
     private func region(_ number: Int) -> UnsafeMutableRawPointer {
         if let region = UnsafeMutableRawPointer(bitPattern: directory[number].load(ordering: .acquiring)) { return region }
-        let region = BlockMemory.map(BlockMemory.regionBytes)
+        let region = mapMemory(BlockMemory.regionBytes)
         let (isOurs, other) = directory[number].compareExchange(
             expected: 0, desired: UInt(bitPattern: region), ordering: .acquiringAndReleasing)
         guard isOurs else {

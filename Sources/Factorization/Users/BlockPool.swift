@@ -56,7 +56,7 @@ final class BlockPool: @unchecked Sendable {
             return block
         }
         if size >= BlockMemory.chunkBytes {
-            let block = BlockMemory.map(size)
+            let block = mapMemory(size)
             large.append((block, size))
             mapped.add(size, ordering: .relaxed)
             return block

@@ -37,7 +37,7 @@ public final class CaptureBuffer {
     deinit { if isOwner { fk_unmap(memory, capacity) } }
 
     private static func map(_ bytes: Int) -> UnsafeMutableRawPointer {
-        guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
+        let memory = mapMemory(bytes)
         for page in stride(from: 0, to: bytes, by: 4096) { memory.storeBytes(of: 1, toByteOffset: page, as: UInt8.self) }
         return memory
     }

@@ -26,8 +26,7 @@ public final class CapturePool: @unchecked Sendable {
     }
 
     private static func chunk() -> UnsafeMutableRawBufferPointer {
-        let bytes = chunkBytes
-        guard let memory = fk_map(bytes) else { preconditionFailure("the system refused to map \(bytes) bytes") }
+        let bytes = chunkBytes, memory = mapMemory(bytes)
         for piece in 0..<bytes / hugeBytes { fk_gather(memory, bytes, piece) }
         for page in stride(from: 0, to: bytes, by: 4096) { memory.storeBytes(of: 0, toByteOffset: page, as: UInt8.self) }
         return UnsafeMutableRawBufferPointer(start: memory, count: bytes)
