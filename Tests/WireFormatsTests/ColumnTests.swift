@@ -141,6 +141,43 @@ import WireFormats
         }
     }
 
+    /// Columns of numbers go column by column; one of context, though it says nothing, makes the same rows go one by one.
+    @Test(arguments: 0..<40 as Range<UInt64>)
+    func rowsOfNumbersAreThoseOfTheFullWay(seed: UInt64) {
+        var random = Randomness(state: seed)
+        let count = Int(random.next() % 600), oneIn = 1 + random.next() % 300
+        func column<Element: BitwiseCopyable>(_ good: (UInt64) -> Element, bad: [Element]) -> [UInt8] {
+            raw((0..<count).map { _ in
+                let word = random.next()
+                return !bad.isEmpty && random.next() % oneIn == 0 ? bad[Int(word % UInt64(bad.count))] : good(word)
+            })
+        }
+        var names = [#"["user","<u8"]"#, #"["item","<i2"]"#]
+        // An id past Int64 is a text: no fault, but nothing for the short way.
+        var frames = [column({ $0 >> 1 }, bad: [.max]), column({ Int16(truncatingIfNeeded: $0) }, bad: [])]
+        if random.next() % 2 == 0 {
+            names.append(#"["value","<f4"]"#)
+            frames.append(column({ Float($0 % 100) / 8 }, bad: [.nan, 2e9, -.infinity]))
+        }
+        if random.next() % 2 == 0 {
+            names.append(#"["weight","<f8"]"#)
+            frames.append(column({ Double($0 % 100) / 8 }, bad: [.nan, -1, 2e6]))
+        }
+        if random.next() % 2 == 0 {
+            names.append(#"["time","<i8"]"#)
+            frames.append(column({ Int64($0 % 2_000_000_000) }, bad: [.max, .min]))
+        }
+        func decoded(_ names: [String], _ frames: [[UInt8]]) -> Decoded {
+            let batch = EventBatch(recordCapacity: 1 + Int(random.next() % 1000), featureCapacity: 1, textCapacity: 64, messageCapacity: 2)
+            return decode(message("[\(names.joined(separator: ","))]", count: count, frames, more: #","type":"t""#), batch: batch)
+        }
+        let short = decoded(names, frames)
+        let full = decoded(names + [#"["context.none","<f4"]"#], frames + [raw([Float](repeating: .nan, count: count))])
+        #expect(short.records == full.records && short.rejectedCount == full.rejectedCount)
+        #expect(short.records.count + short.rejectedCount == count)
+        #expect(short.rejections.map(\.record) == full.rejections.map(\.record) && short.reasons == full.reasons)
+    }
+
     @Test func damageNeverCrashes() {
         let seed = message(#"[["user","utf8"],["item","<i4"],["value","<f4"],["context.f","utf8"]]"#, count: 3,
             textColumn(["a", "é", "ccc"]) + [raw([Int32(1), 2, 3]), raw([Float(1), 2, 3])] + textColumn(["x", "", "z"]))

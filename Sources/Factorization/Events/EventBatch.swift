@@ -205,6 +205,19 @@ public final class EventBatch {
         return true
     }
 
+    /// Adds up to `count` copies of a record, as many as there is room for, to be filled in: those.
+    @inlinable
+    public func append(_ count: Int, of record: EventRecord) -> UnsafeMutableBufferPointer<EventRecord> {
+        let added = UnsafeMutableBufferPointer(start: recordStore + recordCount, count: min(count, recordCapacity &- recordCount))
+        added.initialize(repeating: record)
+        filled.pointee.records &+= added.count
+        return added
+    }
+
+    /// Takes the last `count` records back, which have neither features nor text.
+    @inlinable
+    public func takeBack(_ count: Int) { filled.pointee.records &-= count }
+
     @inlinable
     public func append(_ feature: FeatureEntry) -> Bool {
         guard featureCount < featureCapacity else { return false }

@@ -126,6 +126,25 @@ struct Column {
         }
     }
 
+    /// What the row says as an event's value, weight or time (milliseconds since 1970); nil where that is out of its range.
+    @inline(__always)
+    func value(_ row: Int) -> Float? {
+        let number = number(row)
+        return number.magnitude <= EventLimits.greatestValue ? Float(number) : nil
+    }
+    @inline(__always)
+    func weight(_ row: Int) -> Float? {
+        let number = number(row)
+        return number >= 0 && number <= EventLimits.greatestWeight ? Float(number) : nil
+    }
+    @inline(__always)
+    func time(_ row: Int) -> Int64? {
+        type.isFloat ? EventTime.milliseconds(number(row)) : integer(row).flatMap { EventTime.milliseconds($0) }
+    }
+
+    /// Whether it is of numbers and gives a field of the record itself: rows then take nothing of the batch but their records.
+    var isPlain: Bool { type != .utf8 && role != .context }
+
     /// The row's text. Not for numbers.
     @inline(__always)
     func string(_ row: Int) -> UnsafeRawBufferPointer {

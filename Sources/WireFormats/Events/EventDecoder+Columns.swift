@@ -17,7 +17,11 @@ extension EventDecoder {
         var row = start
         // The header's texts stay in the batch when a row is taken back: the mark comes after them.
         let isWhole = columnar.columns.withUnsafeBufferPointer { columns in
+            let isPlain = columns.allSatisfy(\.isPlain)
             while row < rowCount {
+                if isPlain { row = takePlainRows(from: row, columns, type, into: batch) }
+                guard row < rowCount else { break }
+                // Of plain rows the one that is not in order, or for which there is no room.
                 record = row
                 guard decode(row, columns, type, into: batch) else { return false }
                 row &+= 1
@@ -77,24 +81,18 @@ extension EventDecoder {
                 record.item = try key(
                     column, row, batch, .badItem, "item: not a string of 1 to 1024 bytes or an integer")
             case .value:
-                let number = column.pointee.number(row)
-                guard number.magnitude <= EventLimits.greatestValue else {
+                guard let value = column.pointee.value(row) else {
                     throw .rejected(.badValue, "value: not a number of magnitude up to 1e9")
                 }
-                record.value = Float(number)
+                record.value = value
                 record.hasValue = true
             case .weight:
-                let number = column.pointee.number(row)
-                guard number >= 0, number <= EventLimits.greatestWeight else {
+                guard let weight = column.pointee.weight(row) else {
                     throw .rejected(.badWeight, "weight: not a number from 0 to 1e6")
                 }
-                record.weight = Float(number)
+                record.weight = weight
             case .time:
-                let time =
-                    column.pointee.type.isFloat
-                    ? EventTime.milliseconds(column.pointee.number(row))
-                    : column.pointee.integer(row).flatMap { EventTime.milliseconds($0) }
-                guard let time else {
+                guard let time = column.pointee.time(row) else {
                     throw .rejected(.badTime, "time: not unix seconds or milliseconds up to the year 9999")
                 }
                 record.timeMilliseconds = time
