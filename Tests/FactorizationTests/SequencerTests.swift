@@ -99,4 +99,42 @@ import Testing
             #expect(engine.items.isHidden(1) == hidden && !engine.items.isHidden(0) && engine.items.hiddenCount == (hidden ? 1 : 0))
         }
     }
+
+    /// The sequencer looks ids up by their tags some records ahead of their turn, in which time they may come or go.
+    @Test(arguments: 0..<10)
+    func idsThatComeAndGoWithinABatchAreThoseOfTheirTurn(seed: Int) {
+        var dice = Dice(seed)
+        let steps = (0..<300).map { _ in (dice.below(8), Int64(dice.below(6)), Int64(dice.below(6))) }
+        func append(_ step: (kind: Int, user: Int64, item: Int64), to builder: BatchBuilder) {
+            switch step.kind {
+            case 0: builder.append(.forgetUser, user: step.user)
+            case 1: builder.append(.forgetItem, item: step.item)
+            default: builder.append(TestEvent(user: step.user, item: step.item))
+            }
+        }
+        let whole = engine(), single = engine(), builder = BatchBuilder(whole)
+        for step in steps {
+            append(step, to: builder)
+            let alone = BatchBuilder(single)
+            append(step, to: alone)
+            single.learnNow(alone.batch)
+        }
+        whole.learnNow(builder.batch)
+        #expect(MemoryState(single).differences(MemoryState(whole)) == [])
+        #expect(whole.users.holeCount > 0 && whole.users.count > 6)
+    }
+
+    @Test func idsOfOneTagAreToldApart() {
+        // Found by trying, for the seed that tests hash with.
+        let twins: [Int64] = [279_390, 734_324]
+        let engine = engine()
+        let hashes = twins.map { engine.hashing.integer($0, namespace: 0) }
+        #expect(hashes[0] >> 58 == hashes[1] >> 58 && UInt32(truncatingIfNeeded: hashes[0]) == UInt32(truncatingIfNeeded: hashes[1]))
+        let builder = BatchBuilder(engine)
+        for turn in 0..<100 { builder.append(TestEvent(user: twins[turn % 2], item: twins[turn / 2 % 2])) }
+        engine.learnNow(builder.batch)
+        #expect(engine.users.count == 2 && engine.items.count == 2)
+        #expect(engine.users.frequency(0) == 50 && engine.users.frequency(1) == 50)
+        #expect(engine.user(twins[0]) == 0 && engine.user(twins[1]) == 1 && engine.item(twins[1]) == 1)
+    }
 }

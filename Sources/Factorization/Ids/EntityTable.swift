@@ -94,12 +94,18 @@ public final class EntityTable: @unchecked Sendable {
         index.find(hash: key.hash) { ordinal in matches(ordinal, key) }
     }
 
+    /// Whether an ordinal is that of a key: no hole, of its namespace and kind, with the same bytes.
+    @inline(__always)
     private func matches(_ ordinal: UInt32, _ key: Key) -> Bool {
         let row = row(ordinal)
-        let meta = row.pointee.meta.load(ordering: .relaxed)
-        guard UInt16(truncatingIfNeeded: meta) == key.namespace, (meta & EntityTable.textFlag != 0) == key.isText else { return false }
-        if !key.isText { return row.pointee.payload == key.payload }
-        let held = EntityTable.text(row.pointee.payload)
+        let kind = row.pointee.meta.load(ordering: .relaxed) & (UInt32(UInt16.max) | EntityTable.textFlag | EntityTable.holeFlag)
+        guard kind == UInt32(key.namespace) | (key.isText ? EntityTable.textFlag : 0) else { return false }
+        return key.isText ? EntityTable.isSame(row.pointee.payload, key) : row.pointee.payload == key.payload
+    }
+
+    @inline(never)
+    private static func isSame(_ payload: UInt64, _ key: Key) -> Bool {
+        let held = text(payload)
         return held.count == Int(key.length) && held.elementsEqual(key.text)
     }
 
@@ -108,18 +114,12 @@ public final class EntityTable: @unchecked Sendable {
             start: UnsafeRawPointer(bitPattern: UInt(payload & (1 << 48 - 1))), count: Int(payload >> 48))
     }
 
-    /// Asks for the index line of a key that `find` will look for soon.
+    /// Asks for the index line of a key whose `candidate` is looked for soon.
     @inline(__always)
     func prefetch(_ key: Key) { index.prefetch(hash: key.hash) }
 
-    /// Asks for the row of a key that `find` will look for soon, by its tag alone; the index line should have come by now.
-    @inline(__always)
-    func prefetchRow(_ key: Key) {
-        let ordinal = index.find(hash: key.hash) { _ in true }
-        if ordinal != Placement.none { fk_bring(rows.address(ordinal)) }
-    }
-
-    /// The ordinal that a key has by its tag alone, its row asked for: to be `confirmed` when the row has come.
+    /// The ordinal that a key has by its tag alone, its row asked for: to be `confirmed` when the row has come. The index line
+    /// should have come by now.
     @inline(__always)
     func candidate(_ key: Key) -> UInt32 {
         let ordinal = index.find(hash: key.hash) { _ in true }
@@ -127,10 +127,10 @@ public final class EntityTable: @unchecked Sendable {
         return ordinal
     }
 
-    /// What `find` answers, where `candidate` has looked before.
+    /// What `find` answers now, where `candidate` has looked before: ids may have come and gone since.
     @inline(__always)
     func confirmed(_ candidate: UInt32, _ key: Key) -> UInt32 {
-        candidate == Placement.none || matches(candidate, key) ? candidate : find(key)
+        candidate != Placement.none && matches(candidate, key) ? candidate : find(key)
     }
 
     /// Gives a new id the next ordinal. Readers find it once `publish` was called for it: rows of models are made ready in

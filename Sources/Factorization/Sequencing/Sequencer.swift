@@ -121,12 +121,12 @@ public final class Sequencer: @unchecked Sendable {
         let records = batch.records
         var index = first
         if !lastRefusals.isEmpty { lastRefusals.removeAll(keepingCapacity: true) }
-        // Index lines are asked for far ahead, so that they are there when the ids' rows are asked for, a little less far.
+        // Index lines are asked for far ahead, so that they are there when ids are looked up in them, a little less far.
         for ahead in first..<min(first + SequencerPath.indexAhead, records.count) { path.prefetchIndex(records, ahead) }
-        for ahead in first..<min(first + SequencerPath.rowsAhead, records.count) { path.prefetchRows(records, ahead) }
+        for ahead in first..<min(first + SequencerPath.rowsAhead, records.count) { path.lookUp(records, ahead) }
         while index < records.count {
             path.prefetchIndex(records, index &+ SequencerPath.indexAhead)
-            path.prefetchRows(records, index &+ SequencerPath.rowsAhead)
+            path.lookUp(records, index &+ SequencerPath.rowsAhead)
             guard take(records.baseAddress.unsafelyUnwrapped + index, index, of: batch) else { break }
             keeper.taken &+= 1
             keeper.isDone = false
@@ -189,7 +189,7 @@ public final class Sequencer: @unchecked Sendable {
         }
         let hasValue = record.pointee.hasValue
         if !hasValue, path.rules[Int(type)].needsValue { return refuse(index, .missingValue) }
-        var user = path.user(record.pointee.user)
+        var user = path.user(record.pointee.user, index)
         if user == Placement.none { user = admit(record.pointee.user, to: shared.users, .users) }
         guard user != Placement.none else { return refuseRow(index) }
         return path.queue(user)._withUnsafeGuaranteedRef { takeInteraction(record, index, of: batch, user, type, $0) }
@@ -202,7 +202,7 @@ public final class Sequencer: @unchecked Sendable {
         let given = min(Int(record.pointee.featureCount), Sequencer.featureLimit)
         // The item may come back to a row, which takes a record too.
         guard queue.hasSpace(features: given, records: 2) else { return false }
-        var item = path.item(record.pointee.item)
+        var item = path.item(record.pointee.item, index)
         if item == Placement.none { item = admit(record.pointee.item, to: shared.items, .items) }
         guard item != Placement.none else { return refuseRow(index) }
         var featureCount = 0
