@@ -48,6 +48,7 @@ import WireFormats
             #"{"user":1,"item":2,"time":1700000000.123,"value":-0,"weight":0}"#, #"{"user":1,"item":2,"value":-0.0}"#,
             #"{"source":"web","epoch":3,"seq":17,"user":1,"item":2}"#, #"{"user":1,"item":2,"seq":17}"#, #"{"user":1,"item":2,"source":"s"}"#,
             #"{"user":123456789012345678,"item":-123456789012345678}"#, #"{"user":1,"item":2,"unknown_key":"x","timestamp":12,"x":1.5}"#,
+            #"{"user":12345678,"item":-87654321}"#, #"{"user":123456789,"item":1234567890123,"time":1700000000123,"value":12345678.5}"#,
             #"{"user":"-0","item":"007"}"#, #"{"user":"9223372036854775808","item":"-9223372036854775808"}"#,
         ]
         for text in texts {
@@ -59,7 +60,8 @@ import WireFormats
         let texts = [
             #"{}"#, #"{"user":1}"#, #"{"user":1,"item":2}{"user":1,"item":2}"#, #"{"user":1,"item":2,}"#, #"{"user":1,"item":2"#, #"{"user":1.0,"item":2}"#,
             #"{"user":1,"item":2,"item":3}"#, #"{"user":1,"item":2,"value":null}"#, #"{"user":1,"item":"\u0041"}"#, #"{"user":1,"item":"é"}"#,
-            #"{"user":01,"item":2}"#, #"{"user":1,"item":2,"value":1e3}"#, #"{"user":1,"item":2,"value":1.}"#, #"{"user":-,"item":2}"#,
+            #"{"user":01,"item":2}"#, #"{"user":0123456789,"item":2}"#, #"{"user":12345678x,"item":2}"#, #"{"user":1,"item":2,"time":1234567890123456789}"#,
+            #"{"user":1,"item":2,"value":1e3}"#, #"{"user":1,"item":2,"value":1.}"#, #"{"user":-,"item":2}"#,
             #"{"user":1,"item":2,"value":0.12345678901234567890}"#, #"{"user":1,"item":2,"context":{"a":1}}"#, #"{"user":1,"item":2,"columns":1}"#,
             #"{"user":1,"item":2,"seq":-1}"#, #"{"user":1,"item":2,"weight":-1}"#, #"{"user":1,"item":2,"value":2000000000}"#, #"{"user":"","item":2}"#,
             #"{"user":1,"item":2,"beat":1}"#, #"[{"user":1,"item":2}]"#, #"{"user":99999999999999999999,"item":2}"#, "{\"user\":1,\"item\":\"a\tb\"}", "",

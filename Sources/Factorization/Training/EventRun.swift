@@ -32,7 +32,9 @@ struct EventRun {
     init(width: Int, isSingle: Bool, trainers: Int = 1) {
         let events = EventRun.rowLimit, items = EventRun.itemCapacity
         softplus = .allocate(capacity: items)
-        near = max(4, min(isSingle ? 8 : 24, 768 / width))
+        // A row that others step, too, is soon taken away again where it was asked for early.
+        let fits = isSingle ? (trainers > 1 ? 4 : 8) : 24
+        near = max(4, min(fits, 768 / width))
         (far, reach) = isSingle ? (4, 24) : (8, 32)
         state.single = isSingle ? 1 : 0
         state.shared = trainers > 1 ? 1 : 0

@@ -82,9 +82,7 @@ struct PlainScanner {
     /// that is for `scalar`.
     @inline(__always)
     mutating func shortInteger() -> Int64? {
-        let word = word, digits = word ^ 0x3030_3030_3030_3030
-        // The lowest set bit lies in the first byte that is no digit; bits above it mean nothing (carries).
-        let others = ((digits &+ 0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
+        let word = word, digits = word ^ 0x3030_3030_3030_3030, others = PlainScanner.others(digits)
         let bits = UInt64(truncatingIfNeeded: others.trailingZeroBitCount & ~7)
         // Eight digits leave 64 bits.
         guard bits &- 8 <= 48 else { return nil }
@@ -93,6 +91,11 @@ struct PlainScanner {
         at += Int(truncatingIfNeeded: bits >> 3)
         return PlainScanner.number(digits &<< (64 &- bits))
     }
+
+    /// Of eight bytes, values of digits where they are digits: the lowest set bit lies in the first that is none; bits above it
+    /// mean nothing (carries).
+    @inline(__always)
+    private static func others(_ digits: UInt64) -> UInt64 { ((digits &+ 0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 }
 
     /// The number of eight digits, values 0 to 9 and not characters, the first one in the lowest byte: pairs, then all four
     /// of them at once (Lemire, "Quickly parsing eight digits").
@@ -188,6 +191,14 @@ struct PlainScanner {
 
     @inline(__always)
     private mutating func takeDigits(_ magnitude: inout UInt64) {
+        // A time in milliseconds has 13 digits: eight at once.
+        if at <= last {
+            let digits = word ^ 0x3030_3030_3030_3030
+            if PlainScanner.others(digits) == 0 {
+                magnitude = UInt64(PlainScanner.number(digits))
+                at += 8
+            }
+        }
         while at < end, at.pointee &- 0x30 < 10 {
             magnitude = magnitude &* 10 &+ UInt64(at.pointee &- 0x30)
             at += 1
