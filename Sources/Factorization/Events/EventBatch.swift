@@ -37,7 +37,8 @@ public enum RecordKind: UInt8, Sendable {
 public struct TextRange: Sendable, Equatable {
     public var offset: UInt32
     public var length: UInt32
-    public static let none = TextRange(offset: 0, length: 0)
+    // Not stored: another module would call for where it is stored, at each event.
+    @inlinable public static var none: TextRange { TextRange(offset: 0, length: 0) }
 
     @inlinable
     public init(offset: UInt32, length: UInt32) {
@@ -66,7 +67,7 @@ public struct EventRecord {
     public var user: Key
     public var item: Key
 
-    public static let noTime = Int64.min
+    @inlinable public static var noTime: Int64 { .min }
 
     @inlinable
     public init(
@@ -204,6 +205,11 @@ public final class EventBatch {
         filled.pointee.records &+= 1
         return true
     }
+
+    /// Where the next record goes, while there is room for it: filled in there, it is taken by `appendNext`.
+    @inlinable public var next: UnsafeMutablePointer<EventRecord> { recordStore + recordCount }
+    @inlinable
+    public func appendNext() { filled.pointee.records &+= 1 }
 
     /// Adds up to `count` copies of a record, as many as there is room for, to be filled in: those.
     @inlinable

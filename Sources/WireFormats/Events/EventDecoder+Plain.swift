@@ -26,7 +26,8 @@ extension EventDecoder {
 
     /// What the members of a plain event say.
     fileprivate struct PlainEvent {
-        var record: EventRecord
+        /// In the batch already: put together elsewhere, it would have to be copied as a whole right after its parts were written.
+        let record: UnsafeMutablePointer<EventRecord>
         var hasSource = false, hasSequence = false
         /// Keys that came, by their bits: one that comes twice is for the full way.
         var keys: UInt16 = 0
@@ -40,7 +41,8 @@ extension EventDecoder {
             batch.messageCount < batch.messageCapacity
         else { return false }
         let mark = batch.mark
-        var event = PlainEvent(record: EventRecord(kind: .interaction, user: noKey, item: noKey))
+        var event = PlainEvent(record: batch.next)
+        event.record.initialize(to: EventRecord(kind: .interaction, user: noKey, item: noKey))
         guard readPlain(body, &event, batch) else {
             batch.restore(mark)
             return false
@@ -48,7 +50,8 @@ extension EventDecoder {
         let entry = MessageEntry(
             stream: stream, firstRecord: UInt32(truncatingIfNeeded: batch.recordCount), recordCount: 1, source: event.source,
             epoch: event.epoch, sequence: event.sequence, isNumbered: event.hasSequence && event.hasSource)
-        return batch.append(event.record) && batch.append(entry)
+        batch.appendNext()
+        return batch.append(entry)
     }
 
     @inline(__always)
@@ -59,11 +62,9 @@ extension EventDecoder {
             guard let key = scanner.key() else { return false }
             switch key {
             case KeyWord.user:
-                guard event.isFirst(0), let user = plainKey(&scanner, batch) else { return false }
-                event.record.user = user
+                guard event.isFirst(0), readKey(&scanner, batch, &event.record.pointee.user) else { return false }
             case KeyWord.item:
-                guard event.isFirst(1), let item = plainKey(&scanner, batch) else { return false }
-                event.record.item = item
+                guard event.isFirst(1), readKey(&scanner, batch, &event.record.pointee.item) else { return false }
             default:
                 guard let value = scanner.scalar(), takePlain(key, value, &event, batch) else { return false }
             }
@@ -76,17 +77,17 @@ extension EventDecoder {
         switch key {
         case KeyWord.value:
             guard event.isFirst(2), let number = value.double, number.magnitude <= EventLimits.greatestValue else { return false }
-            event.record.value = Float(number)
-            event.record.hasValue = true
+            event.record.pointee.value = Float(number)
+            event.record.pointee.hasValue = true
         case KeyWord.weight:
             guard event.isFirst(3), let number = value.double, number >= 0, number <= EventLimits.greatestWeight else { return false }
-            event.record.weight = Float(number)
+            event.record.pointee.weight = Float(number)
         case KeyWord.type:
             guard event.isFirst(4), case .text(let text) = value, let type = plainType(text, batch) else { return false }
-            event.record.type = type
+            event.record.pointee.type = type
         case KeyWord.time:
             guard event.isFirst(5), let time = plainTime(value) else { return false }
-            event.record.timeMilliseconds = time
+            event.record.pointee.timeMilliseconds = time
         case KeyWord.source:
             guard event.isFirst(6), case .text(let text) = value, text.count >= 1, text.count <= EventLimits.longestName,
                 let source = batch.copyText(text)
@@ -111,9 +112,14 @@ extension EventDecoder {
     }
 
     @inline(__always)
-    private func plainKey(_ scanner: inout PlainScanner, _ batch: EventBatch) -> Key? {
-        if let integer = scanner.shortInteger() { return Key(integer: integer, hashing: hashing) }
-        return scanner.scalar().flatMap { plainKey($0, batch) }
+    private func readKey(_ scanner: inout PlainScanner, _ batch: EventBatch, _ key: inout Key) -> Bool {
+        if let integer = scanner.shortInteger() {
+            key = Key(integer: integer, hashing: hashing)
+            return true
+        }
+        guard let value = scanner.scalar(), let other = plainKey(value, batch) else { return false }
+        key = other
+        return true
     }
 
     @inline(never)
