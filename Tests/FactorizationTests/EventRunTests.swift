@@ -258,4 +258,18 @@ import Testing
             #expect(abs(Double(fk_sigmoid(x)) - wanted) <= 4e-6 * wanted, "\(x)")
         }
     }
+
+    /// What others step as well is asked for late, and to be written; one trainer's rows early, and to be read.
+    @Test func rowsAreAskedForAsTheNumberOfTrainersWants() {
+        func state(trainers: Int, negatives: Int) -> fk_run {
+            let engine = Engine(settings: EngineSettings(models: [ModelSettings(rank: 32, negatives: negatives)], trainers: trainers))
+            engine.learn((0..<200).map { TestEvent(user: $0, item: $0 % 7) })
+            return engine.trainers[0].learners[0].run.pointee.state
+        }
+        let alone = state(trainers: 1, negatives: 0), beside = state(trainers: 2, negatives: 0)
+        #expect(alone.distance == 8 && alone.shared == 0 && beside.distance == 4 && beside.shared == 1)
+        // 24 rows, in events of about five.
+        let several = state(trainers: 2, negatives: 4)
+        #expect((4...8).contains(several.distance) && several.shared == 1)
+    }
 }
