@@ -5,8 +5,9 @@ import Factorization
 /// Each row taken gives the record that the full way would, which a test holds over made-up columns. A row that is not in
 /// order, or that has a `<u8` id past Int64, is left to it.
 extension EventDecoder {
-    /// Rows of one go: their records stay in the nearest cache while column after column comes.
-    private static let plainRows = 256
+    /// Rows of one go: few at first, for where every other row is one for the full way, each go begins more records than it keeps;
+    /// and so many at most that their records stay in the nearest cache while column after column comes.
+    private static let fewestRows = 8, mostRows = 256
 
     /// Takes rows from `start` on, as long as each is in order and the batch has room; all columns are plain.
     /// - Returns: The first row not taken.
@@ -14,16 +15,17 @@ extension EventDecoder {
         from start: Int, _ columns: UnsafeBufferPointer<Column>, _ type: TextRange, into batch: EventBatch
     ) -> Int {
         let template = EventRecord(kind: .interaction, user: noKey, item: noKey, type: type)
-        var row = start
+        var row = start, together = EventDecoder.fewestRows
         while row < columnar.rowCount {
-            let records = batch.append(min(EventDecoder.plainRows, columnar.rowCount &- row), of: template)
+            let records = batch.append(min(together, columnar.rowCount &- row), of: template)
             var good = records.count
             for column in columns {
                 good = fill(UnsafeMutableBufferPointer(rebasing: records[..<good]), column, from: row)
             }
             batch.takeBack(records.count &- good)
             row &+= good
-            guard good == EventDecoder.plainRows else { break }
+            guard good == together else { break }
+            together = min(2 &* together, EventDecoder.mostRows)
         }
         return row
     }
