@@ -132,6 +132,7 @@ import Testing
             left.append(run.count - learned)
             reaches.append(run.state.reach)
             #expect(Int(run.state.brought) == (run.state.reach > 0 ? left.last! : 0))
+            #expect((run.batch.distant != 0) == (run.state.reach > 0))
             run.drop(run.count, items: run.itemCount)
             run.state.fetched = 0
             run.state.brought = 0

@@ -78,15 +78,17 @@ import Testing
         #expect(queue.prepareSleep(seen: queue.waiting().issued) && queue.takeWakeUp())
     }
 
-    @Test func aProducerIsWokenOnceHalfOfTheQueueIsFree() {
-        let queue = TrainerQueue(capacity: 4)
-        for number in 1...2 { queue.append(TrainerQueueTests.record(number, features: 0)) }
-        queue.publish(position: 2)
-        #expect(!queue.prepareWait() && !queue.takeWaiter(), "half is free: nothing to wait for, nobody to wake")
-        for number in 3...4 { queue.append(TrainerQueueTests.record(number, features: 0)) }
-        queue.publish(position: 4)
+    @Test(arguments: [(4, 2), (64, 2), (1024, 32)])
+    func aProducerIsWokenOnceThereIsRoomEnough(capacity: Int, room: Int) {
+        let queue = TrainerQueue(capacity: capacity)
+        #expect(queue.leastRoom == room)
+        for number in 1...capacity - room { queue.append(TrainerQueueTests.record(number, features: 0)) }
+        queue.publish(position: UInt64(capacity - room))
+        #expect(!queue.prepareWait() && !queue.takeWaiter(), "there is room: nothing to wait for, nobody to wake")
+        for number in capacity - room + 1...capacity { queue.append(TrainerQueueTests.record(number, features: 0)) }
+        queue.publish(position: UInt64(capacity))
         #expect(queue.prepareWait())
-        queue.release(count: 1, features: 0)
+        queue.release(count: room - 1, features: 0)
         #expect(!queue.takeWaiter())
         queue.release(count: 1, features: 0)
         #expect(queue.takeWaiter() && !queue.takeWaiter())

@@ -222,8 +222,7 @@ final class Ingest: Sendable {
         return ticket
     }
 
-    /// Sleeps until half of a full queue is free again. Behind a full queue nobody loses time by that: what waits in its
-    /// other half takes a trainer longer than the waking of this thread.
+    /// Sleeps until a full queue has some room again (`TrainerQueue.prepareWait`).
     private func waitForRoom() {
         waits.add(1, ordering: .relaxed)
         room.drain()

@@ -16,6 +16,8 @@ struct ResolvedFeature {
 final class TrainerQueue: @unchecked Sendable {
     let capacity: Int
     let featureCapacity: Int
+    /// Free places that end a producer's wait.
+    let leastRoom: Int
     private let records: UnsafeMutablePointer<TrainingRecord>
     private let features: UnsafeMutablePointer<ResolvedFeature>
 
@@ -47,6 +49,7 @@ final class TrainerQueue: @unchecked Sendable {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0, "the capacity of a queue is a power of two")
         self.capacity = capacity
         featureCapacity = max(capacity * featuresPerRecord, 4096)
+        leastRoom = max(2, capacity / 32)
         records = .allocate(capacity: capacity)
         features = .allocate(capacity: featureCapacity)
     }
@@ -113,11 +116,11 @@ final class TrainerQueue: @unchecked Sendable {
         asleep.load(ordering: .sequentiallyConsistent) && asleep.exchange(false, ordering: .sequentiallyConsistent)
     }
 
-    /// Announces a wait for room, which ends when half of the queue is free: to be woken for each free place would cost more
-    /// than the place is worth. False when that much is free already.
+    /// Announces a wait for `leastRoom` free places: to be woken for each would cost more than the place is worth, and to wait for
+    /// many leaves this thread's processor idle while the other thread has all the work. False when that much is free already.
     func prepareWait() -> Bool {
         wanted.store(true, ordering: .sequentiallyConsistent)
-        if writing &- head.load(ordering: .sequentiallyConsistent) > capacity / 2 { return true }
+        if writing &- head.load(ordering: .sequentiallyConsistent) > capacity &- leastRoom { return true }
         wanted.store(false, ordering: .sequentiallyConsistent)
         return false
     }
@@ -128,7 +131,7 @@ final class TrainerQueue: @unchecked Sendable {
     /// is just going to wait, and finds it the next time; the producer does not wait without end.
     @inline(__always)
     func takeWaiter() -> Bool {
-        guard wanted.load(ordering: .relaxed), depth <= capacity / 2 else { return false }
+        guard wanted.load(ordering: .relaxed), depth <= capacity &- leastRoom else { return false }
         return wanted.exchange(false, ordering: .sequentiallyConsistent)
     }
 

@@ -125,8 +125,7 @@ public final class Sequencer: @unchecked Sendable {
         for ahead in first..<min(first + SequencerPath.indexAhead, records.count) { path.prefetchIndex(records, ahead) }
         for ahead in first..<min(first + SequencerPath.rowsAhead, records.count) { path.lookUp(records, ahead) }
         while index < records.count {
-            path.prefetchIndex(records, index &+ SequencerPath.indexAhead)
-            path.lookUp(records, index &+ SequencerPath.rowsAhead)
+            if (index &- first) & (SequencerPath.group - 1) == 0 { path.askAhead(records, of: index) }
             guard take(records.baseAddress.unsafelyUnwrapped + index, index, of: batch) else { break }
             keeper.taken &+= 1
             keeper.isDone = false
@@ -136,7 +135,7 @@ public final class Sequencer: @unchecked Sendable {
         return index
     }
 
-    /// Announces a wait for room in the queues that are more than half full; false when there is none, and so no need to wait.
+    /// Announces a wait for room in the queues that are full, or nearly; false when there is none, and so no need to wait.
     public func prepareWait() -> Bool {
         var waits = false
         for queue in queues where queue.prepareWait() { waits = true }

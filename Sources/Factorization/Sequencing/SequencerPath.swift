@@ -4,7 +4,10 @@ struct SequencerPath {
     /// Records ahead at which the lines of the index are asked for, and ids looked up by their tags, which asks for their rows.
     static let indexAhead = 32
     static let rowsAhead = 16
-    /// Places for what was found ahead: more than `rowsAhead`, a power of two.
+    /// So many records are asked for together, for a processor that stands at the address of one that is not translated yet goes on
+    /// translating those that follow closely: one at each record would stand for its own time.
+    static let group = 8
+    /// Places for what was found ahead: `rowsAhead` and a group, a power of two.
     private static let places = 32
 
     private let users: Unmanaged<EntityTable>
@@ -57,6 +60,13 @@ struct SequencerPath {
         items._withUnsafeGuaranteedRef { $0.count(item, by: increment) }
         users._withUnsafeGuaranteedRef { $0.count(user, by: increment) }
         recent._withUnsafeGuaranteedRef { $0.count(item) }
+    }
+
+    /// Asks for what records far ahead need, a group of them at a time.
+    @inline(__always)
+    func askAhead(_ records: UnsafeMutableBufferPointer<EventRecord>, of index: Int) {
+        for ahead in 0..<SequencerPath.group { prefetchIndex(records, index &+ SequencerPath.indexAhead &+ ahead) }
+        for ahead in 0..<SequencerPath.group { lookUp(records, index &+ SequencerPath.rowsAhead &+ ahead) }
     }
 
     @inline(__always)

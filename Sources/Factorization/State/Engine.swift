@@ -10,7 +10,8 @@ public struct EngineSettings: Sendable {
     public var trainers: Int
     /// Threads that scan a large catalogue for one request, that of the request included.
     public var scorers = 1
-    /// Records that wait for a trainer at most; a power of two.
+    /// Records that wait for a trainer at most; a power of two. Enough for what a trainer learns, and a receiver brings, while the other
+    /// waits for a processor, which may be some milliseconds: threads that share few processors stand idle at a shorter queue.
     public var queueCapacity: Int
     /// Newest items held in order for each user, and items remembered as seen.
     public var historyLength: Int
@@ -33,7 +34,7 @@ public struct EngineSettings: Sendable {
 
     public init(
         models: [ModelSettings] = [ModelSettings()], eventTypes: [String: TypeRule] = [:], otherEvents: TypeRule = TypeRule(),
-        trainers: Int = 1, queueCapacity: Int = 8192, historyLength: Int = 100, seenLimit: Int = 10_000, hashSeed: UInt64 = 0
+        trainers: Int = 1, queueCapacity: Int = 65_536, historyLength: Int = 100, seenLimit: Int = 10_000, hashSeed: UInt64 = 0
     ) {
         self.models = models
         self.eventTypes = eventTypes

@@ -70,6 +70,7 @@ struct EventRun {
     /// Takes note of how many rows of `width` floats there are, so that they are asked for in time.
     mutating func measure(rows: Int, width: Int) {
         isFar = rows * (width * MemoryLayout<Float>.stride + MemoryLayout<fk_row_state>.stride) > EventRun.nearBytes
+        batch.distant = isFar ? 1 : 0
     }
 
     var count: Int { Int(batch.event_count) }

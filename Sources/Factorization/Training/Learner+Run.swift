@@ -100,18 +100,13 @@ extension Learner {
         var local = run.pointee, event = firstEvent, read = item, write = item
         for index in 0..<count {
             let record = ring.record(first &+ index), user = record.pointee.user
-            // Only an interaction is sure to name a user.
-            if index &+ Learner.rowsAhead < visible {
-                let later = ring.record(first &+ index &+ Learner.rowsAhead)
-                if later.pointee.kind == .interaction { userItems.prefetch(later.pointee.user) }
-            }
-            if index &+ Learner.listsAhead < visible {
-                let soon = ring.record(first &+ index &+ Learner.listsAhead)
-                if soon.pointee.kind == .interaction { userItems.prefetchLists(of: soon.pointee.user) }
-            }
-            if index &+ Learner.placesAhead < visible {
-                let next = ring.record(first &+ index &+ Learner.placesAhead)
-                if next.pointee.kind == .interaction { userItems.prefetchPlaces(of: next.pointee.user, for: next.pointee.item) }
+            // By the record's number and not by the call's: groups do not begin anew with each call.
+            if (first &+ index) & (Learner.group - 1) == 0 {
+                prefetchLists(ring, ahead: Learner.rowsAhead, from: first, of: index, visible) { userItems.prefetch($0.pointee.user) }
+                prefetchLists(ring, ahead: Learner.listsAhead, from: first, of: index, visible) { userItems.prefetchLists(of: $0.pointee.user) }
+                prefetchLists(ring, ahead: Learner.placesAhead, from: first, of: index, visible) {
+                    userItems.prefetchPlaces(of: $0.pointee.user, for: $0.pointee.item)
+                }
             }
             let rule = rules + Int(record.pointee.type)
             if rule.pointee.weight * record.pointee.weight > 0 {
@@ -130,8 +125,25 @@ extension Learner {
         if verifiesNegatives { run.pointee.settled(items: write) }
     }
 
+    /// Calls `body` with a group of records so far ahead of one.
+    @inline(__always)
+    private func prefetchLists(
+        _ ring: TrainerQueue.View, ahead: Int, from first: Int, of index: Int, _ visible: Int, _ body: (UnsafeMutablePointer<TrainingRecord>) -> Void
+    ) {
+        var number = index &+ ahead
+        let end = min(number &+ Learner.group, visible)
+        while number < end {
+            let record = ring.record(first &+ number)
+            // Only an interaction is sure to name a user.
+            if record.pointee.kind == .interaction { body(record) }
+            number &+= 1
+        }
+    }
+
     /// Records ahead at which the rows of users' lists, then the lists, and then the places in them are asked for.
     private static let rowsAhead = 48, listsAhead = 24, placesAhead = 8
+    /// So many records at a time (`SequencerPath.group` says why).
+    private static let group = 8
 
     /// Learns every event that was placed; rows have all that was learned of them.
     @inline(__always)

@@ -63,6 +63,21 @@ struct PlainScanner {
     /// A member's key with its colon: its `KeyWord`, 0 for one of eight bytes or more.
     @inline(__always)
     mutating func key() -> UInt64? {
+        // The usual keys have four letters: with nothing between their parts, quotes and colon are in the same word.
+        let member = word & 0x00FF_FFFF_FFFF_FFFF
+        let isUsual = member == PlainScanner.member(KeyWord.user) || member == PlainScanner.member(KeyWord.item)
+            || member == PlainScanner.member(KeyWord.type) || member == PlainScanner.member(KeyWord.time)
+        guard isUsual else { return anyKey() }
+        at += 7
+        return member &>> 8 & 0xFFFF_FFFF
+    }
+
+    /// A key of four letters between its quotes, and its colon.
+    @inline(__always)
+    private static func member(_ key: UInt64) -> UInt64 { 0x3A22 << 40 | key << 8 | 0x22 }
+
+    @inline(never)
+    private mutating func anyKey() -> UInt64? {
         guard take(0x22) else { return nil }
         let word = word, special = PlainScanner.special(word)
         var key: UInt64 = 0
