@@ -44,8 +44,9 @@ final class TrainerQueue: @unchecked Sendable {
 
     /// - Parameters:
     ///   - capacity: records, a power of two.
-    ///   - featuresPerRecord: room in the feature ring for each record, a power of two.
-    init(capacity: Int, featuresPerRecord: Int = 4) {
+    ///   - featuresPerRecord: room in the feature ring for each record, a power of two. Memory that is not touched where records have
+    ///     none; where they have more, `prepareWait` sees no want of room, and a producer that waits has to look for itself.
+    init(capacity: Int, featuresPerRecord: Int = 8) {
         precondition(capacity > 0 && capacity & (capacity - 1) == 0, "the capacity of a queue is a power of two")
         self.capacity = capacity
         featureCapacity = max(capacity * featuresPerRecord, 4096)
