@@ -274,7 +274,9 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
 #include "kernel_pairs.h"
 #include "kernel_half.h"
 #include "kernel_scores.h"
+#include "kernel_draw.h"
 #include "kernel_take.h"
+#include "kernel_settle.h"
 #include "kernel_rows.h"
 #include "kernel_sums.h"
 #include "kernel_four.h"
@@ -291,6 +293,8 @@ const fk_kernels FK_NAME(kernels) = {
     .pass = FK_NAME(pass),
     .pairs = FK_NAME(pairs),
     .take = FK_NAME(take),
+    .take_one = FK_NAME(take_one),
+    .settle = FK_NAME(settle),
     .look_up = FK_NAME(look_up),
     .train = FK_NAME(train),
     .count = FK_NAME(count),

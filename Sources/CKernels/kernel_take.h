@@ -53,7 +53,10 @@ FK_INLINE size_t FK_NAME(take_alike)(fk_batch *batch, const fk_source *source, c
 }
 
 static size_t FK_NAME(take)(fk_batch *batch, const fk_source *source, size_t first, size_t count) {
-    if (source->draws.negatives > 0) return fk_take(batch, source, first, count);
+    if (source->draws.negatives > 0) {
+        const fk_draws draws = source->draws;
+        return FK_NAME(take_any)(batch, source, first, count, &draws);
+    }
     size_t done = 0;
     while (done < count) {
         const uint32_t placed = batch->event_count + batch->item_count;
@@ -66,7 +69,7 @@ static size_t FK_NAME(take)(fk_batch *batch, const fk_source *source, size_t fir
         if (some == 0) {
             /* Few, or one of them is another's kind. */
             most = most < 8 ? most : 8;
-            some = fk_take(batch, source, first + done, most);
+            some = FK_NAME(take_any)(batch, source, first + done, most, NULL);
             if (some < most) return done + some;
         }
         done += some;

@@ -26,7 +26,7 @@ import Testing
         var dice = Dice(length)
         for step in 0..<700 as Range<UInt32> {
             let user = dice.below(3)
-            items.append(step, user: UInt32(user))
+            items.add(step, user: UInt32(user))
             expected[user] = Array(([step] + expected[user]).prefix(length))
             #expect(history(items, UInt32(user)) == expected[user])
         }
@@ -36,8 +36,8 @@ import Testing
     @Test(arguments: [0, 1, 6, 7, 50, 10_000]) func seenHoldsItsLimit(_ limit: Int) {
         let items = make(seen: limit)
         for item in 0..<10_100 as Range<UInt32> {
-            items.markSeen(item &* 3, user: 1)
-            items.markSeen(item &* 3, user: 1)
+            items.add(item &* 3, user: 1)
+            items.add(item &* 3, user: 1)
         }
         #expect(seen(items, 1) == Set((0..<UInt32(limit)).map { $0 * 3 }))
         for item in 0..<UInt32(limit) { #expect(items.hasSeen(item * 3, user: 1) && !items.hasSeen(item * 3 + 1, user: 1)) }
@@ -45,11 +45,48 @@ import Testing
         if limit > 0 { #expect(!items.forEachSeen(by: 1) { _ in }) }
     }
 
+    /// Whether a history says what was seen or a set does, nobody can tell by what they say.
+    @Test(arguments: [0, 1, 4, 9, 16, 100], [0, 2, 6, 17, 10_000])
+    func listsSayWhatTheirDefinitionsSay(length: Int, limit: Int) {
+        for seed in 0..<20 {
+            let items = make(history: length, seen: limit)
+            var dice = Dice(seed), past: [UInt32] = [], known: Set<UInt32> = [], isComplete = true
+            let range = [5, 40, 1000][seed % 3], undoes = limit > 100
+            for _ in 0..<[10, 50, 260][seed / 3 % 3] {
+                let item = UInt32(dice.below(range))
+                if undoes, dice.below(12) == 0 {
+                    items.undo(item, user: 7)
+                    past = past.suffix(length)
+                    if let newest = past.lastIndex(of: item) { past.remove(at: newest) }
+                    if !past.contains(item) { known.remove(item) }
+                } else {
+                    items.add(item, user: 7)
+                    past.append(item)
+                    if known.count < limit { known.insert(item) } else if limit > 0, !known.contains(item) { isComplete = false }
+                }
+                #expect(history(items, 7) == past.suffix(length).reversed())
+                #expect(seen(items, 7) == known && items.forEachSeen(by: 7) { _ in } == isComplete)
+                #expect((0..<UInt32(min(range, 60))).allSatisfy { items.hasSeen($0, user: 7) == known.contains($0) })
+                #expect((0..<UInt32(min(range, 60))).allSatisfy { items.ownHasSeen($0, user: 7) == known.contains($0) })
+            }
+        }
+    }
+
+    @Test func aShortHistoryNeedsNoSet() {
+        let items = make(history: 100)
+        for item in 0..<30 as Range<UInt32> { items.add(item, user: 1) }
+        #expect(items.blocks(of: 1).seen == nil && items.blocks(of: 1).history?.capacity == 30 && items.held == 128)
+        items.add(30, user: 1)
+        #expect(items.blocks(of: 1).seen?.items == Array(0...30) && items.held == 256 + 256)
+        // Thirty times the same: a set as small as they come.
+        for _ in 0..<31 { items.add(9, user: 2) }
+        #expect(items.blocks(of: 2).seen == HeldBlock(capacity: 6, items: [9]))
+    }
+
     @Test func undoAndForgetTakeOut() {
         let items = make()
         for item in [1, 2, 3, 2, 4] as [UInt32] {
-            items.append(item, user: 5)
-            items.markSeen(item, user: 5)
+            items.add(item, user: 5)
         }
         // Item 2 came twice: the newest goes first, and while one is left the item counts as seen.
         items.undo(2, user: 5)
@@ -61,23 +98,21 @@ import Testing
         #expect(history(items, 5) == [4, 3, 1] && seen(items, 6).isEmpty)
         items.clear(5)
         #expect(history(items, 5).isEmpty && seen(items, 5).isEmpty)
-        items.append(9, user: 5)
-        items.markSeen(9, user: 5)
+        items.add(9, user: 5)
         #expect(history(items, 5) == [9] && seen(items, 5) == [9])
     }
 
     @Test func undoBringsNothingBackFromBeyondTheHistory() {
         let items = make(history: 4)
         for item in 0..<8 as Range<UInt32> {
-            items.append(item, user: 5)
-            items.markSeen(item, user: 5)
+            items.add(item, user: 5)
         }
         items.undo(6, user: 5)
         #expect(history(items, 5) == [7, 5, 4] && seen(items, 5) == [0, 1, 2, 3, 4, 5, 7])
         // Not in the history any more: only seen knows it.
         items.undo(2, user: 5)
         #expect(history(items, 5) == [7, 5, 4] && seen(items, 5) == [0, 1, 3, 4, 5, 7])
-        items.append(9, user: 5)
+        items.add(9, user: 5)
         #expect(history(items, 5) == [9, 7, 5, 4])
     }
 
@@ -118,7 +153,7 @@ import Testing
 
     /// One user's history counts up, so what a reader sees must be a run that counts down; seen must hold all of a prefix.
     @Test func readersSeeAWholeRunWhileBlocksAreReplaced() {
-        let epochs = ReaderEpochs(), items = make(history: 20, epochs: epochs)
+        let epochs = ReaderEpochs(), items = make(history: 20, seen: 100_000, epochs: epochs)
         let done = Atomic<Bool>(false), wrong = Atomic<Int>(0)
         let reader: @Sendable () -> Void = {
             let ticket = epochs.register()
@@ -136,15 +171,44 @@ import Testing
         }
         let writer: @Sendable () -> Void = {
             for item in 0..<20_000 as Range<UInt32> {
-                items.markSeen(item % 5000, user: 3)
-                items.append(item, user: 3)
+                items.add(item, user: 3)
                 // Another user of the same shard takes up blocks that were given back.
-                items.append(item ^ 0xFFFF_FFFF, user: 3 + 64)
+                items.add(item ^ 0xFFFF_FFFF, user: 3 + 64)
                 if item % 300 == 0 { items.clear(3 + 64) }
             }
             done.store(true, ordering: .releasing)
         }
         onThreads([writer, reader, reader])
         #expect(wrong.load(ordering: .relaxed) == 0)
+    }
+
+    /// While histories give what they say to sets and lose their oldest items, a reader misses none of what was seen.
+    @Test func readersMissNothingWhileSetsBegin() {
+        let epochs = ReaderEpochs(), items = UserItems(historyLength: 16, seenLimit: 1000, epochs: epochs), users: UInt32 = 20_000
+        for user in 0..<users { items.ensure(user) }
+        // Users before it have all their items, it itself as many as the low bits say.
+        let progress = Atomic<UInt32>(0), wrong = Atomic<Int>(0), looks = Atomic<Int>(0)
+        let reader: @Sendable () -> Void = {
+            let ticket = epochs.register()
+            while true {
+                let state = progress.load(ordering: .acquiring), user = state >> 6
+                if user >= users { break }
+                epochs.reading(ticket) {
+                    for item in 0..<state & 63 where !items.hasSeen(item, user: user) { wrong.add(1, ordering: .relaxed) }
+                }
+                looks.add(1, ordering: .relaxed)
+            }
+        }
+        let writer: @Sendable () -> Void = {
+            for user in 0..<users {
+                for item in 0..<40 as Range<UInt32> {
+                    items.add(item, user: user)
+                    progress.store(user << 6 | (item + 1), ordering: .releasing)
+                }
+            }
+            progress.store(users << 6, ordering: .releasing)
+        }
+        onThreads([writer, reader])
+        #expect(wrong.load(ordering: .relaxed) == 0 && looks.load(ordering: .relaxed) > 0)
     }
 }

@@ -144,8 +144,20 @@ typedef struct {
     /// score that was not needed stays as it was. What the items have in common cancels, so `error_sum` stays 0.
     void (*pairs)(fk_pass *pass, const fk_settings *settings, fk_item *items, size_t count, size_t width);
 
-    /// Adds events of a ring to a batch: `fk_take`, where there are no negatives many at a time.
+    /// Adds up to `count` events of a ring, from number `first` on, to a batch: labels and importances resolved, negatives
+    /// drawn, rows not yet looked up. Answers how many of the ring's records that took: up to the one that filled the batch, or to
+    /// the first that is no interaction or has context features. One without importance is taken and leaves nothing.
     size_t (*take)(fk_batch *batch, const fk_source *source, size_t first, size_t count);
+
+    /// Adds one event.
+    void (*take_one)(fk_batch *batch, const fk_source *source, const fk_record *record, float label, float weight);
+
+    /// Does what records that were just taken say of their users, one after the other: leaves out the negatives that a user has seen by
+    /// then (where `verifies`), and takes the item up in the user's lists. `count` records from number `first` on, of `visible` ones
+    /// that the ring holds from there on. Stops at a record whose user needs a larger block: its negatives are settled then, and
+    /// its item is for the caller to take up.
+    void (*settle)(fk_batch *batch, const fk_source *source, const fk_lists *lists, int verifies, fk_settling *at, size_t first,
+                   size_t count, size_t visible);
 
     /// Looks up the rows of a batch's events and items, from the numbers given on.
     void (*look_up)(fk_batch *batch, const fk_source *source, size_t event, size_t item);

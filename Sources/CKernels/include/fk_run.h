@@ -1,6 +1,6 @@
 /* Learning many events in one go: what lies between a trainer's queue and its rows, so that nothing of it is done event by
- * event elsewhere. A batch is filled from the queue (`fk_take`), learned by the kernels' `train` (CKernels.h), and counted
- * (`fk_count`).
+ * event elsewhere. A batch is filled from the queue, learned and counted by kernels (CKernels.h: `take`,
+ * `settle`, `look_up`, `train`, `count`).
  */
 #ifndef FK_RUN_H
 #define FK_RUN_H
@@ -28,6 +28,7 @@ typedef struct {
     float label;           ///< where `label_from` says so
     float weight;          ///< multiplies the event's own; 0 keeps it out of learning
     int32_t label_from;
+    int32_t marks_seen;    ///< whether the item goes into the user's lists
 } fk_rule;
 
 enum { fk_label_constant = 0, fk_label_value = 1, fk_label_value_or_constant = 2 };
@@ -71,6 +72,22 @@ typedef struct {
     fk_draws draws;
 } fk_source;
 
+/// Users' lists: `UserItems` in Swift. A row is two words, the addresses of a user's history and seen set.
+typedef struct {
+    const uintptr_t *directory;
+    size_t slab_bytes;
+    uint32_t holds_history;  ///< whether there are histories,
+    uint32_t seen_limit;     ///< and items of a seen set at most
+} fk_lists;
+
+/// How far `settle` has come.
+typedef struct {
+    size_t record;  ///< records done
+    size_t event;   ///< the next event of the batch,
+    size_t read;    ///< its first item,
+    size_t write;   ///< and where that goes
+} fk_settling;
+
 /// Events that wait to be learned, and their items, positives each before its negatives, in the same order; in columns.
 typedef struct {
     uint32_t event_count;
@@ -91,14 +108,6 @@ typedef struct {
     fk_row_state **states;
     float *scores;        ///< from before the step; filled by `train`
 } fk_batch;
-
-/// Adds up to `count` events of the ring, from number `first` on, to the batch: labels and importances resolved, negatives
-/// drawn, rows not yet looked up. Answers how many of the ring's records that took: up to the one that filled the batch, or to
-/// the first that is no interaction or has context features. One without importance is taken and leaves nothing.
-size_t fk_take(fk_batch *batch, const fk_source *source, size_t first, size_t count);
-
-/// Adds one event.
-void fk_take_one(fk_batch *batch, const fk_source *source, const fk_record *record, float label, float weight);
 
 /// Drops the first `count` events and their `items` items; the others move up.
 void fk_drop(fk_batch *batch, size_t count, size_t items);

@@ -14,6 +14,10 @@ public struct Kernels: @unchecked Sendable {
     let pairs: @convention(c) (
         UnsafeMutablePointer<fk_pass>?, UnsafePointer<fk_settings>?, UnsafeMutablePointer<fk_item>?, Int, Int) -> Void
     let take: @convention(c) (UnsafeMutablePointer<fk_batch>?, UnsafePointer<fk_source>?, Int, Int) -> Int
+    let takeOne: @convention(c) (UnsafeMutablePointer<fk_batch>?, UnsafePointer<fk_source>?, UnsafePointer<fk_record>?, Float, Float) -> Void
+    let settle: @convention(c) (
+        UnsafeMutablePointer<fk_batch>?, UnsafePointer<fk_source>?, UnsafePointer<fk_lists>?, CInt, UnsafeMutablePointer<fk_settling>?, Int,
+        Int, Int) -> Void
     let lookUp: @convention(c) (UnsafeMutablePointer<fk_batch>?, UnsafePointer<fk_source>?, Int, Int) -> Void
     let train: @convention(c) (
         UnsafeMutablePointer<fk_run>?, UnsafePointer<fk_settings>?, UnsafePointer<fk_batch>?, Int, Int) -> Void
@@ -50,6 +54,8 @@ public struct Kernels: @unchecked Sendable {
         pass = table.pointee.pass
         pairs = table.pointee.pairs
         take = table.pointee.take
+        takeOne = table.pointee.take_one
+        settle = table.pointee.settle
         lookUp = table.pointee.look_up
         train = table.pointee.train
         count = table.pointee.count

@@ -66,8 +66,10 @@ extension Scorer {
         case .user:
             ids = engine.users
             add("own", model.users)
-            let blocks = shared.userItems.blocks(of: ordinal)
-            history = (min(blocks.history?.items.count ?? 0, shared.userItems.historyLength), blocks.seen?.items.count ?? 0, blocks.isSeenComplete)
+            let held = shared.userItems.blocks(of: ordinal).history?.items.count ?? 0
+            var seen = 0
+            let isComplete = shared.userItems.forEachSeen(by: ordinal) { _ in seen += 1 }
+            history = (min(held, shared.userItems.historyLength), seen, isComplete)
             list = model.attributes.users.has(ordinal) ? model.attributes.users[ordinal] : nil
         case .item:
             ids = engine.items

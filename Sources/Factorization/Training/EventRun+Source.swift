@@ -29,11 +29,12 @@ extension NegativeDraws {
 
 extension TypeRule {
     var plain: fk_rule {
-        switch label {
-        case .constant(let label): fk_rule(label: label, weight: weight, label_from: Int32(fk_label_constant))
-        case .value: fk_rule(label: 0, weight: weight, label_from: Int32(fk_label_value))
-        case .valueOr(let label): fk_rule(label: label, weight: weight, label_from: Int32(fk_label_value_or_constant))
+        let (value, source) = switch label {
+        case .constant(let label): (label, fk_label_constant)
+        case .value: (Float(0), fk_label_value)
+        case .valueOr(let label): (label, fk_label_value_or_constant)
         }
+        return fk_rule(label: value, weight: weight, label_from: Int32(source), marks_seen: marksSeen ? 1 : 0)
     }
 }
 

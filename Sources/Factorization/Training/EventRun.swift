@@ -88,8 +88,8 @@ struct EventRun {
     }
 
     /// Places one event.
-    mutating func take(_ source: inout fk_source, _ record: UnsafePointer<fk_record>, label: Float, weight: Float) {
-        fk_take_one(&batch, &source, record, label, weight)
+    mutating func take(_ kernels: Kernels, _ source: inout fk_source, _ record: UnsafePointer<fk_record>, label: Float, weight: Float) {
+        kernels.takeOne(&batch, &source, record, label, weight)
     }
 
     /// Of the negatives of an event whose items begin at `read`, keeps those that `isKept` says, at `write`.

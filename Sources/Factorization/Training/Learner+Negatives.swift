@@ -24,7 +24,7 @@ extension Learner {
         for number in 0..<negatives {
             let ordinal = draws.item(word, number, of: catalogue)
             if ordinal == record.pointee.item || draws.holes.contains(ordinal) { continue }
-            if verifiesNegatives && userItems.hasSeen(ordinal, user: record.pointee.user) { continue }
+            if verifiesNegatives && userItems.ownHasSeen(ordinal, user: record.pointee.user) { continue }
             drawn += 1
             setItem(drawn, ordinal, label: 0, weight: weight)
         }

@@ -31,10 +31,9 @@ extension Learner {
         let user = record.pointee.user, event = run.pointee.count, item = run.pointee.itemCount
         var source = source(ring, rules), read = item, write = item
         let plain = UnsafeRawPointer(record).assumingMemoryBound(to: fk_record.self)
-        run.pointee.take(&source, plain, label: label, weight: weight)
+        run.pointee.take(kernels, &source, plain, label: label, weight: weight)
         if verifiesNegatives {
-            let seen = userItems.seenSet(of: user)
-            run.pointee.settle(event: event, read: &read, write: &write) { fk_set_holds(seen, $0) == 0 }
+            run.pointee.settle(event: event, read: &read, write: &write) { !userItems.ownHasSeen($0, user: user) }
             run.pointee.settled(items: write)
         }
         if stampsUsers && stamps { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(record.pointee.position)) }
@@ -67,7 +66,7 @@ extension Learner {
             let event = run.pointee.count, item = run.pointee.itemCount
             let taken = run.pointee.take(kernels, &source, from: first &+ done, count: count &- done)
             if hasDuties(userItems) {
-                settle(ring, from: first &+ done, count: taken, visible: visible &- done, rules, userItems, event: event, item: item)
+                settle(ring, &source, from: first &+ done, count: taken, visible: visible &- done, rules, userItems, event: event, item: item)
             }
             run.pointee.lookUp(kernels, &source, event: event, item: item)
             if let hotRows, hotRows.isWanted { run.pointee.redirect(to: hotRows, event: event, item: item) }
@@ -90,60 +89,29 @@ extension Learner {
     }
 
     /// What records that were just placed say of their users, one after the other: leaves out the negatives that a user has
-    /// seen by then, and marks the event's item as seen.
+    /// seen by then, and takes the event's item up in the user's lists.
     @inline(never)
     private func settle(
-        _ ring: TrainerQueue.View, from first: Int, count: Int, visible: Int, _ rules: UnsafePointer<TypeRule>, _ userItems: UserItems,
-        event firstEvent: Int, item: Int
+        _ ring: TrainerQueue.View, _ source: inout fk_source, from first: Int, count: Int, visible: Int, _ rules: UnsafePointer<TypeRule>,
+        _ userItems: UserItems, event: Int, item: Int
     ) {
-        // In registers while the loop runs.
-        var local = run.pointee, event = firstEvent, read = item, write = item
+        var lists = userItems.plain, place = fk_settling(record: 0, event: event, read: item, write: item)
+        let verifies = verifiesNegatives && userItems.seenLimit > 0
+        while place.record < count {
+            kernels.settle(&run.pointee.batch, &source, &lists, verifies ? 1 : 0, &place, first, count, visible)
+            guard place.record < count else { break }
+            let record = ring.record(first &+ place.record)
+            userItems.add(record.pointee.item, user: record.pointee.user)
+            place.record &+= 1
+        }
+        if verifies { run.pointee.settled(items: place.write) }
+        guard stampsUsers else { return }
         for index in 0..<count {
-            let record = ring.record(first &+ index), user = record.pointee.user
-            // By the record's number and not by the call's: groups do not begin anew with each call.
-            if (first &+ index) & (Learner.group - 1) == 0 {
-                prefetchLists(ring, ahead: Learner.rowsAhead, from: first, of: index, visible) { userItems.prefetch($0.pointee.user) }
-                prefetchLists(ring, ahead: Learner.listsAhead, from: first, of: index, visible) { userItems.prefetchLists(of: $0.pointee.user) }
-                prefetchLists(ring, ahead: Learner.placesAhead, from: first, of: index, visible) {
-                    userItems.prefetchPlaces(of: $0.pointee.user, for: $0.pointee.item)
-                }
-            }
-            let rule = rules + Int(record.pointee.type)
-            if rule.pointee.weight * record.pointee.weight > 0 {
-                if verifiesNegatives {
-                    let seen = userItems.seenSet(of: user)
-                    local.settle(event: event, read: &read, write: &write) { fk_set_holds(seen, $0) == 0 }
-                }
-                if stampsUsers { _ = model.users.stamps.unsafelyUnwrapped.touch(user, now: model.halfLife.stamp(record.pointee.position)) }
-                event &+= 1
-            }
-            if rule.pointee.marksSeen {
-                userItems.append(record.pointee.item, user: user)
-                userItems.markSeen(record.pointee.item, user: user)
-            }
-        }
-        if verifiesNegatives { run.pointee.settled(items: write) }
-    }
-
-    /// Calls `body` with a group of records so far ahead of one.
-    @inline(__always)
-    private func prefetchLists(
-        _ ring: TrainerQueue.View, ahead: Int, from first: Int, of index: Int, _ visible: Int, _ body: (UnsafeMutablePointer<TrainingRecord>) -> Void
-    ) {
-        var number = index &+ ahead
-        let end = min(number &+ Learner.group, visible)
-        while number < end {
-            let record = ring.record(first &+ number)
-            // Only an interaction is sure to name a user.
-            if record.pointee.kind == .interaction { body(record) }
-            number &+= 1
+            let record = ring.record(first &+ index)
+            guard (rules + Int(record.pointee.type)).pointee.weight * record.pointee.weight > 0 else { continue }
+            _ = model.users.stamps.unsafelyUnwrapped.touch(record.pointee.user, now: model.halfLife.stamp(record.pointee.position))
         }
     }
-
-    /// Records ahead at which the rows of users' lists, then the lists, and then the places in them are asked for.
-    private static let rowsAhead = 48, listsAhead = 24, placesAhead = 8
-    /// So many records at a time (`SequencerPath.group` says why).
-    private static let group = 8
 
     /// Learns every event that was placed; rows have all that was learned of them.
     @inline(__always)

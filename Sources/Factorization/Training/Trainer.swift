@@ -244,8 +244,7 @@ public final class Trainer: @unchecked Sendable {
                 if let reservoir { replay(reservoir, beside: record, label: label, weight: weight) }
             }
             if rule.pointee.marksSeen {
-                userItems.append(record.pointee.item, user: record.pointee.user)
-                userItems.markSeen(record.pointee.item, user: record.pointee.user)
+                userItems.add(record.pointee.item, user: record.pointee.user)
             }
         }
         learned.store(learned.load(ordering: .relaxed) &+ 1, ordering: .relaxed)

@@ -1,7 +1,7 @@
 import CKernels
 import Synchronization
 
-/// What a user's own trainer does in its loop: lists asked for ahead of their use, and a set that nobody else writes.
+/// Lists asked for ahead of their use, and what a user's own trainer may ask of them that nobody else writes.
 extension UserItems {
     /// Asks for a user's row.
     @inline(__always)
@@ -20,20 +20,17 @@ extension UserItems {
         bring(row.pointee.seen.load(ordering: .relaxed))
     }
 
-    /// The heads being there, asks for the places that an item will be written to.
+    /// As `hasSeen`, for the trainer that the user belongs to.
     @inline(__always)
-    func prefetchPlaces(of user: UInt32, for item: UInt32) {
+    func ownHasSeen(_ item: UInt32, user: UInt32) -> Bool {
         let row = row(user)
-        // A list is as good as a set here: the number of its items follows that of its places.
-        let history = fk_set_at(row.pointee.history.load(ordering: .relaxed)).unsafelyUnwrapped
-        fk_prefetch(history + (WordBlock.header &+ Int(history[1])))
-        let seen = seenSet(of: user)
-        fk_prefetch(seen + (WordBlock.header &+ Int(fk_set_home(item, seen[0]))))
+        return seenLimit > 0 && fk_has_seen(row.pointee.history.load(ordering: .relaxed), row.pointee.seen.load(ordering: .relaxed), item) != 0
     }
 
-    /// What a user has seen, as `fk_set_holds` asks it; valid until the user's trainer, which this is for, marks an item.
-    @inline(__always)
-    func seenSet(of user: UInt32) -> UnsafePointer<UInt32> {
-        fk_set_at(row(user).pointee.seen.load(ordering: .relaxed)).unsafelyUnwrapped
+    /// The lists as C reads and writes them (kernel_settle.h).
+    var plain: fk_lists {
+        fk_lists(
+            directory: UnsafeRawPointer(view.slabs.directory).assumingMemoryBound(to: UInt.self), slab_bytes: view.slabs.slabBytes,
+            holds_history: historyLength > 0 ? 1 : 0, seen_limit: UInt32(seenLimit))
     }
 }

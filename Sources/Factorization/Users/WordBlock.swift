@@ -22,6 +22,8 @@ struct WordBlock {
     }
 
     static func bytes(_ capacity: Int) -> Int { 4 * (capacity + header) }
+    /// The capacity of a block twice as large.
+    static func doubled(_ capacity: Int) -> Int { 2 * (capacity + header) - header }
 
     var address: UnsafeMutableRawPointer { UnsafeMutableRawPointer(words) }
     var bits: UInt { UInt(bitPattern: words) }
@@ -33,6 +35,11 @@ struct WordBlock {
 
     // As a list.
     subscript(index: Int) -> UInt32 { words[2 + index].load(ordering: .relaxed) }
+    /// Whether none of the items before has the same value.
+    func isFirst(_ index: Int) -> Bool {
+        let value = self[index]
+        return !(0..<index).contains { self[$0] == value }
+    }
     func append(_ value: UInt32) {
         let count = words[1].load(ordering: .relaxed)
         words[2 + Int(count)].store(value, ordering: .relaxed)

@@ -9,7 +9,7 @@ import Testing
     private func filled(_ run: inout EventRun, _ dice: inout Dice, negatives: Int) -> Int {
         let queue = TrainerQueue(capacity: 64), table = FactorTable(rank: 8, perCoordinate: false, seed: 1, deviation: 0.1)
         withUnsafeTemporaryAllocation(of: fk_rule.self, capacity: 1) { rules in
-            rules[0] = fk_rule(label: 1, weight: 1, label_from: Int32(fk_label_value))
+            rules[0] = fk_rule(label: 1, weight: 1, label_from: Int32(fk_label_value), marks_seen: 0)
             for index in 0..<64 {
                 queue.record(index).initialize(
                     to: TrainingRecord(

@@ -57,7 +57,28 @@ import Testing
                 }
             }
         }
-        let none = fk_set_at(1)
-        #expect(none == fk_set_at(0) && (0..<100).allSatisfy { fk_set_holds(none, $0) == 0 })
+        #expect((0..<100).allSatisfy { fk_has_seen(0, 0, $0) == 0 && fk_has_seen(0, 1, $0) == 0 })
+    }
+
+    /// A list of any length says what it holds, and neither the words before its items nor those behind them.
+    @Test func aListIsSearchedInEightWordsAtATime() {
+        var dice = Dice(12)
+        for capacity in [6, 14, 20, 30, 62, 200] {
+            for count in 0...capacity {
+                let bytes = BlockPool.size(WordBlock.bytes(capacity)), memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
+                defer { memory.deallocate() }
+                let list = WordBlock(memory, capacity: capacity)
+                // What lies behind the items is in range, too.
+                for _ in 0..<capacity { list.append(UInt32(dice.below(300))) }
+                let items = Set((0..<count).map { list[$0] })
+                memory.storeBytes(of: UInt32(count), toByteOffset: 4, as: UInt32.self)
+                for value in 0..<300 as Range<UInt32> {
+                    #expect((fk_has_seen(list.bits, 1, value) != 0) == items.contains(value), "\(value) of \(count) in \(capacity)")
+                }
+                let some = (0..<5).map { _ in UInt32(dice.below(300)) }
+                #expect((fk_list_holds_any(list.plain, some, 5) != 0) == !items.isDisjoint(with: some))
+                #expect(fk_list_holds_any(list.plain, some, 0) == 0)
+            }
+        }
     }
 }

@@ -95,8 +95,7 @@ extension Trainer {
             }
         }
         if rule.pointee.marksSeen && !window.hasLists(user, position) {
-            shared.userItems.append(record.pointee.item, user: user)
-            shared.userItems.markSeen(record.pointee.item, user: user)
+            shared.userItems.add(record.pointee.item, user: user)
         }
         for number in learners.indices { window.count(number, user: user, item: record.pointee.item, position) }
         learned.store(learned.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
