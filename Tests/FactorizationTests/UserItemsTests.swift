@@ -72,6 +72,12 @@ import Testing
         }
     }
 
+    @Test(arguments: [0, 100]) func whatFindsNoRoomIsCountedOnce(length: Int) {
+        let items = make(history: length, seen: 3)
+        for item in 0..<10 as Range<UInt32> { items.add(item, user: 1) }
+        #expect(items.dropped == 7)
+    }
+
     @Test func aShortHistoryNeedsNoSet() {
         let items = make(history: 100)
         for item in 0..<30 as Range<UInt32> { items.add(item, user: 1) }

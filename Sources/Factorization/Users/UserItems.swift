@@ -93,7 +93,7 @@ final class UserItems: @unchecked Sendable {
     /// The history needs a first block or another one.
     @inline(never)
     private func add(_ item: UInt32, afterGrowing row: UnsafeMutablePointer<Row>, _ user: UInt32) {
-        guard historyLength > 0 else { return markSeen(item, user: user) }
+        guard historyLength > 0 else { return isListed(row) ? markSeen(item, user: user) : () }
         let pool = pools[Placement.shard(user)], old = WordBlock(bits: row.pointee.history.load(ordering: .relaxed))
         let count = old?.count ?? 0
         var next = growth(old, pool)
