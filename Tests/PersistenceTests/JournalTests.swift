@@ -1,4 +1,5 @@
 import LinuxSystem
+import Synchronization
 import Testing
 
 @testable import Persistence
@@ -88,6 +89,36 @@ struct JournalTests {
         }
         bench.turn(after: 1_000_000_000)
         #expect(bench.journal.durableNumber == bench.journal.appendedNumber)
+    }
+
+    @Test("the thread is woken for what the file lacks, once, and not for what memory keeps until it is durable")
+    func wakes() throws {
+        let settings = JournalSettings(segmentBytes: 16 << 10, tailBytes: 8 << 10, reservationBlock: 1 << 20)
+        let bench = try JournalBench(MemoryFileSystem(), settings: settings)
+        let journal = bench.journal, threshold = settings.writeThreshold
+        /// Appends that wake a thread asleep, and the bytes that the file lacked then.
+        func append(_ count: Int) -> [Int] {
+            (0..<count).compactMap { _ in
+                bench.append()
+                return journal.wake.drain() ? journal.tail.unwritten : nil
+            }
+        }
+        func sleep() { journal.isAsleep.store(true, ordering: .sequentiallyConsistent) }
+        /// Asleep, it is woken once in 20 records, and then makes its turn.
+        func fillUp() throws {
+            sleep()
+            let wakeUps = append(20)
+            #expect(wakeUps.count == 1)
+            #expect(try #require(wakeUps.first) >= threshold)
+            bench.turn()
+            #expect(journal.tail.unwritten == 0)
+        }
+        try fillUp()
+        // Written, as it filled up, and not synced before its time: memory keeps it.
+        #expect(journal.writtenNumber == 20 && journal.durableNumber == 0 && journal.tail.used >= threshold)
+        sleep()
+        #expect(append(5) == [])
+        try fillUp()
     }
 
     @Test("a record longer than a segment gets one of its own")

@@ -30,6 +30,7 @@ extension Journal {
         do throws(PersistenceError) {
             // Another attempt after this one, should it fail, starts from the same records.
             writer.written = writer.freed
+            tail.noteWritten(through: writer.freed.counter)
             try createSegment(after: writer.freed)
             if let hole {
                 // Known before anything behind it counts as durable.

@@ -74,7 +74,7 @@ extension Journal {
         return wanted.load(ordering: .acquiring) > writer.wantedSeen || isFillingUp || ceilingIsLow
     }
 
-    private var isFillingUp: Bool { Int(tail.end - writer.written.counter) >= settings.writeThreshold }
+    private var isFillingUp: Bool { tail.unwritten >= settings.writeThreshold }
 
     /// Does what is due at `now` (nanoseconds of a clock that never goes back): one turn of the journal thread.
     /// - Returns: when the next turn is due at the latest.
@@ -146,6 +146,7 @@ extension Journal {
             try system { () throws(SystemError) in try file.writeAll(piece.bytes) }
             writer.offset += UInt64(piece.bytes.count)
             writer.written = piece.mark
+            tail.noteWritten(through: piece.mark.counter)
             written.store(piece.mark.number, ordering: .releasing)
             if writer.offset - writer.writebackStart >= Self.writebackStep {
                 let start = writer.writebackStart

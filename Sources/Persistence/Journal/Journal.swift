@@ -63,7 +63,7 @@ public final class Journal: @unchecked Sendable {
     let healWanted = Atomic<Bool>(false)
     let rotationWanted = Atomic<Bool>(false)
     let stopWanted = Atomic<Bool>(false)
-    /// Journal thread: set while it sleeps or is about to.
+    /// Journal thread: set while it sleeps or is about to. Cleared by who wakes it.
     let isAsleep = Atomic<Bool>(false)
 
     /// Wakes the journal thread.
@@ -119,7 +119,8 @@ public final class Journal: @unchecked Sendable {
         appended.store(number, ordering: .releasing)
         if settings.sync == .always {
             commit(through: number)
-        } else if tail.used >= settings.writeThreshold {
+        } else if tail.unwritten >= settings.writeThreshold {
+            // Not by what memory holds: that is kept long after it was written, and each append would wake the thread for nothing.
             wakeIfAsleep()
         }
         return number
@@ -176,7 +177,8 @@ public final class Journal: @unchecked Sendable {
 
     func wakeIfAsleep() {
         atomicMemoryFence(ordering: .sequentiallyConsistent)
-        if isAsleep.load(ordering: .sequentiallyConsistent) { wake.signal() }
+        // Once: until it runs it need not be told again.
+        if isAsleep.load(ordering: .sequentiallyConsistent), isAsleep.exchange(false, ordering: .sequentiallyConsistent) { wake.signal() }
     }
 }
 

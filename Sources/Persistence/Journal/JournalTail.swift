@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// The records between appender and file: a ring of bytes in which each record lies in one piece.
 ///
-/// Threads: one appender (`place`, `publish`), one drainer (the journal thread: all else). `used` may be asked by both.
+/// Threads: one appender (`place`, `publish`), one drainer (the journal thread: all else). `used` and `unwritten` may be asked by both.
 /// Nothing is allocated after `init`.
 final class JournalTail: @unchecked Sendable {
     // Sendable by hand: bytes between the two counters are the drainer's, all others the appender's.
@@ -12,6 +12,8 @@ final class JournalTail: @unchecked Sendable {
     private let head = Atomic<UInt64>(0)
     /// Bytes ever given back. Drainer stores.
     private let freed = Atomic<UInt64>(0)
+    /// Bytes ever written to the file. Drainer stores.
+    private let written = Atomic<UInt64>(0)
 
     /// In place of a payload's length, before the ring's end: the next record lies at the ring's beginning.
     private static let wrapMark: UInt32 = .max
@@ -27,6 +29,9 @@ final class JournalTail: @unchecked Sendable {
 
     /// Bytes that hold records.
     var used: Int { Int(head.load(ordering: .acquiring) - freed.load(ordering: .acquiring)) }
+
+    /// Those that the file does not have yet.
+    var unwritten: Int { Int(head.load(ordering: .acquiring) - written.load(ordering: .acquiring)) }
 
     /// Where the next record of `size` bytes (a multiple of 8, at most half the capacity) goes; nil while there is no room.
     func place(_ size: Int) -> UnsafeMutableRawPointer? {
@@ -58,6 +63,9 @@ final class JournalTail: @unchecked Sendable {
         if bytes.load(fromByteOffset: offset + 4, as: UInt32.self) == Self.wrapMark { counter += UInt64(capacity - offset) }
         return bytes.baseAddress! + Int(counter % UInt64(capacity))
     }
+
+    /// Says that the file has everything before `counter`; going back where a file was lost.
+    func noteWritten(through counter: UInt64) { written.store(counter, ordering: .releasing) }
 
     /// Gives everything before `counter` back to the appender.
     func free(through counter: UInt64) { freed.store(counter, ordering: .releasing) }
