@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 import Testing
 
@@ -93,6 +94,44 @@ import Testing
             for ordinal in 0..<count where ordinal % 3 == round { index.insert(hash: hash(ordinal), ordinal: ordinal) }
         }
         #expect((10...16).contains(Double(index.bytes) / Double(count)))
+    }
+
+    /// Few lines that many ids want, so that most lie beyond their own, and tombstones are made and taken up all the time.
+    @Test(arguments: 0..<8) func idsComeAndGoInLinesThatAreFull(seed: Int) {
+        let index = IdIndex(epochs: ReaderEpochs())
+        var dice = Dice(seed), held: [UInt32: UInt64] = [:], wrong = 0
+        let most = 40 * (seed + 1)
+        func find(_ ordinal: UInt32, _ hash: UInt64) -> UInt32 { index.find(hash: hash) { $0 == ordinal } }
+        for step in 0..<20_000 {
+            let ordinal = UInt32(dice.below(2 * most))
+            if let hash = held.removeValue(forKey: ordinal) {
+                index.remove(hash: hash, ordinal: ordinal)
+                if find(ordinal, hash) != Placement.none { wrong += 1 }
+            } else if held.count < most {
+                // For the first line, one of them with the tag of tombstones, for the last one, behind which comes the first, and for any.
+                let low = UInt64(dice.below(3)), tag = [low, UInt64(UInt32.max) - low, UInt64(dice.below(1 << 32))][dice.below(3)]
+                index.insert(hash: tag, ordinal: ordinal)
+                held[ordinal] = tag
+            }
+            if step % 500 == 0 { for (ordinal, hash) in held where find(ordinal, hash) != ordinal { wrong += 1 } }
+        }
+        #expect(wrong == 0 && held.count > most / 2)
+    }
+
+    @Test func aLineSaysWhatItsEntriesSay() {
+        let line = UnsafeMutablePointer<UInt64>.allocate(capacity: Int(fk_line_entries))
+        defer { line.deallocate() }
+        var dice = Dice(7)
+        for _ in 0..<2000 {
+            let tag = UInt32(dice.below(3)) << 30
+            var same: UInt32 = 0, empty: UInt32 = 0
+            for slot in 0..<Int(fk_line_entries) {
+                line[slot] = dice.below(3) == 0 ? 0 : UInt64(dice.below(3)) << 62 | UInt64(dice.below(2))
+                if UInt32(line[slot] >> 32) == tag { same |= 1 << UInt32(slot) }
+                if line[slot] == 0 { empty |= 1 << UInt32(slot) }
+            }
+            #expect(fk_look_at_line(line, tag) == same | empty << 8)
+        }
     }
 
     @Test func aRegionServesTablesOfOneSize() {

@@ -32,6 +32,7 @@ typedef uint16_t fk_bfloat;
 #include "fk_run.h"
 #include "fk_scan.h"
 #include "fk_set.h"
+#include "fk_index.h"
 #include "fk_tally.h"
 #include "fk_hot.h"
 

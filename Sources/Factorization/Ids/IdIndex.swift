@@ -4,34 +4,33 @@ import Synchronization
 /// From an id's hash to its ordinal: 64 open-addressing tables of 8-byte entries (32-bit tag, ordinal + 1), each rebuilt on
 /// its own so that no growth stops the stream for long.
 ///
-/// Table choice takes the hash's top bits, tag and place its low 32 bits, so a table grows without seeing the ids again. The
-/// place is ⌊tag · capacity / 2³²⌋, so that a capacity need not be a power of two: a table grows by half and is never less
-/// than half full, 10.7 to 16 bytes an id.
+/// Entries lie in lines of eight, 64 bytes that are searched at once. Table choice takes the hash's top bits, tag and line its low
+/// 32 bits, so a table grows without seeing the ids again. The line is ⌊tag · lines / 2³²⌋, so that their number need not be a power
+/// of two: a table grows by half and is never less than half full, 10.7 to 16 bytes an id. An id whose line is full lies in the next
+/// one that is not: a search ends at a line with an empty entry.
 ///
-/// A removed entry becomes a tombstone, which readers pass over and insertions reuse; where the next place is empty, it and
-/// the tombstones before it become empty at once, as nothing lies beyond them. A table with too many is rebuilt.
+/// That is why a line without one never gets one again: what is removed from it becomes a tombstone, which readers pass over and
+/// insertions reuse. A table with too many is rebuilt.
 ///
 /// Thread safety: `insert` and `remove` belong to the sequencer; `find` is lock-free from any thread inside
 /// `ReaderEpochs.reading` (or on the sequencer's own thread).
 final class IdIndex: @unchecked Sendable {
-    /// A table's first word is its capacity, the entries follow. 0 is an empty entry; one without an ordinal is a tombstone.
+    /// A table's first line is for its number of lines, the entries follow. 0 is an empty entry; one without an ordinal is a tombstone.
     private typealias Entry = Atomic<UInt64>
     private struct Table {
         let words: UnsafeMutablePointer<Entry>
         init(bits: UInt) { words = UnsafeMutablePointer(bitPattern: bits).unsafelyUnwrapped }
-        @inline(__always) var capacity: UInt32 { UInt32(truncatingIfNeeded: words[0].load(ordering: .relaxed)) }
-        @inline(__always) func entry(_ place: UInt32) -> UnsafeMutablePointer<Entry> { words + 1 + Int(place) }
+        @inline(__always) var lines: UInt32 { UInt32(truncatingIfNeeded: words[0].load(ordering: .relaxed)) }
+        @inline(__always) func line(_ number: UInt32) -> UnsafeMutablePointer<Entry> { words + (Int(number) &+ 1) &* IdIndex.lineEntries }
         @inline(__always)
-        static func first(_ tag: UInt32, _ capacity: UInt32) -> UInt32 {
-            UInt32(truncatingIfNeeded: (UInt64(tag) &* UInt64(capacity)) >> 32)
-        }
+        static func home(_ tag: UInt32, _ lines: UInt32) -> UInt32 { UInt32(truncatingIfNeeded: (UInt64(tag) &* UInt64(lines)) >> 32) }
         @inline(__always)
-        static func next(_ place: UInt32, _ capacity: UInt32) -> UInt32 { place &+ 1 == capacity ? 0 : place &+ 1 }
-        static func previous(_ place: UInt32, _ capacity: UInt32) -> UInt32 { place == 0 ? capacity - 1 : place - 1 }
+        static func next(_ number: UInt32, _ lines: UInt32) -> UInt32 { number &+ 1 == lines ? 0 : number &+ 1 }
     }
 
+    private static let lineEntries = Int(fk_line_entries)
     static let tableCount = 64
-    private static let firstCapacity: UInt32 = 64
+    private static let firstLines: UInt32 = 8
     private static let tombstone: UInt64 = 1 << 32
     /// Address of each table; written by the sequencer, released to readers.
     private let tables: UnsafeMutablePointer<Atomic<UInt>>
@@ -48,7 +47,7 @@ final class IdIndex: @unchecked Sendable {
         self.epochs = epochs
         tables = .allocate(capacity: IdIndex.tableCount)
         for index in 0..<IdIndex.tableCount {
-            (tables + index).initialize(to: Atomic(UInt(bitPattern: makeTable(capacity: IdIndex.firstCapacity))))
+            (tables + index).initialize(to: Atomic(UInt(bitPattern: makeTable(lines: IdIndex.firstLines))))
         }
     }
 
@@ -61,18 +60,19 @@ final class IdIndex: @unchecked Sendable {
     /// Bytes of all tables.
     var bytes: Int { mapped.load(ordering: .relaxed) }
 
-    private static func bytes(_ capacity: UInt32) -> Int { (Int(capacity) + 1) * MemoryLayout<Entry>.stride }
+    private static func bytes(_ lines: UInt32) -> Int { (Int(lines) + 1) * lineEntries * MemoryLayout<Entry>.stride }
 
-    private func makeTable(capacity: UInt32) -> UnsafeMutablePointer<Entry> {
-        let bytes = IdIndex.bytes(capacity), words = memory.take(bytes).bindMemory(to: Entry.self, capacity: Int(capacity) + 1)
-        words.initialize(to: Atomic(UInt64(capacity)))
-        for place in 1...Int(capacity) { (words + place).initialize(to: Atomic(0)) }
+    private func makeTable(lines: UInt32) -> UnsafeMutablePointer<Entry> {
+        let bytes = IdIndex.bytes(lines), count = bytes / MemoryLayout<Entry>.stride
+        let words = memory.take(bytes).bindMemory(to: Entry.self, capacity: count)
+        words.initialize(to: Atomic(UInt64(lines)))
+        for place in 1..<count { (words + place).initialize(to: Atomic(0)) }
         mapped.add(bytes, ordering: .relaxed)
         return words
     }
 
     private func free(_ words: UnsafeMutablePointer<Entry>) {
-        let bytes = IdIndex.bytes(Table(bits: UInt(bitPattern: words)).capacity)
+        let bytes = IdIndex.bytes(Table(bits: UInt(bitPattern: words)).lines)
         memory.give(words, bytes)
         mapped.subtract(bytes, ordering: .relaxed)
     }
@@ -83,23 +83,27 @@ final class IdIndex: @unchecked Sendable {
     @inline(__always)
     func prefetch(hash: UInt64) {
         let table = table(hash)
-        fk_bring(table.entry(Table.first(UInt32(truncatingIfNeeded: hash), table.capacity)))
+        fk_bring(table.line(Table.home(UInt32(truncatingIfNeeded: hash), table.lines)))
     }
 
     /// The ordinal whose tag fits and for which `matches` is true, or `Placement.none`.
     @inline(__always)
     func find(hash: UInt64, matches: (UInt32) -> Bool) -> UInt32 {
         let table = table(hash)
-        let tag = UInt32(truncatingIfNeeded: hash), capacity = table.capacity
-        var place = Table.first(tag, capacity)
+        let tag = UInt32(truncatingIfNeeded: hash), lines = table.lines
+        var number = Table.home(tag, lines)
         while true {
-            let entry = table.entry(place).pointee.load(ordering: .acquiring)
-            if entry == 0 { return Placement.none }
-            if UInt32(truncatingIfNeeded: entry >> 32) == tag {
+            let line = table.line(number), seen = fk_look_at_line(line, tag)
+            var same = seen & 0xFF
+            while same != 0 {
+                // Again, as a whole and with all that was written before it.
+                let entry = line[same.trailingZeroBitCount].load(ordering: .acquiring)
                 let ordinal = UInt32(truncatingIfNeeded: entry) &- 1
-                if ordinal != Placement.none && matches(ordinal) { return ordinal }
+                if UInt32(truncatingIfNeeded: entry >> 32) == tag && ordinal != Placement.none && matches(ordinal) { return ordinal }
+                same &= same &- 1
             }
-            place = Table.next(place, capacity)
+            if seen > 0xFF { return Placement.none }
+            number = Table.next(number, lines)
         }
     }
 
@@ -107,7 +111,7 @@ final class IdIndex: @unchecked Sendable {
     func insert(hash: UInt64, ordinal: UInt32) {
         let number = Int(hash >> 58)
         var table = table(hash)
-        if used[number] >= table.capacity / 4 &* 3 { table = rebuild(number, table) }
+        if used[number] >= table.lines &* 6 { table = rebuild(number, table) }
         if IdIndex.place(UInt64(UInt32(truncatingIfNeeded: hash)) << 32 | UInt64(ordinal &+ 1), in: table) == 0 { used[number] += 1 }
         live[number] += 1
         release()
@@ -115,43 +119,48 @@ final class IdIndex: @unchecked Sendable {
 
     /// Takes an id out: `find` no longer knows it, but a reader may have found it just before. Sequencer only.
     func remove(hash: UInt64, ordinal: UInt32) {
-        let number = Int(hash >> 58), table = table(hash), capacity = table.capacity
-        let entry = UInt64(UInt32(truncatingIfNeeded: hash)) << 32 | UInt64(ordinal &+ 1)
-        var place = Table.first(UInt32(truncatingIfNeeded: hash), capacity)
-        while table.entry(place).pointee.load(ordering: .relaxed) != entry { place = Table.next(place, capacity) }
-        live[number] -= 1
-        guard table.entry(Table.next(place, capacity)).pointee.load(ordering: .relaxed) == 0 else {
-            return table.entry(place).pointee.store(IdIndex.tombstone, ordering: .releasing)
+        let number = Int(hash >> 58), table = table(hash), lines = table.lines, tag = UInt32(truncatingIfNeeded: hash)
+        let entry = UInt64(tag) << 32 | UInt64(ordinal &+ 1)
+        var line = Table.home(tag, lines)
+        while true {
+            let entries = table.line(line)
+            if let slot = (0..<IdIndex.lineEntries).first(where: { entries[$0].load(ordering: .relaxed) == entry }) {
+                live[number] -= 1
+                let isFull = fk_look_at_line(entries, tag) <= 0xFF
+                if !isFull { used[number] -= 1 }
+                return entries[slot].store(isFull ? IdIndex.tombstone : 0, ordering: .releasing)
+            }
+            line = Table.next(line, lines)
         }
-        repeat {
-            table.entry(place).pointee.store(0, ordering: .releasing)
-            used[number] -= 1
-            place = Table.previous(place, capacity)
-        } while table.entry(place).pointee.load(ordering: .relaxed) == IdIndex.tombstone
     }
 
     /// Puts an entry in the first free place; answers what was there, 0 or a tombstone.
     private static func place(_ entry: UInt64, in table: Table) -> UInt64 {
-        let capacity = table.capacity
-        var place = Table.first(UInt32(truncatingIfNeeded: entry >> 32), capacity)
+        let lines = table.lines
+        var number = Table.home(UInt32(truncatingIfNeeded: entry >> 32), lines)
         while true {
-            let held = table.entry(place).pointee.load(ordering: .relaxed)
-            if UInt32(truncatingIfNeeded: held) == 0 {
-                table.entry(place).pointee.store(entry, ordering: .releasing)
-                return held
+            let line = table.line(number)
+            for slot in 0..<lineEntries {
+                let held = line[slot].load(ordering: .relaxed)
+                if UInt32(truncatingIfNeeded: held) == 0 {
+                    line[slot].store(entry, ordering: .releasing)
+                    return held
+                }
             }
-            place = Table.next(place, capacity)
+            number = Table.next(number, lines)
         }
     }
 
     /// Half as large again, or of the same size where the tombstones were too many.
     private func rebuild(_ number: Int, _ old: Table) -> Table {
-        let capacity = old.capacity, next = live[number] >= capacity / 8 &* 5 ? capacity / 2 * 3 : capacity
-        let rebuilt = makeTable(capacity: next)
+        let lines = old.lines, next = live[number] >= lines &* 5 ? lines / 2 * 3 : lines
+        let rebuilt = makeTable(lines: next)
         let table = Table(bits: UInt(bitPattern: rebuilt))
-        for place in 0..<capacity {
-            let entry = old.entry(place).pointee.load(ordering: .relaxed)
-            if UInt32(truncatingIfNeeded: entry) != 0 { _ = IdIndex.place(entry, in: table) }
+        for line in 0..<lines {
+            for slot in 0..<IdIndex.lineEntries {
+                let entry = old.line(line)[slot].load(ordering: .relaxed)
+                if UInt32(truncatingIfNeeded: entry) != 0 { _ = IdIndex.place(entry, in: table) }
+            }
         }
         used[number] = live[number]
         tables[number].store(UInt(bitPattern: rebuilt), ordering: .releasing)

@@ -19,9 +19,9 @@ struct IdTableMemory: ~Copyable {
 
     deinit { for region in regions { fk_unmap(region.memory, region.bytes) } }
 
-    /// Memory for a table; what it holds is anything.
+    /// Memory for a table of so many bytes, a multiple of 64, at a line's beginning; what it holds is anything.
     mutating func take(_ bytes: Int) -> UnsafeMutableRawPointer {
-        guard IdTableMemory.isShared(bytes) else { return .allocate(byteCount: bytes, alignment: 16) }
+        guard IdTableMemory.isShared(bytes) else { return .allocate(byteCount: bytes, alignment: 64) }
         var number = regions.firstIndex { $0.slotBytes == bytes && $0.free != 0 }
         if number == nil {
             regions.append(IdTableMemory.region(bytes))
