@@ -153,7 +153,7 @@ final class IdIndex: @unchecked Sendable {
 
     /// Half as large again, or of the same size where the tombstones were too many.
     private func rebuild(_ number: Int, _ old: Table) -> Table {
-        let lines = old.lines, next = live[number] >= lines &* 5 ? lines / 2 * 3 : lines
+        let lines = old.lines, next = live[number] >= lines &* 5 ? lines + lines / 2 : lines
         let rebuilt = makeTable(lines: next)
         let table = Table(bits: UInt(bitPattern: rebuilt))
         for line in 0..<lines {
