@@ -53,14 +53,15 @@ func engine(_ model: ModelSettings, _ workload: Workload, trainers: Int, history
 func eventBatches(_ events: ArraySlice<yard_event>, valued: Bool = true, hashing: KeyHash) -> [EventBatch] {
     var batches: [EventBatch] = [], rest = events
     while !rest.isEmpty {
-        let part = rest.prefix(4096)
-        rest = rest.dropFirst(4096)
         let batch = EventBatch(featureCapacity: 1, textCapacity: 16, messageCapacity: 1)
+        let part = rest.prefix(batch.recordCapacity)
+        rest = rest.dropFirst(part.count)
         for event in part {
-            _ = batch.append(
+            let isTaken = batch.append(
                 EventRecord(
                     kind: .interaction, user: Key(integer: Int64(event.user), hashing: hashing),
                     item: Key(integer: Int64(event.item), hashing: hashing), value: valued ? event.label : nil))
+            precondition(isTaken, "a batch has room for as many records as it says")
         }
         batches.append(batch)
     }
