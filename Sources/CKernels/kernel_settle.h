@@ -32,19 +32,21 @@ FK_INLINE int FK_NAME(names_user)(const fk_record *record) {
 
 FK_INLINE void FK_NAME(ask_ahead)(const fk_source *source, const fk_lists *lists, const size_t first, const size_t index,
                                   const size_t visible) {
-    static const uint32_t none[8] = {6};
+    static const uint32_t none[8] __attribute__((aligned(32))) = {6};
     FK_AHEAD(FK_NAME(rows_ahead), fk_bring(row);)
     /* Which users have lists cannot be foretold, and a branch guessed wrong would wait for the row: then that is asked for again. */
     FK_AHEAD(FK_NAME(lists_ahead), {
         const uintptr_t history = row[0], seen = row[1] & ~(uintptr_t)1;
-        fk_bring(history ? (const void *)history : row);
+        /* Where there is a set, only the place of the next item is wanted; a history that is searched is two lines at most. */
+        const uint32_t *const items = fk_list_items(history), next = fk_list_written(history) & (fk_list_room(history) - 1);
+        fk_bring(history ? (const void *)(items + (seen ? next : 0)) : row);
         fk_bring(seen ? (const void *)seen : row);
     })
     FK_AHEAD(FK_NAME(places_ahead), {
         const uintptr_t seen = row[1] & ~(uintptr_t)1;
-        const uint32_t *const history = row[0] ? (const uint32_t *)row[0] : none, *const set = seen ? (const uint32_t *)seen : none;
-        /* A history that is searched is two lines at most. */
-        fk_prefetch(history + 2 + history[1]);
+        const uint32_t *const set = seen ? (const uint32_t *)seen : none;
+        const uintptr_t history = row[0] ? row[0] : (uintptr_t)none;
+        fk_prefetch(fk_list_items(history) + (fk_list_written(history) & (fk_list_room(history) - 1)));
         fk_prefetch(set + 2 + fk_set_home(record->item, set[0]));
     })
 }
@@ -53,9 +55,9 @@ FK_INLINE void FK_NAME(ask_ahead)(const fk_source *source, const fk_lists *lists
 /* Leaves out the negatives of an event that its user has seen. */
 FK_INLINE void FK_NAME(leave_out_seen)(fk_batch *batch, const uintptr_t history, const uintptr_t seen, fk_settling *at) {
     const size_t event = at->event, items = batch->counts[event], read = at->read;
-    const uint32_t *const drawn = batch->ordinals + read, *const list = (const uint32_t *)history;
+    const uint32_t *const drawn = batch->ordinals + read;
     /* As a rule they are all new to the user, and lie where they belong. */
-    if (read == at->write && seen <= 1 && (!list || !fk_list_holds_any(list, drawn + 1, items - 1))) {
+    if (read == at->write && seen <= 1 && (!history || !fk_list_holds_any(history, drawn + 1, items - 1))) {
         at->read = at->write = read + items;
         return;
     }
@@ -73,9 +75,11 @@ FK_INLINE void FK_NAME(leave_out_seen)(fk_batch *batch, const uintptr_t history,
     at->write = write;
 }
 
-/* Takes an item up in a user's lists; answers whether there was room. Readers see a set's slot, or a list's number of items, last. */
-FK_INLINE int FK_NAME(take_up)(const fk_lists *lists, const uintptr_t *row, const uint32_t item) {
-    uint32_t *const history = (uint32_t *)row[0], *const set = (uint32_t *)(row[1] & ~(uintptr_t)1);
+/* Takes an item up in a user's lists; answers whether there was room. Readers see a set's slot, or a list's word, last; and whoever
+ * sees an item in an older one's place sees the word from before it, too. */
+FK_INLINE int FK_NAME(take_up)(const fk_lists *lists, uintptr_t *row, const uint32_t item) {
+    const uintptr_t history = row[0];
+    uint32_t *const set = (uint32_t *)(row[1] & ~(uintptr_t)1);
     if (set) {
         if (!fk_set_holds(set, item)) {
             const uint32_t slots = set[0], count = set[1];
@@ -89,10 +93,13 @@ FK_INLINE int FK_NAME(take_up)(const fk_lists *lists, const uintptr_t *row, cons
     } else if (!lists->holds_history) {
         return lists->seen_limit == 0;
     }
-    if (!history || history[1] >= history[0]) return 0;
-    const uint32_t count = history[1];
-    __atomic_store_n(history + 2 + count, item, __ATOMIC_RELAXED);
-    __atomic_store_n(history + 1, count + 1, __ATOMIC_RELEASE);
+    if (!history) return 0;
+    const uint32_t room = fk_list_room(history), written = fk_list_written(history);
+    /* While it says what was seen, a history must not lose an item without notice. */
+    const int loses = room == lists->ring && (set || lists->seen_limit == 0);
+    if (written >= room && !loses) return 0;
+    __atomic_store_n((uint32_t *)fk_list_items(history) + (written & (room - 1)), item, __ATOMIC_RELEASE);
+    __atomic_store_n(row, fk_list_next(history), __ATOMIC_RELEASE);
     return 1;
 }
 
@@ -106,7 +113,7 @@ static void FK_NAME(settle)(fk_batch *batch, const fk_source *source, const fk_l
         if (((first + index) & (FK_NAME(group) - 1)) == 0) FK_NAME(ask_ahead)(source, lists, first, index, visible);
         const fk_record *const record = source->records + ((first + index) & source->mask);
         const fk_rule *const rule = source->rules + (record->nature & fk_type_mask);
-        const uintptr_t *const row = FK_NAME(lists_of)(lists, record->user);
+        uintptr_t *const row = FK_NAME(lists_of)(lists, record->user);
         if (rule->weight * record->weight > 0) {
             if (leaves_out) FK_NAME(leave_out_seen)(&local, row[0], row[1], &place);
             ++place.event;

@@ -80,13 +80,23 @@ import Testing
 
     @Test func aShortHistoryNeedsNoSet() {
         let items = make(history: 100)
-        for item in 0..<30 as Range<UInt32> { items.add(item, user: 1) }
-        #expect(items.blocks(of: 1).seen == nil && items.blocks(of: 1).history?.capacity == 30 && items.held == 128)
-        items.add(30, user: 1)
-        #expect(items.blocks(of: 1).seen?.items == Array(0...30) && items.held == 256 + 256)
-        // Thirty times the same: a set as small as they come.
-        for _ in 0..<31 { items.add(9, user: 2) }
+        for item in 0..<32 as Range<UInt32> { items.add(item, user: 1) }
+        #expect(items.blocks(of: 1).seen == nil && items.blocks(of: 1).history?.capacity == 32 && items.held == 128)
+        items.add(32, user: 1)
+        #expect(items.blocks(of: 1).seen?.items == Array(0...32) && items.held == 256 + 256)
+        // Thirty-three times the same: a set as small as they come.
+        for _ in 0..<33 { items.add(9, user: 2) }
         #expect(items.blocks(of: 2).seen == HeldBlock(capacity: 6, items: [9]))
+    }
+
+    /// A history at its full size takes items up where it lies: memory no longer moves.
+    @Test func aFullHistoryIsNotReplaced() {
+        let items = make(history: 100)
+        for item in 0..<200 as Range<UInt32> { items.add(item & 31, user: 1) }
+        let row = items.row(1), block = ItemList(bits: row.pointee.history.load(ordering: .relaxed))!.address, held = items.held
+        for item in 0..<200_000 as Range<UInt32> { items.add(item & 31, user: 1) }
+        #expect(ItemList(bits: row.pointee.history.load(ordering: .relaxed))!.address == block && items.held == held && held == 512 + 256)
+        #expect(history(items, 1) == (199_900..<200_000 as Range<UInt32>).reversed().map { $0 & 31 })
     }
 
     @Test func undoAndForgetTakeOut() {

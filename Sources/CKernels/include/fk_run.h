@@ -72,11 +72,12 @@ typedef struct {
     fk_draws draws;
 } fk_source;
 
-/// Users' lists: `UserItems` in Swift. A row is two words, the addresses of a user's history and seen set.
+/// Users' lists: `UserItems` in Swift. A row is two words, a user's history (fk_set.h) and the address of the seen set.
 typedef struct {
     const uintptr_t *directory;
     size_t slab_bytes;
     uint32_t holds_history;  ///< whether there are histories,
+    uint32_t ring;           ///< the room of those that lose their oldest items when they are full,
     uint32_t seen_limit;     ///< and items of a seen set at most
 } fk_lists;
 

@@ -12,12 +12,9 @@ extension UserItems {
     func prefetchLists(of user: UInt32) {
         let row = row(user)
         // A user who has no list yet cannot be foretold, and a wrong guess would wait for the row: then the row is asked for again.
-        func bring(_ bits: UInt) {
-            let address = bits & ~1
-            fk_bring(UnsafeRawPointer(bitPattern: address == 0 ? UInt(bitPattern: row) : address).unsafelyUnwrapped)
-        }
-        bring(row.pointee.history.load(ordering: .relaxed))
-        bring(row.pointee.seen.load(ordering: .relaxed))
+        func bring(_ address: UnsafeRawPointer?) { fk_bring(address ?? UnsafeRawPointer(row)) }
+        bring(fk_list_items(row.pointee.history.load(ordering: .relaxed)))
+        bring(UnsafeRawPointer(bitPattern: row.pointee.seen.load(ordering: .relaxed) & ~1))
     }
 
     /// As `hasSeen`, for the trainer that the user belongs to.
@@ -31,6 +28,6 @@ extension UserItems {
     var plain: fk_lists {
         fk_lists(
             directory: UnsafeRawPointer(view.slabs.directory).assumingMemoryBound(to: UInt.self), slab_bytes: view.slabs.slabBytes,
-            holds_history: historyLength > 0 ? 1 : 0, seen_limit: UInt32(seenLimit))
+            holds_history: historyLength > 0 ? 1 : 0, ring: UInt32(ring), seen_limit: UInt32(seenLimit))
     }
 }

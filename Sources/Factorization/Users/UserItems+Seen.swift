@@ -1,15 +1,14 @@
 import CKernels
 import Synchronization
 
-/// What a user has seen: a set, [slots, count, slot, slot, …] in 32-bit words, of which a slot holds an item + 1; or the
-/// history, while that is short and has lost nothing.
+/// What a user has seen: a set, or the history, while that is short and has lost nothing.
 extension UserItems {
     /// Adds an item to what the user has seen, unless the set is full.
     @inline(__always)
     func markSeen(_ item: UInt32, user: UInt32) {
         guard seenLimit > 0 else { return }
         let row = row(user)
-        let set = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed))
+        let set = SeenSet(bits: row.pointee.seen.load(ordering: .relaxed))
         if let set, fk_set_holds(set.plain, item) != 0 { return }
         if let set, set.hasRoom && set.count < seenLimit { return set.insert(item) }
         markSeen(item, afterGrowing: row, user)
@@ -19,15 +18,15 @@ extension UserItems {
     @inline(never)
     private func markSeen(_ item: UInt32, afterGrowing row: UnsafeMutablePointer<Row>, _ user: UInt32) {
         let pool = pools[Placement.shard(user)]
-        guard let set = WordBlock(bits: row.pointee.seen.load(ordering: .relaxed)) else {
-            let list = WordBlock(bits: row.pointee.history.load(ordering: .relaxed))
-            if let list, fk_has_seen(UInt(list.bits), 0, item) != 0 { return }
+        guard let set = SeenSet(bits: row.pointee.seen.load(ordering: .relaxed)) else {
+            let list = ItemList(bits: row.pointee.history.load(ordering: .relaxed))
+            if let list, fk_has_seen(list.bits, 0, item) != 0 { return }
             beginSet(row, pool, list)
             return isListed(row) ? leaveUnseen(row) : markSeen(item, user: user)
         }
-        let slots = WordBlock.doubled(set.capacity), old = WordBlock.bytes(set.capacity)
-        guard set.count < seenLimit, allows(pool, WordBlock.bytes(slots), insteadOf: old) else { return leaveUnseen(row) }
-        let grown = WordBlock(pool.allocate(WordBlock.bytes(slots)), capacity: slots)
+        let slots = SeenSet.doubled(set.capacity), old = SeenSet.bytes(set.capacity)
+        guard set.count < seenLimit, allows(pool, SeenSet.bytes(slots), insteadOf: old) else { return leaveUnseen(row) }
+        let grown = SeenSet(pool.allocate(SeenSet.bytes(slots)), capacity: slots)
         set.forEach { grown.insert($0) }
         grown.insert(item)
         let incomplete = row.pointee.seen.load(ordering: .relaxed) & 1
@@ -41,19 +40,19 @@ extension UserItems {
     ///   - lost: oldest items that the history is about to lose.
     ///   - newest: the item that it gets.
     func beginSet(
-        _ row: UnsafeMutablePointer<Row>, _ pool: BlockPool, _ list: WordBlock?, losing lost: Int = 0, besides newest: UInt32? = nil
+        _ row: UnsafeMutablePointer<Row>, _ pool: BlockPool, _ list: ItemList?, losing lost: Int = 0, besides newest: UInt32? = nil
     ) {
         let count = list?.count ?? 0, distinct = list.map { list in (0..<count).count { list.isFirst($0) } } ?? 0
         var slots = 6
-        while WordBlock.room(slots: slots) <= distinct { slots = WordBlock.doubled(slots) }
-        guard allows(pool, WordBlock.bytes(slots), isFirst: list == nil) else {
+        while SeenSet.room(slots: slots) <= distinct { slots = SeenSet.doubled(slots) }
+        guard allows(pool, SeenSet.bytes(slots), isFirst: list == nil) else {
             for index in 0..<lost {
                 let item = list.unsafelyUnwrapped[index]
                 if item != newest, !(lost..<count).contains(where: { list.unsafelyUnwrapped[$0] == item }) { leaveUnseen(row) }
             }
             return
         }
-        let set = WordBlock(pool.allocate(WordBlock.bytes(slots)), capacity: slots)
+        let set = SeenSet(pool.allocate(SeenSet.bytes(slots)), capacity: slots)
         for index in 0..<count where list.unsafelyUnwrapped.isFirst(index) {
             if set.count < seenLimit { set.insert(list.unsafelyUnwrapped[index]) } else { leaveUnseen(row) }
         }
@@ -68,15 +67,15 @@ extension UserItems {
 
     /// What says which items a user has seen, a set or a history, and whether it says all.
     @inline(__always)
-    private func seen(by user: UInt32) -> (set: WordBlock?, list: WordBlock?, isComplete: Bool) {
+    private func seen(by user: UInt32) -> (set: SeenSet?, list: ItemList?, isComplete: Bool) {
         let row = row(user)
-        var bits = row.pointee.seen.load(ordering: .acquiring), list: WordBlock?
+        var bits = row.pointee.seen.load(ordering: .acquiring), list: ItemList?
         if bits & ~1 == 0, seenLimit > 0 {
-            list = WordBlock(bits: row.pointee.history.load(ordering: .acquiring))
+            list = ItemList(bits: row.pointee.history.load(ordering: .acquiring))
             // A set that has begun meanwhile knows what this history may have lost.
             bits = row.pointee.seen.load(ordering: .acquiring)
         }
-        let set = WordBlock(bits: bits)
+        let set = SeenSet(bits: bits)
         return (set, set == nil ? list : nil, bits & 1 == 0)
     }
 

@@ -6,10 +6,10 @@ extension UserItems {
     /// out of the set.
     func blocks(of user: UInt32) -> (history: HeldBlock?, seen: HeldBlock?, isSeenComplete: Bool) {
         let row = row(user), bits = row.pointee.seen.load(ordering: .acquiring)
-        let history = WordBlock(bits: row.pointee.history.load(ordering: .acquiring)).map { block in
-            HeldBlock(capacity: block.capacity, items: (0..<block.count).map { block[$0] })
+        let history = ItemList(bits: row.pointee.history.load(ordering: .acquiring)).map { list in
+            HeldBlock(capacity: list.capacity, items: (0..<list.count).map { list[$0] })
         }
-        let seen = WordBlock(bits: bits).map { block in
+        let seen = SeenSet(bits: bits).map { block in
             var items: [UInt32] = []
             block.forEach { items.append($0) }
             return HeldBlock(capacity: block.capacity, items: items.sorted())  // the set's own order depends on the order of insertion
@@ -17,16 +17,19 @@ extension UserItems {
         return (history, seen, bits & 1 == 0)
     }
 
-    /// Takes up a user's history. Under settings that would not have let it become so large, its newest items.
+    /// Takes up a user's history. Under settings that would not have let it become so large, its newest items. Files from before histories
+    /// had room for 2ⁿ items say 6, 14, … or twice what is held: then there is room for more.
     func restore(history: HeldBlock, user: UInt32) {
-        let row = row(user), pool = pools[Placement.shard(user)], bytes = WordBlock.bytes(history.capacity)
-        guard history.capacity <= max(2 * historyLength, 6), historyLength > 0, allows(pool, bytes, isFirst: true) else {
+        let pool = pools[Placement.shard(user)]
+        var capacity = ItemList.leastCapacity
+        while capacity < history.capacity { capacity *= 2 }
+        guard capacity <= ring, historyLength > 0, allows(pool, ItemList.bytes(capacity), isFirst: true) else {
             for item in history.items { add(item, user: user) }
             return
         }
-        let block = WordBlock(pool.allocate(bytes), capacity: history.capacity)
-        for item in history.items { block.append(item) }
-        row.pointee.history.store(block.bits, ordering: .releasing)
+        var list = newList(capacity, pool)
+        for item in history.items { list = list.appending(item) }
+        row(user).pointee.history.store(list.bits, ordering: .releasing)
     }
 
     /// Takes up a user's seen set.
@@ -35,15 +38,15 @@ extension UserItems {
         if !isComplete { _ = row.pointee.seen.bitwiseOr(1, ordering: .relaxed) }
         guard let seen else { return }
         // One that began while the history was restored.
-        if let old = WordBlock(bits: row.pointee.seen.exchange(isComplete ? 0 : 1, ordering: .acquiringAndReleasing)) {
-            pool.retire(old.address, bytes: WordBlock.bytes(old.capacity))
+        if let old = SeenSet(bits: row.pointee.seen.exchange(isComplete ? 0 : 1, ordering: .acquiringAndReleasing)) {
+            pool.retire(old.address, bytes: SeenSet.bytes(old.capacity))
         }
-        let bytes = WordBlock.bytes(seen.capacity)
+        let bytes = SeenSet.bytes(seen.capacity)
         guard seen.items.count <= seenLimit, allows(pool, bytes, isFirst: true) else {
             for item in seen.items { markSeen(item, user: user) }
             return
         }
-        let block = WordBlock(pool.allocate(bytes), capacity: seen.capacity)
+        let block = SeenSet(pool.allocate(bytes), capacity: seen.capacity)
         for item in seen.items { block.insert(item) }
         row.pointee.seen.store(block.bits | (isComplete ? 0 : 1), ordering: .releasing)
     }
@@ -55,12 +58,12 @@ struct HeldBlock: Equatable {
     var capacity: Int
     var items: [UInt32]
 
-    /// Whether a history could look like this.
+    /// Whether a history could look like this, in this version or an earlier one.
     var isHistory: Bool { (max(items.count, 6)...HeldBlock.longest).contains(capacity) }
     /// Whether a seen set could look like this: its block is full of slots, and they are not too full.
     var isSet: Bool {
-        let words = capacity + WordBlock.header
-        return (8...HeldBlock.longest).contains(words) && words & (words - 1) == 0 && items.count <= WordBlock.room(slots: capacity)
+        let words = capacity + SeenSet.header
+        return (8...HeldBlock.longest).contains(words) && words & (words - 1) == 0 && items.count <= SeenSet.room(slots: capacity)
             && zip(items, items.dropFirst()).allSatisfy(<)
     }
     private static let longest = 1 << 24

@@ -5,22 +5,22 @@ extension UserItems {
     /// size.
     func sweep(_ isGone: (UInt32) -> Bool, user: UInt32) {
         let row = row(user), pool = pools[Placement.shard(user)]
-        if let old = WordBlock(bits: row.pointee.history.load(ordering: .relaxed)),
+        if let old = ItemList(bits: row.pointee.history.load(ordering: .relaxed)),
             (0..<old.count).contains(where: { isGone(old[$0]) })
         {
-            let block = WordBlock(pool.allocate(WordBlock.bytes(old.capacity)), capacity: old.capacity)
-            for index in 0..<old.count where !isGone(old[index]) { block.append(old[index]) }
-            row.pointee.history.store(block.bits, ordering: .releasing)
-            pool.retire(old.address, bytes: WordBlock.bytes(old.capacity))
+            var list = newList(old.capacity, pool)
+            for index in 0..<old.count where !isGone(old[index]) { list = list.appending(old[index]) }
+            row.pointee.history.store(list.bits, ordering: .releasing)
+            retire(old, pool)
         }
         let seen = row.pointee.seen.load(ordering: .relaxed)
-        guard let old = WordBlock(bits: seen) else { return }
+        guard let old = SeenSet(bits: seen) else { return }
         var isHeld = false
         old.forEach { if isGone($0) { isHeld = true } }
         guard isHeld else { return }
-        let block = WordBlock(pool.allocate(WordBlock.bytes(old.capacity)), capacity: old.capacity)
+        let block = SeenSet(pool.allocate(SeenSet.bytes(old.capacity)), capacity: old.capacity)
         old.forEach { if !isGone($0) { block.insert($0) } }
         row.pointee.seen.store(block.bits | seen & 1, ordering: .releasing)
-        pool.retire(old.address, bytes: WordBlock.bytes(old.capacity))
+        pool.retire(old.address, bytes: SeenSet.bytes(old.capacity))
     }
 }

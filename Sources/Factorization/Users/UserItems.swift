@@ -7,18 +7,20 @@ import Synchronization
 /// block, searched at a glance. The set begins when the history becomes long or is about to lose an item.
 ///
 /// Both are blocks that only grow in place and are replaced as a whole, so a reader on another thread sees a prefix of
-/// the present: history items are written before their count is released, a seen slot is one atomic word.
+/// the present: history items are written before the word that counts them is released, a seen slot is one atomic word. A
+/// history at its full size loses its oldest item for each new one, in place; who reads it looks at the word again, and reads
+/// anew where what was read may have been overwritten.
 ///
 /// Blocks live within a budget in bytes, one part of it for each shard, so that what is kept is a function of the shard's
-/// events alone. From three quarters of its part on, no block of the shard becomes larger and no set begins: a full history
-/// keeps its newest half, a full set takes no more and says that it is not complete, as does a history that has lost what it
+/// events alone. From three quarters of its part on, no block of the shard becomes larger and no set begins: a history that
+/// is full before its full size keeps its newest half, a full set takes no more and says that it is not complete, as does a history that has lost what it
 /// alone knew as seen. Users who are new still get their first blocks until the whole is used.
 ///
 /// Thread safety: a user's lists are written by the trainer that owns the user's shard; they are read from any thread
 /// inside `ReaderEpochs.reading`.
 final class UserItems: @unchecked Sendable {
-    /// 16 bytes a user: addresses of blocks. The lowest bit of `seen` says that an item was left out; without an address the
-    /// history says what was seen.
+    /// 16 bytes a user: an `ItemList` and the address of a `SeenSet`, 0 for none. The lowest bit of `seen` says that an item was left out;
+    /// without an address the history says what was seen.
     struct Row: ~Copyable {
         let history = Atomic<UInt>(0)
         let seen = Atomic<UInt>(0)
@@ -28,9 +30,11 @@ final class UserItems: @unchecked Sendable {
     let historyLength: Int
     /// Items of the seen set at most.
     let seenLimit: Int
+    /// Items for which a history has room at its full size: more than are held.
+    let ring: Int
     /// Items for which a history has room at most that still serves as the seen set: two cache lines.
     private let listed: Int
-    private static let mostListed = 30
+    private static let mostListed = 32
     private let rows = SlabStore(rowBytes: MemoryLayout<Row>.stride)
     /// `rows`, without reference counting.
     let view: SlabStore.View
@@ -42,8 +46,10 @@ final class UserItems: @unchecked Sendable {
 
     /// - Parameter budget: bytes of all blocks.
     init(historyLength: Int, seenLimit: Int, budget: Int = .max, epochs: ReaderEpochs) {
+        precondition(historyLength < 1 << 15, "a history holds up to 32,767 items")
         self.historyLength = historyLength
         self.seenLimit = seenLimit
+        ring = max(ItemList.leastCapacity, 1 << (Int.bitWidth - historyLength.leadingZeroBitCount))
         listed = min(UserItems.mostListed, seenLimit)
         shardBudget = budget / Placement.shardCount
         view = rows.view
@@ -79,11 +85,18 @@ final class UserItems: @unchecked Sendable {
         let row = row(user)
         // Seen first, so that whoever finds it in the history finds it there, too.
         if !isListed(row) { markSeen(item, user: user) }
-        if let history = WordBlock(bits: row.pointee.history.load(ordering: .relaxed)), history.count < history.capacity {
-            history.append(item)
+        if let history = ItemList(bits: row.pointee.history.load(ordering: .relaxed)), hasRoom(history, row) {
+            row.pointee.history.store(history.appending(item).bits, ordering: .releasing)
         } else {
             add(item, afterGrowing: row, user)
         }
+    }
+
+    /// Whether a history can take an item up where it lies. While it says what was seen it must not lose one without notice; and a
+    /// block that ever said it is not written round, for readers may still look there: when a set begins, another block takes its place.
+    @inline(__always)
+    private func hasRoom(_ history: ItemList, _ row: UnsafeMutablePointer<Row>) -> Bool {
+        history.written < history.capacity || history.capacity == ring && (seenLimit == 0 || !isListed(row))
     }
 
     /// Whether the history says what was seen.
@@ -94,7 +107,7 @@ final class UserItems: @unchecked Sendable {
     @inline(never)
     private func add(_ item: UInt32, afterGrowing row: UnsafeMutablePointer<Row>, _ user: UInt32) {
         guard historyLength > 0 else { return isListed(row) ? markSeen(item, user: user) : () }
-        let pool = pools[Placement.shard(user)], old = WordBlock(bits: row.pointee.history.load(ordering: .relaxed))
+        let pool = pools[Placement.shard(user)], old = ItemList(bits: row.pointee.history.load(ordering: .relaxed))
         let count = old?.count ?? 0
         var next = growth(old, pool)
         if isListed(row), seenLimit > 0, next.keep < count || next.capacity > listed {
@@ -109,35 +122,41 @@ final class UserItems: @unchecked Sendable {
             return
         }
         if next.keep < count { leaveOut(min(count, historyLength) - next.keep) }
-        let block = WordBlock(pool.allocate(WordBlock.bytes(next.capacity)), capacity: next.capacity)
-        for index in (count - next.keep)..<count { block.append(old.unsafelyUnwrapped[index]) }
-        block.append(item)
-        row.pointee.history.store(block.bits, ordering: .releasing)
-        if let old { pool.retire(old.address, bytes: WordBlock.bytes(old.capacity)) }
+        var list = newList(next.capacity, pool)
+        for index in (count - next.keep)..<count { list = list.appending(old.unsafelyUnwrapped[index]) }
+        row.pointee.history.store(list.appending(item).bits, ordering: .releasing)
+        if let old { retire(old, pool) }
     }
 
+    func newList(_ capacity: Int, _ pool: BlockPool) -> ItemList { ItemList(pool.allocate(ItemList.bytes(capacity)), capacity: capacity) }
+    func retire(_ list: ItemList, _ pool: BlockPool) { pool.retire(list.address, bytes: ItemList.bytes(list.capacity)) }
+
     /// The room of the block that takes the place of a full one, none for no block, and how many of the newest items it
-    /// keeps: all while it becomes larger; at full size, only what answers may use.
-    private func growth(_ old: WordBlock?, _ pool: BlockPool) -> (capacity: Int, keep: Int) {
-        guard let old else { return (allows(pool, WordBlock.bytes(6), isFirst: true) ? 6 : 0, 0) }
-        let keep = min(old.count, historyLength), larger = min(WordBlock.doubled(old.capacity), 2 * historyLength)
-        guard larger > old.capacity else { return (old.capacity, keep) }
-        guard allows(pool, WordBlock.bytes(larger), insteadOf: WordBlock.bytes(old.capacity)) else { return (old.capacity, min(keep, old.capacity / 2)) }
+    /// keeps: what answers may use, and where there is no memory for a larger one, half of its room.
+    private func growth(_ old: ItemList?, _ pool: BlockPool) -> (capacity: Int, keep: Int) {
+        let least = ItemList.leastCapacity
+        guard let old else { return (allows(pool, ItemList.bytes(least), isFirst: true) ? least : 0, 0) }
+        let keep = min(old.count, historyLength), larger = 2 * old.capacity
+        guard larger <= ring else { return (old.capacity, keep) }
+        guard allows(pool, ItemList.bytes(larger), insteadOf: ItemList.bytes(old.capacity)) else { return (old.capacity, min(keep, old.capacity / 2)) }
         return (larger, keep)
     }
 
     @inline(never)
     func leaveOut(_ items: Int) { left.add(items, ordering: .relaxed) }
 
-    // MARK: History: [capacity, count, item, item, …] in 32-bit words
+    // MARK: History
 
     /// The newest items of a user, newest first, into `items`; answers how many.
     func history(of user: UInt32, into items: UnsafeMutableBufferPointer<UInt32>) -> Int {
-        guard let block = WordBlock(bits: row(user).pointee.history.load(ordering: .acquiring)) else { return 0 }
-        let count = block.count
-        let answer = min(count, historyLength, items.count)
-        for index in 0..<answer { items[index] = block[count - 1 - index] }
-        return answer
+        let row = row(user)
+        while true {
+            guard let list = ItemList(bits: row.pointee.history.load(ordering: .acquiring)) else { return 0 }
+            let count = min(list.count, historyLength, items.count)
+            list.copyNewest(count, into: items)
+            atomicMemoryFence(ordering: .acquiring)
+            if list.keeps(count, until: row.pointee.history.load(ordering: .relaxed)) { return count }
+        }
     }
 
     /// Takes the newest occurrence of an item out of the history, and the item out of the seen set unless the history still
@@ -145,42 +164,35 @@ final class UserItems: @unchecked Sendable {
     /// rare record, not for the stream.
     func undo(_ item: UInt32, user: UInt32) {
         let row = row(user), pool = pools[Placement.shard(user)]
-        func rewritten(_ old: WordBlock, _ fill: (WordBlock) -> Void) -> UInt {
-            let block = WordBlock(pool.allocate(WordBlock.bytes(old.capacity)), capacity: old.capacity)
-            fill(block)
-            return block.bits
-        }
         var remains = false
-        if let old = WordBlock(bits: row.pointee.history.load(ordering: .relaxed)) {
+        if let old = ItemList(bits: row.pointee.history.load(ordering: .relaxed)) {
             // What lies beyond the history's length may be there or not: it does not come back.
             let kept = max(0, old.count - historyLength)..<old.count
             if kept.lowerBound > 0, isListed(row), seenLimit > 0 { beginSet(row, pool, old, losing: kept.lowerBound) }
             let undone = kept.last { old[$0] == item }
-            let bits = rewritten(old) { block in
-                for index in kept where index != undone {
-                    block.append(old[index])
-                    if old[index] == item { remains = true }
-                }
+            var list = newList(old.capacity, pool)
+            for index in kept where index != undone {
+                list = list.appending(old[index])
+                if old[index] == item { remains = true }
             }
-            row.pointee.history.store(bits, ordering: .releasing)
-            pool.retire(old.address, bytes: WordBlock.bytes(old.capacity))
+            row.pointee.history.store(list.bits, ordering: .releasing)
+            retire(old, pool)
         }
         let seen = row.pointee.seen.load(ordering: .relaxed)
-        if !remains, let old = WordBlock(bits: seen), old.contains(item) {
-            let bits = rewritten(old) { block in old.forEach { if $0 != item { block.insert($0) } } }
-            row.pointee.seen.store(bits | seen & 1, ordering: .releasing)
-            pool.retire(old.address, bytes: WordBlock.bytes(old.capacity))
+        if !remains, let old = SeenSet(bits: seen), old.contains(item) {
+            let set = SeenSet(pool.allocate(SeenSet.bytes(old.capacity)), capacity: old.capacity)
+            old.forEach { if $0 != item { set.insert($0) } }
+            row.pointee.seen.store(set.bits | seen & 1, ordering: .releasing)
+            pool.retire(old.address, bytes: SeenSet.bytes(old.capacity))
         }
     }
 
     /// Drops all that is held of a user.
     func clear(_ user: UInt32) {
         let row = row(user), pool = pools[Placement.shard(user)]
-        for old in [
-            row.pointee.history.exchange(0, ordering: .acquiringAndReleasing), row.pointee.seen.exchange(0, ordering: .acquiringAndReleasing),
-        ] {
-            guard let old = WordBlock(bits: old) else { continue }
-            pool.retire(old.address, bytes: WordBlock.bytes(old.capacity))
+        if let old = ItemList(bits: row.pointee.history.exchange(0, ordering: .acquiringAndReleasing)) { retire(old, pool) }
+        if let old = SeenSet(bits: row.pointee.seen.exchange(0, ordering: .acquiringAndReleasing)) {
+            pool.retire(old.address, bytes: SeenSet.bytes(old.capacity))
         }
     }
 }

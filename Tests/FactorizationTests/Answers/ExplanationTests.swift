@@ -106,7 +106,8 @@ import Testing
             #expect(row.rows[0].accumulators == reference.accumulators.map { Float($0) } && row.rows[0].weight == Float(reference.w))
             #expect(row.rows[0].updates > 0 && row.popularity == engine.items.frequency(item) && row.admitted == 4)
             let user = scorer.inspect(.user, engine.user(1))
-            #expect(user.history?.held == 8 && user.history?.seen == Int(engine.shared.userItems.blocks(of: engine.user(1)).seen!.items.count))
+            let seen = (0..<engine.items.count).count { engine.shared.userItems.hasSeen(UInt32($0), user: engine.user(1)) }
+            #expect(user.history?.held == 8 && user.history?.seen == seen)
             let size = scorer.inspect(model: 0)
             // Rows of users, items, history, context and attributes; weights of all but history; w0.
             let side = model.layout.sideRank, own = model.layout.itemRank + model.layout.itemOwnRank

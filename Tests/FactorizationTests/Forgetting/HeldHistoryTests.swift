@@ -84,6 +84,19 @@ import Testing
         #expect(history(small, 1) == (100..<110).reversed())
     }
 
+    /// Files of earlier versions say other sizes.
+    @Test(arguments: [6, 14, 30, 62, 80]) func blocksOfEarlierVersionsAreTakenUp(capacity: Int) {
+        for count in [0, 1, capacity / 2, capacity] {
+            let items = make(budget: 1 << 30), past = (0..<UInt32(count)).map { $0 * 3 }
+            items.restore(history: HeldBlock(capacity: capacity, items: past), user: 1)
+            items.restore(seen: capacity > 30 ? HeldBlock(capacity: 254, items: past) : nil, isComplete: true, user: 1)
+            #expect(history(items, 1) == past.suffix(40).reversed())
+            for item in 500..<540 as Range<UInt32> { items.add(item, user: 1) }
+            #expect(history(items, 1) == (500..<540).reversed())
+            #expect((0..<600).allSatisfy { items.hasSeen($0, user: 1) == (past.contains($0) || (500..<540).contains($0)) })
+        }
+    }
+
     /// As without a budget: what a reader sees is a run that counts down, also while blocks keep halving.
     @Test func readersSeeAWholeRunAtTheBudget() {
         let epochs = ReaderEpochs(), items = make(budget: 64 * 400, epochs: epochs)

@@ -42,12 +42,12 @@ import Testing
         var dice = Dice(11)
         for slots in [6, 14, 30, 62, 254, 1022] {
             for _ in 0..<50 {
-                let memory = UnsafeMutableRawPointer.allocate(byteCount: WordBlock.bytes(slots), alignment: 16)
-                memory.initializeMemory(as: UInt8.self, repeating: 0, count: WordBlock.bytes(slots))
+                let memory = UnsafeMutableRawPointer.allocate(byteCount: SeenSet.bytes(slots), alignment: 16)
+                memory.initializeMemory(as: UInt8.self, repeating: 0, count: SeenSet.bytes(slots))
                 defer { memory.deallocate() }
-                let set = WordBlock(memory, capacity: slots), range = 4 * slots
+                let set = SeenSet(memory, capacity: slots), range = 4 * slots
                 var held: Set<UInt32> = []
-                for _ in 0..<dice.below(WordBlock.room(slots: slots) + 1) {
+                for _ in 0..<dice.below(SeenSet.room(slots: slots) + 1) {
                     let value = UInt32(dice.below(range))
                     if held.insert(value).inserted { set.insert(value) }
                 }
@@ -58,27 +58,5 @@ import Testing
             }
         }
         #expect((0..<100).allSatisfy { fk_has_seen(0, 0, $0) == 0 && fk_has_seen(0, 1, $0) == 0 })
-    }
-
-    /// A list of any length says what it holds, and neither the words before its items nor those behind them.
-    @Test func aListIsSearchedInEightWordsAtATime() {
-        var dice = Dice(12)
-        for capacity in [6, 14, 20, 30, 62, 200] {
-            for count in 0...capacity {
-                let bytes = BlockPool.size(WordBlock.bytes(capacity)), memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
-                defer { memory.deallocate() }
-                let list = WordBlock(memory, capacity: capacity)
-                // What lies behind the items is in range, too.
-                for _ in 0..<capacity { list.append(UInt32(dice.below(300))) }
-                let items = Set((0..<count).map { list[$0] })
-                memory.storeBytes(of: UInt32(count), toByteOffset: 4, as: UInt32.self)
-                for value in 0..<300 as Range<UInt32> {
-                    #expect((fk_has_seen(list.bits, 1, value) != 0) == items.contains(value), "\(value) of \(count) in \(capacity)")
-                }
-                let some = (0..<5).map { _ in UInt32(dice.below(300)) }
-                #expect((fk_list_holds_any(list.plain, some, 5) != 0) == !items.isDisjoint(with: some))
-                #expect(fk_list_holds_any(list.plain, some, 0) == 0)
-            }
-        }
     }
 }

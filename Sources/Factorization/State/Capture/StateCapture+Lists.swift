@@ -29,17 +29,22 @@ extension StateCapture {
                 continue
             }
             cost += StateCapture.costOfList
-            copy(WordBlock(bits: history), buffer) { min(2 + $0.count, 2 + $0.capacity) }
+            copy(ItemList(bits: history), buffer)
             buffer.put(UInt32(seen & 1 == 0 ? 1 : 0))
-            copy(WordBlock(bits: seen), buffer) { 2 + $0.capacity }
+            if let set = SeenSet(bits: seen) { buffer.put(set.address, SeenSet.bytes(set.capacity)) } else { buffer.put(UInt32(0)) }
         }
         buffer.piece = .lists(users.lowerBound..<user)
         return user
     }
 
-    private func copy(_ block: WordBlock?, _ buffer: CaptureBuffer, words: (WordBlock) -> Int) {
-        guard let block else { return buffer.put(UInt32(0)) }
-        buffer.put(UnsafeRawPointer(block.words), 4 * words(block))
+    private func copy(_ list: ItemList?, _ buffer: CaptureBuffer) {
+        guard let list else { return buffer.put(UInt32(0)) }
+        buffer.put(UInt32(list.capacity))
+        buffer.put(UInt32(list.count))
+        // From the oldest up to the block's end, then from its beginning.
+        let oldest = list.written > list.capacity ? list.written & (list.capacity - 1) : 0
+        buffer.put(list.address + 4 * oldest, 4 * (list.count - oldest))
+        buffer.put(list.address, 4 * oldest)
     }
 
     func emitLists<Failure: Error>(

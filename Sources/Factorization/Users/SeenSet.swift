@@ -1,10 +1,11 @@
 import CKernels
 import Synchronization
 
-/// A block of atomic 32-bit words: how many it can hold, how many it holds, then the words. One writer, many readers.
-struct WordBlock {
+/// What a user has seen, in a block of atomic 32-bit words: how many slots, how many of them are taken, then the slots, 0 or an item + 1,
+/// under linear probing. Any number of slots, so that header and slots fill a block. One writer, many readers.
+struct SeenSet {
     let words: UnsafeMutablePointer<Atomic<UInt32>>
-    /// Words before the first item.
+    /// Words before the first slot.
     static let header = 2
 
     /// The block behind a released address; nil for none. The lowest bit of `bits` is the owner's own.
@@ -29,24 +30,10 @@ struct WordBlock {
     var bits: UInt { UInt(bitPattern: words) }
     /// For the one who writes.
     var plain: UnsafePointer<UInt32> { UnsafePointer<UInt32>(OpaquePointer(words)) }
-    /// Items of a list, slots of a set.
+    /// Slots.
     var capacity: Int { Int(words[0].load(ordering: .relaxed)) }
     var count: Int { Int(words[1].load(ordering: .acquiring)) }
 
-    // As a list.
-    subscript(index: Int) -> UInt32 { words[2 + index].load(ordering: .relaxed) }
-    /// Whether none of the items before has the same value.
-    func isFirst(_ index: Int) -> Bool {
-        let value = self[index]
-        return !(0..<index).contains { self[$0] == value }
-    }
-    func append(_ value: UInt32) {
-        let count = words[1].load(ordering: .relaxed)
-        words[2 + Int(count)].store(value, ordering: .relaxed)
-        words[1].store(count + 1, ordering: .releasing)
-    }
-
-    // As a set of value + 1 under linear probing: any number of slots, so that header and slots fill a block.
     @inline(__always)
     private func firstSlot(_ value: UInt32, _ slots: Int) -> Int { Int(fk_set_home(value, UInt32(truncatingIfNeeded: slots))) }
 
@@ -71,7 +58,7 @@ struct WordBlock {
     }
 
     /// A set is at most three quarters full.
-    var hasRoom: Bool { count < WordBlock.room(slots: capacity) }
+    var hasRoom: Bool { count < SeenSet.room(slots: capacity) }
     static func room(slots: Int) -> Int { slots / 4 * 3 + slots % 4 }
 
     func forEach(_ body: (UInt32) -> Void) {
