@@ -167,13 +167,14 @@ import Testing
         #expect(engine.user(8) == Placement.none && engine.sequencer.lastPosition == 8 && engine.appliedPosition == 8)
     }
 
-    /// One user's history counts up, so what a reader sees must be a run that counts down; seen must hold all of a prefix.
-    @Test func readersSeeAWholeRunWhileBlocksAreReplaced() {
-        let epochs = ReaderEpochs(), items = make(history: 20, seen: 100_000, epochs: epochs)
+    /// One user's history counts up, so what a reader sees must be a run that counts down; seen must hold all of a prefix. Of 31 items
+    /// the oldest goes with the second that comes.
+    @Test(arguments: [20, 31]) func readersSeeAWholeRunWhileBlocksAreReplaced(length: Int) {
+        let epochs = ReaderEpochs(), items = make(history: length, seen: 100_000, epochs: epochs)
         let done = Atomic<Bool>(false), wrong = Atomic<Int>(0)
         let reader: @Sendable () -> Void = {
             let ticket = epochs.register()
-            var buffer = [UInt32](repeating: 0, count: 20)
+            var buffer = [UInt32](repeating: 0, count: length)
             var highest: UInt32 = 0
             repeat {
                 epochs.reading(ticket) {
