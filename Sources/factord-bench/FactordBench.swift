@@ -12,7 +12,7 @@ struct FactordBench: ParsableCommand {
         abstract: "Measures factord beside plain C and bare libzmq in the same run.",
         discussion: "See README.md beside the source for what each benchmark measures and against what.")
 
-    @Option(help: "Only benchmarks whose name holds this text; may be repeated.")
+    @Option(help: "Only benchmarks whose name holds this text, or is it, after =; may be repeated.")
     var filter: [String] = []
 
     @Option(help: "Measured rounds of each benchmark, at least 5.")
@@ -87,7 +87,7 @@ struct FactordBench: ParsableCommand {
             return (String(fact[..<colon]), String(fact[colon...].dropFirst().drop { $0 == " " }))
         }
         let chosen = allBenchmarks(plan).filter { benchmark in
-            filter.isEmpty || filter.contains { benchmark.name.contains($0) }
+            filter.isEmpty || filter.contains { $0.first == "=" ? "=" + benchmark.name == $0 : benchmark.name.contains($0) }
         }
         if list { return chosen.forEach { Terminal.write($0.name + "\n") } }
         guard !chosen.isEmpty else { throw BenchmarkError("no benchmark's name holds \(filter.joined(separator: " or "))") }
