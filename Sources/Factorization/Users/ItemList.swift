@@ -21,7 +21,7 @@ struct ItemList {
         bits = UInt(fk_list_begin(memory, UInt32(capacity)))
     }
 
-    /// Room for the fewest items, and the next larger room.
+    /// The least room.
     static let leastCapacity = 8
     static func bytes(_ capacity: Int) -> Int { 4 * capacity }
 
@@ -35,8 +35,11 @@ struct ItemList {
     /// Items held.
     var count: Int { min(written, capacity) }
 
+    /// Where the oldest item lies.
+    var oldest: Int { (written - count) & (capacity - 1) }
+
     /// Of the items held, oldest first.
-    subscript(index: Int) -> UInt32 { words[(written - count + index) & (capacity - 1)].load(ordering: .relaxed) }
+    subscript(index: Int) -> UInt32 { words[(oldest + index) & (capacity - 1)].load(ordering: .relaxed) }
     /// Whether none of the items before has the same value.
     func isFirst(_ index: Int) -> Bool {
         let value = self[index]

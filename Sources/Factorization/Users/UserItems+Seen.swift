@@ -26,7 +26,7 @@ extension UserItems {
         }
         let slots = SeenSet.doubled(set.capacity), old = SeenSet.bytes(set.capacity)
         guard set.count < seenLimit, allows(pool, SeenSet.bytes(slots), insteadOf: old) else { return leaveUnseen(row) }
-        let grown = SeenSet(pool.allocate(SeenSet.bytes(slots)), capacity: slots)
+        let grown = newSet(slots, pool)
         set.forEach { grown.insert($0) }
         grown.insert(item)
         let incomplete = row.pointee.seen.load(ordering: .relaxed) & 1
@@ -52,7 +52,7 @@ extension UserItems {
             }
             return
         }
-        let set = SeenSet(pool.allocate(SeenSet.bytes(slots)), capacity: slots)
+        let set = newSet(slots, pool)
         for index in 0..<count where list.unsafelyUnwrapped.isFirst(index) {
             if set.count < seenLimit { set.insert(list.unsafelyUnwrapped[index]) } else { leaveUnseen(row) }
         }

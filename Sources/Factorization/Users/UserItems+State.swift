@@ -39,14 +39,14 @@ extension UserItems {
         guard let seen else { return }
         // One that began while the history was restored.
         if let old = SeenSet(bits: row.pointee.seen.exchange(isComplete ? 0 : 1, ordering: .acquiringAndReleasing)) {
-            pool.retire(old.address, bytes: SeenSet.bytes(old.capacity))
+            retire(old, pool)
         }
         let bytes = SeenSet.bytes(seen.capacity)
         guard seen.items.count <= seenLimit, allows(pool, bytes, isFirst: true) else {
             for item in seen.items { markSeen(item, user: user) }
             return
         }
-        let block = SeenSet(pool.allocate(bytes), capacity: seen.capacity)
+        let block = newSet(seen.capacity, pool)
         for item in seen.items { block.insert(item) }
         row.pointee.seen.store(block.bits | (isComplete ? 0 : 1), ordering: .releasing)
     }

@@ -18,9 +18,9 @@ extension UserItems {
         var isHeld = false
         old.forEach { if isGone($0) { isHeld = true } }
         guard isHeld else { return }
-        let block = SeenSet(pool.allocate(SeenSet.bytes(old.capacity)), capacity: old.capacity)
+        let block = newSet(old.capacity, pool)
         old.forEach { if !isGone($0) { block.insert($0) } }
         row.pointee.seen.store(block.bits | seen & 1, ordering: .releasing)
-        pool.retire(old.address, bytes: SeenSet.bytes(old.capacity))
+        retire(old, pool)
     }
 }

@@ -129,7 +129,9 @@ final class UserItems: @unchecked Sendable {
     }
 
     func newList(_ capacity: Int, _ pool: BlockPool) -> ItemList { ItemList(pool.allocate(ItemList.bytes(capacity)), capacity: capacity) }
+    func newSet(_ slots: Int, _ pool: BlockPool) -> SeenSet { SeenSet(pool.allocate(SeenSet.bytes(slots)), capacity: slots) }
     func retire(_ list: ItemList, _ pool: BlockPool) { pool.retire(list.address, bytes: ItemList.bytes(list.capacity)) }
+    func retire(_ set: SeenSet, _ pool: BlockPool) { pool.retire(set.address, bytes: SeenSet.bytes(set.capacity)) }
 
     /// The room of the block that takes the place of a full one, none for no block, and how many of the newest items it
     /// keeps: what answers may use, and where there is no memory for a larger one, half of its room.
@@ -180,10 +182,10 @@ final class UserItems: @unchecked Sendable {
         }
         let seen = row.pointee.seen.load(ordering: .relaxed)
         if !remains, let old = SeenSet(bits: seen), old.contains(item) {
-            let set = SeenSet(pool.allocate(SeenSet.bytes(old.capacity)), capacity: old.capacity)
+            let set = newSet(old.capacity, pool)
             old.forEach { if $0 != item { set.insert($0) } }
             row.pointee.seen.store(set.bits | seen & 1, ordering: .releasing)
-            pool.retire(old.address, bytes: SeenSet.bytes(old.capacity))
+            retire(old, pool)
         }
     }
 
@@ -192,7 +194,7 @@ final class UserItems: @unchecked Sendable {
         let row = row(user), pool = pools[Placement.shard(user)]
         if let old = ItemList(bits: row.pointee.history.exchange(0, ordering: .acquiringAndReleasing)) { retire(old, pool) }
         if let old = SeenSet(bits: row.pointee.seen.exchange(0, ordering: .acquiringAndReleasing)) {
-            pool.retire(old.address, bytes: SeenSet.bytes(old.capacity))
+            retire(old, pool)
         }
     }
 }

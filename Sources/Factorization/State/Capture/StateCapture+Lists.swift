@@ -42,9 +42,8 @@ extension StateCapture {
         buffer.put(UInt32(list.capacity))
         buffer.put(UInt32(list.count))
         // From the oldest up to the block's end, then from its beginning.
-        let oldest = list.written > list.capacity ? list.written & (list.capacity - 1) : 0
-        buffer.put(list.address + 4 * oldest, 4 * (list.count - oldest))
-        buffer.put(list.address, 4 * oldest)
+        buffer.put(list.address + 4 * list.oldest, 4 * (list.count - list.oldest))
+        buffer.put(list.address, 4 * list.oldest)
     }
 
     func emitLists<Failure: Error>(
