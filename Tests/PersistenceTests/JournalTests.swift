@@ -121,6 +121,20 @@ struct JournalTests {
         try fillUp()
     }
 
+    @Test("a full segment leaves the page cache, once all of it is durable; the one that is written stays")
+    func fullSegmentsLeaveTheCache() throws {
+        let disk = MemoryFileSystem()
+        let bench = try JournalBench(disk)
+        bench.append(1000)
+        // A segment gets its name once it has its header: what follows is logged under the name it was made with.
+        let dropped = disk.log.filter { $0.hasPrefix("dropcache") }
+        #expect(dropped.count == bench.journal.segmentCount - 1 && dropped.count > 2 && Set(dropped).count == dropped.count)
+        for drop in dropped {
+            let calls = disk.log.filter { $0.hasSuffix(drop.dropFirst("dropcache".count)) }
+            #expect(calls.suffix(3).map { $0.prefix { $0 != " " } } == ["syncdata", "dropcache", "close"])
+        }
+    }
+
     @Test("a record longer than a segment gets one of its own")
     func longRecords() throws {
         let disk = MemoryFileSystem()

@@ -97,7 +97,9 @@ final class MemoryFile: OpenFile {
 
     /// Clean pages go; those of a failed sync too, and the next read shows what the disk has.
     func dropCache() {
+        let (path, inode) = (path, inode)
         system.state.withLock { state in
+            state.log.append("dropcache \(path)")
             guard state.inodes[inode].isStale else { return }
             state.inodes[inode] = MemoryFileSystem.Inode(live: state.inodes[inode].durable, durable: state.inodes[inode].durable)
         }
