@@ -137,9 +137,11 @@ extension File {
         }
     }
 
-    /// Asks the kernel to forget the file's clean cached pages, so that the next read comes from the disk. A hint only.
-    public func dropCache() {
-        _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+    /// Asks the kernel to forget clean cached pages of the first `end` bytes, so that the next read comes from the disk. A hint only.
+    public func dropCache(before end: UInt64 = .max) {
+        // To the call a length of nothing means the whole file.
+        guard end > 0 else { return }
+        _ = posix_fadvise(descriptor, 0, off_t(clamping: end), POSIX_FADV_DONTNEED)
     }
 
     /// Takes the advisory lock (flock) for this open file; `false` where another open file holds it.

@@ -135,6 +135,22 @@ struct JournalTests {
         }
     }
 
+    @Test("of a long segment, all leaves the page cache that the kernel was told to write a step earlier")
+    func writtenPiecesLeaveTheCache() throws {
+        let disk = MemoryFileSystem()
+        let bench = try JournalBench(disk, settings: JournalSettings(segmentBytes: 32 << 20, tailBytes: 1 << 20))
+        bench.append(200_000, commit: false)
+        let calls = disk.log.filter { $0.hasPrefix("writeback") || $0.hasPrefix("dropcache") }.map { $0.split(separator: " ") }
+        let dropped = calls.filter { $0[0] == "dropcache" }.compactMap { $0.last.flatMap { Int($0) } }
+        #expect(calls.count == 2 * dropped.count && dropped.count > 2 && bench.journal.segmentCount == 1)
+        // Told to write up to here, and the next time dropped up to here: the first time there is nothing but a header.
+        #expect(stride(from: 0, to: calls.count, by: 2).allSatisfy { calls[$0][0] == "writeback" && calls[$0 + 1][0] == "dropcache" })
+        let first = try #require(dropped.first), last = try #require(dropped.last)
+        #expect(first < 64 << 10)
+        #expect(zip(dropped, dropped.dropFirst()).allSatisfy { (4 << 20..<5 << 20).contains($1 - $0) })
+        #expect(try #require(disk.content(disk.segments[0])).dropFirst(last + 4 << 20).contains { $0 != 0 })
+    }
+
     @Test("a record longer than a segment gets one of its own")
     func longRecords() throws {
         let disk = MemoryFileSystem()

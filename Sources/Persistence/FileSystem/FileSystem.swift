@@ -54,8 +54,8 @@ public protocol OpenFile: AnyObject {
     func sync() throws(SystemError)
     /// Makes content and size durable (fdatasync). Never called again on a file where this or `sync` failed.
     func syncData() throws(SystemError)
-    /// Hints that the next read should come from the disk.
-    func dropCache()
+    /// Hints that what the disk has of the first `end` bytes is not needed in memory, and that the next read should come from the disk.
+    func dropCache(before end: UInt64)
     /// Closes, reporting errors. Only `path` may be used afterwards.
     func close() throws(SystemError)
 }
@@ -66,6 +66,9 @@ extension FileSystem {
 
 extension OpenFile {
     public var alignment: Int { 1 }
+
+    /// The same for the whole file.
+    public func dropCache() { dropCache(before: .max) }
 
     /// Writes all bytes, going on after short writes.
     public func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {

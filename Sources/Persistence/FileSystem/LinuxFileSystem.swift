@@ -107,7 +107,7 @@ private final class LinuxOpenFile: OpenFile {
         guard try file?.syncData() != nil else { throw closed }
     }
 
-    func dropCache() { file?.dropCache() }
+    func dropCache(before end: UInt64) { file?.dropCache(before: end) }
 
     func close() throws(SystemError) {
         guard let open = file.take() else { throw closed }

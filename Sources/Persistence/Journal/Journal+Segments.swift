@@ -7,8 +7,7 @@ extension Journal {
         try sync()
         if let file = writer.file {
             writer.file = nil
-            // Read again at a start at most. Else a stream of a hundred megabytes a second fills the machine's memory with it, and pages
-            // that a virtual machine never had before cost ten times what the copy into them does.
+            // What `writeOut` has left there.
             file.dropCache()
             try system { () throws(SystemError) in try file.close() }
         }

@@ -152,6 +152,9 @@ extension Journal {
                 let start = writer.writebackStart
                 let length = writer.offset - start
                 try system { () throws(SystemError) in try file.startWriteback(offset: start, length: length) }
+                // Read again at a start at most. Else a stream of a hundred megabytes a second fills the machine's memory with it, and
+                // a page that a virtual machine never had costs ten times the copy into it; one just used lies in the processor's cache.
+                file.dropCache(before: start)
                 writer.writebackStart = writer.offset
             }
             // Kept until it is durable, so that a failing disk takes nothing; unless appenders need the room.

@@ -115,7 +115,7 @@ private final class FaultyFile: OpenFile {
         try base.syncData()
     }
 
-    func dropCache() { base.dropCache() }
+    func dropCache(before end: UInt64) { base.dropCache(before: end) }
 
     func close() throws(SystemError) {
         // The descriptor goes, whatever close says.

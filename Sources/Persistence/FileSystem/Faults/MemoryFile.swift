@@ -96,12 +96,12 @@ final class MemoryFile: OpenFile {
     }
 
     /// Clean pages go; those of a failed sync too, and the next read shows what the disk has.
-    func dropCache() {
+    func dropCache(before end: UInt64) {
         let (path, inode) = (path, inode)
         system.state.withLock { state in
-            state.log.append("dropcache \(path)")
+            state.log.append("dropcache \(path)\(end == .max ? "" : " before \(end)")")
             guard state.inodes[inode].isStale else { return }
-            state.inodes[inode] = MemoryFileSystem.Inode(live: state.inodes[inode].durable, durable: state.inodes[inode].durable)
+            state.inodes[inode].forget(before: Int(clamping: end))
         }
     }
 

@@ -28,6 +28,14 @@ public final class MemoryFileSystem: FileSystem {
             for change in unsynced { change.apply(to: &durable) }
             unsynced.removeAll()
         }
+
+        /// Shows of the first `end` bytes what the disk has.
+        mutating func forget(before end: Int) {
+            let durable = durable
+            guard end < live.count else { return self = Self(live: durable, durable: durable) }
+            let count = min(end, durable.count)
+            live.replaceSubrange(..<count, with: durable[..<count])
+        }
     }
 
     struct State {
