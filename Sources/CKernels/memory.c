@@ -26,6 +26,13 @@ void *fk_map(size_t bytes) {
 
 void fk_prefer_huge(void *memory, size_t bytes) { madvise(memory, bytes, MADV_HUGEPAGE); }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* A system without it finds the pages when they are touched. */
+void fk_populate(void *memory, size_t bytes) { madvise(memory, bytes, MADV_POPULATE_WRITE); }
+
 void fk_yield(void) { sched_yield(); }
 
 void fk_unmap(void *memory, size_t bytes) { munmap(memory, bytes); }

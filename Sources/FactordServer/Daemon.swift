@@ -109,7 +109,7 @@ final class Daemon: Sendable {
         var list: [any Service] = []
         if let authenticator = access.authenticator { list.append(authenticator) }
         if let journal { list.append(journal) }
-        list += trainers as [any Service]
+        list += [try ListMemoryKeeper(engine)] + trainers as [any Service]
         list += [keeper, promoter, refiner, reloader, ScanHelpers(engine.team)] as [any Service]
         if let explorations { list.append(explorations) }
         list += [requests, admin] as [any Service]

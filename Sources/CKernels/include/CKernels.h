@@ -236,6 +236,9 @@ void fk_unmap(void *memory, size_t bytes);
 /// told otherwise. Pieces beyond the memory's end are none.
 void fk_gather(void *memory, size_t bytes, size_t piece);
 
+/// Has the system find and clear the pages of mapped memory now, where it can, and not at the first touch.
+void fk_populate(void *memory, size_t bytes);
+
 /// Asks for the cache line at `address` ahead of a write.
 static inline void fk_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
 

@@ -17,23 +17,49 @@ final class BlockMemory: @unchecked Sendable {
     private let directory: UnsafeMutablePointer<Atomic<UInt>>
     /// Chunks given out.
     private let given = Atomic<Int>(0)
+    /// Regions mapped, up to here, by `makeReady`.
+    private let ready = Atomic<Int>(0)
+    /// Set once, before `isAttached`.
+    private var whenBegun: @Sendable () -> Void = {}
+    private let isAttached = Atomic<Bool>(false)
+    /// Regions that stand ready at most, and of how many begun ones each is to be one: so memory stays near what lists take.
+    static let mostReady = 4, begunPerReady = 16
 
     init() {
         directory = mapMemory(BlockMemory.directoryBytes).bindMemory(to: Atomic<UInt>.self, capacity: BlockMemory.regionCount)
     }
 
     deinit {
-        let chunks = given.load(ordering: .relaxed)
-        for number in 0..<(chunks + BlockMemory.chunksPerRegion - 1) / BlockMemory.chunksPerRegion {
+        for number in 0..<max(begun, ready.load(ordering: .relaxed)) {
             fk_unmap(UnsafeMutableRawPointer(bitPattern: directory[number].load(ordering: .relaxed)), BlockMemory.regionBytes)
         }
         fk_unmap(directory, BlockMemory.directoryBytes)
+    }
+
+    /// Regions of which chunks were given out.
+    var begun: Int { (given.load(ordering: .relaxed) + BlockMemory.chunksPerRegion - 1) / BlockMemory.chunksPerRegion }
+
+    /// Has `action` called whenever a region is begun, by the thread that needs it, for another one to `makeReady` the next.
+    func attach(_ action: @escaping @Sendable () -> Void) {
+        precondition(!isAttached.load(ordering: .relaxed), "who makes memory ready is said once")
+        whenBegun = action
+        isAttached.store(true, ordering: .releasing)
+    }
+
+    /// Maps the regions that come next and has the system clear them. One thread at a time.
+    func makeReady() {
+        let begun = begun, end = min(begun + min(BlockMemory.mostReady, begun / BlockMemory.begunPerReady), BlockMemory.regionCount)
+        for number in max(begun, ready.load(ordering: .relaxed))..<max(begun, end) {
+            fk_populate(region(number), BlockMemory.regionBytes)
+            ready.store(number + 1, ordering: .relaxed)
+        }
     }
 
     /// A chunk of zeroed memory, which stays the caller's for as long as this lives.
     func chunk() -> UnsafeMutableRawPointer {
         let (number, place) = given.add(1, ordering: .relaxed).oldValue.quotientAndRemainder(dividingBy: BlockMemory.chunksPerRegion)
         precondition(number < BlockMemory.regionCount, "lists of more than a tebibyte")
+        if place == 0, isAttached.load(ordering: .acquiring) { whenBegun() }
         return region(number) + place * BlockMemory.chunkBytes
     }
 

@@ -30,9 +30,8 @@ final class BlockPool: @unchecked Sendable {
     deinit { for block in large { fk_unmap(block.memory, block.bytes) } }
 
     /// A pool for each shard, of one memory.
-    static func forShards(epochs: ReaderEpochs) -> [BlockPool] {
-        let memory = BlockMemory()
-        return (0..<Placement.shardCount).map { _ in BlockPool(epochs: epochs, memory: memory) }
+    static func forShards(epochs: ReaderEpochs, memory: BlockMemory = BlockMemory()) -> [BlockPool] {
+        (0..<Placement.shardCount).map { _ in BlockPool(epochs: epochs, memory: memory) }
     }
 
     /// Bytes of the chunks and large blocks taken.

@@ -38,6 +38,7 @@ final class UserItems: @unchecked Sendable {
     private let rows = SlabStore(rowBytes: MemoryLayout<Row>.stride)
     /// `rows`, without reference counting.
     let view: SlabStore.View
+    let memory = BlockMemory()
     let pools: [BlockPool]
     /// Bytes of blocks that a shard may hold.
     private let shardBudget: Int
@@ -53,7 +54,7 @@ final class UserItems: @unchecked Sendable {
         listed = min(UserItems.mostListed, seenLimit)
         shardBudget = budget / Placement.shardCount
         view = rows.view
-        pools = BlockPool.forShards(epochs: epochs)
+        pools = BlockPool.forShards(epochs: epochs, memory: memory)
     }
 
     /// Makes room for a user. Sequencer only.

@@ -1,4 +1,6 @@
 import CKernels
+import Glibc
+import Synchronization
 import Testing
 
 @testable import Factorization
@@ -25,6 +27,35 @@ import Testing
         for (number, block) in blocks.enumerated() {
             #expect((0..<block.count).allSatisfy { block.words[$0] == UInt64(number) })
         }
+    }
+
+    /// Chunks that nobody touches, so that what is resident is what was made ready.
+    @Test func memoryIsMadeReadyAheadOfUse() {
+        let memory = BlockMemory(), calls = Atomic<Int>(0)
+        let perRegion = (2 << 20) / BlockMemory.chunkBytes
+        func take(regions: Int) { for _ in 0..<regions * perRegion { _ = memory.chunk() } }
+        take(regions: 15)
+        memory.attach { calls.add(1, ordering: .relaxed) }
+        memory.makeReady()
+        #expect(!isResident(memory.chunk()), "too little to keep anything ready for")
+        take(regions: 16)
+        #expect(calls.load(ordering: .relaxed) == 17)
+        memory.makeReady()
+        // The rest of the region that is under way, then two in sixteenths of 32.
+        for _ in 1..<perRegion { #expect(!isResident(memory.chunk())) }
+        for _ in 0..<2 * perRegion { #expect(isResident(memory.chunk())) }
+        #expect(!isResident(memory.chunk()))
+        take(regions: 90)
+        memory.makeReady()
+        memory.makeReady()
+        for _ in 1..<perRegion { _ = memory.chunk() }
+        for _ in 0..<BlockMemory.mostReady * perRegion { #expect(isResident(memory.chunk())) }
+        #expect(!isResident(memory.chunk()))
+    }
+
+    private func isResident(_ page: UnsafeMutableRawPointer) -> Bool {
+        var state: UInt8 = 0
+        return mincore(page, 4096, &state) == 0 && state & 1 == 1
     }
 
     @Test func whatIsPassedOverIsGivenOut() {
