@@ -15,8 +15,13 @@ final class BlockPool: @unchecked Sendable {
     private var large: [(memory: UnsafeMutableRawPointer, bytes: Int)] = []
     private var next: UnsafeMutableRawPointer?
     private var left = 0
-    /// Unlinked blocks that readers may still hold, oldest first.
-    private var retired: [(block: UnsafeMutableRawPointer, sizeClass: Int, epoch: UInt64)] = []
+    /// Unlinked blocks, and those that were unlinked in that epoch or before, which readers may still hold.
+    private var retired: [Retired] = []
+    private var leaving: [Retired] = []
+    private var leavingEpoch: UInt64 = 0
+    private typealias Retired = (block: UnsafeMutableRawPointer, sizeClass: Int)
+    /// Blocks that share an epoch: to open one waits until all that was stored before can be seen, the new block's lines first of all.
+    private static let groupSize = 64
     private let mapped = Atomic<Int>(0)
     /// Bytes of blocks given out and not given back. Stored by the owner.
     private let inUse = Atomic<Int>(0)
@@ -85,10 +90,16 @@ final class BlockPool: @unchecked Sendable {
     /// Gives back a block that is no longer linked anywhere.
     func retire(_ block: UnsafeMutableRawPointer, bytes: Int) {
         inUse.store(held - BlockPool.size(bytes), ordering: .relaxed)
-        retired.append((block, BlockPool.sizeClass(bytes), epochs.advance()))
-        guard retired.count >= 64 else { return }
-        let reusable = retired.prefix { epochs.isPast($0.epoch) }
-        for old in reusable { free[old.sizeClass].append(old.block) }
-        retired.removeFirst(reusable.count)
+        retired.append((block, BlockPool.sizeClass(bytes)))
+        if retired.count >= BlockPool.groupSize, leaving.isEmpty || epochs.isPast(leavingEpoch) { beginGroup() }
+    }
+
+    /// Takes back the blocks that every reader has left; those unlinked since wait for the readers of now.
+    @inline(never)
+    private func beginGroup() {
+        for old in leaving { free[old.sizeClass].append(old.block) }
+        leaving.removeAll(keepingCapacity: true)
+        swap(&leaving, &retired)
+        leavingEpoch = epochs.advance()
     }
 }

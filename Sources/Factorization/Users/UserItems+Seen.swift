@@ -11,13 +11,12 @@ extension UserItems {
         let set = SeenSet(bits: row.pointee.seen.load(ordering: .relaxed))
         if let set, fk_set_holds(set.plain, item) != 0 { return }
         if let set, set.hasRoom && set.count < seenLimit { return set.insert(item) }
-        markSeen(item, afterGrowing: row, user)
+        withPool(of: user) { markSeen(item, afterGrowing: row, user, $0) }
     }
 
     /// The set has to begin or to become larger, or is full.
     @inline(never)
-    private func markSeen(_ item: UInt32, afterGrowing row: UnsafeMutablePointer<Row>, _ user: UInt32) {
-        let pool = pools[Placement.shard(user)]
+    private func markSeen(_ item: UInt32, afterGrowing row: UnsafeMutablePointer<Row>, _ user: UInt32, _ pool: BlockPool) {
         guard let set = SeenSet(bits: row.pointee.seen.load(ordering: .relaxed)) else {
             let list = ItemList(bits: row.pointee.history.load(ordering: .relaxed))
             if let list, fk_has_seen(list.bits, 0, item) != 0 { return }

@@ -40,6 +40,8 @@ final class UserItems: @unchecked Sendable {
     let view: SlabStore.View
     let memory = BlockMemory()
     let pools: [BlockPool]
+    /// `pools`, without reference counting.
+    private let poolList: UnsafeMutablePointer<Unmanaged<BlockPool>>
     /// Bytes of blocks that a shard may hold.
     private let shardBudget: Int
     /// Items that are not held, or not known as seen, for want of memory; added to by trainers, read by anyone.
@@ -55,7 +57,15 @@ final class UserItems: @unchecked Sendable {
         shardBudget = budget / Placement.shardCount
         view = rows.view
         pools = BlockPool.forShards(epochs: epochs, memory: memory)
+        poolList = .allocate(capacity: pools.count)
+        for (shard, pool) in pools.enumerated() { (poolList + shard).initialize(to: .passUnretained(pool)) }
     }
+
+    deinit { poolList.deallocate() }
+
+    /// The memory for a user's blocks, for the trainer of that user.
+    @inline(__always)
+    func withPool(of user: UInt32, _ body: (BlockPool) -> Void) { poolList[Placement.shard(user)]._withUnsafeGuaranteedRef(body) }
 
     /// Makes room for a user. Sequencer only.
     func ensure(_ user: UInt32) { rows.ensure(user) }
@@ -89,7 +99,7 @@ final class UserItems: @unchecked Sendable {
         if let history = ItemList(bits: row.pointee.history.load(ordering: .relaxed)), hasRoom(history, row) {
             row.pointee.history.store(history.appending(item).bits, ordering: .releasing)
         } else {
-            add(item, afterGrowing: row, user)
+            withPool(of: user) { add(item, afterGrowing: row, user, $0) }
         }
     }
 
@@ -106,9 +116,9 @@ final class UserItems: @unchecked Sendable {
 
     /// The history needs a first block or another one.
     @inline(never)
-    private func add(_ item: UInt32, afterGrowing row: UnsafeMutablePointer<Row>, _ user: UInt32) {
+    private func add(_ item: UInt32, afterGrowing row: UnsafeMutablePointer<Row>, _ user: UInt32, _ pool: BlockPool) {
         guard historyLength > 0 else { return isListed(row) ? markSeen(item, user: user) : () }
-        let pool = pools[Placement.shard(user)], old = ItemList(bits: row.pointee.history.load(ordering: .relaxed))
+        let old = ItemList(bits: row.pointee.history.load(ordering: .relaxed))
         let count = old?.count ?? 0
         var next = growth(old, pool)
         if isListed(row), seenLimit > 0, next.keep < count || next.capacity > listed {
