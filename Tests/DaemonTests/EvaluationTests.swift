@@ -5,12 +5,13 @@ import Testing
 /// What a daemon says of its quality while it learns, beside `factorctl evaluate` over the same events.
 @Suite("Evaluation")
 struct EvaluationTests {
-    /// 14,000 events with tastes in them, of two types, as JSON lines.
+    /// 14,000 events with tastes in them, of two types, as JSON lines. Every value is within 0…1, as log loss wants its labels: beyond
+    /// that an event's loss has no lower bound, and a mean of large terms of both signs is noise where trainers differ a little.
     private func write(_ path: String, events: Int = 14_000) throws {
         var simulation = try Simulation(SimulationSettings(seed: 7, users: 120, items: 180, topics: 6))
         let lines = (0..<events).map { index in
             let event = simulation.next(), isClick = index % 3 != 0
-            return #"{"user":"u\#(event.user)","item":\#(event.item),"type":"\#(isClick ? "click" : "rating")","value":\#(isClick ? 1 : (event.user + event.item) % 5),"time":\#(1_700_000_000 + index)}"#
+            return #"{"user":"u\#(event.user)","item":\#(event.item),"type":"\#(isClick ? "click" : "rating")","value":\#(isClick ? 1 : Double((event.user + event.item) % 5) / 4),"time":\#(1_700_000_000 + index)}"#
         }
         try (lines.joined(separator: "\n") + "\n").write(toFile: path, atomically: true, encoding: .utf8)
     }
@@ -62,10 +63,10 @@ struct EvaluationTests {
                 for (metric, expected) in b {
                     for (number, (x, y)) in zip(a[metric] ?? [], expected).enumerated() {
                         // One trainer learns what `evaluate` learns, bit for bit. Two learn items in
-                        // another order, have ranges of labels of their own, and see the latest events in shares: with 180 items
-                        // of whom each trainer touches all at once, the noise of that is larger than on a real stream (below).
-                        let share = trainers == 1 ? 1e-9 : number == 0 ? 0.05 : 0.1
-                        #expect(abs(x - y) <= share * abs(y), "\(metric) of \(mine["name"]?.string ?? ""): \(x), offline \(y)")
+                        // another order, have ranges of labels of their own, and see the latest events in shares: with 180 items,
+                        // all of which each trainer touches, that moves figures by up to 0.8 % in 11 runs, half of them under load.
+                        let share = trainers == 1 ? 1e-9 : 0.03, figure = ["all", "recent", "window"][number]
+                        #expect(abs(x - y) <= share * abs(y), "\(figure) \(metric) of \(mine["name"]?.string ?? ""): \(x), offline \(y)")
                         #expect(x > 0)
                     }
                 }
