@@ -31,6 +31,12 @@ FK_INLINE uint32_t FK_NAME(place_drawn)(fk_batch *batch, const fk_record *record
     return next;
 }
 
+/* A label within the limits of the source. */
+FK_INLINE float FK_NAME(limited)(const fk_source *source, float label) {
+    label = label < source->lowest_label ? source->lowest_label : label;
+    return label > source->highest_label ? source->highest_label : label;
+}
+
 FK_INLINE void FK_NAME(place)(fk_batch *batch, const fk_record *record, const fk_draws *draws, const float label, const float weight) {
     const uint32_t first = batch->item_count, event = batch->event_count;
     uint32_t next = first + 1;
@@ -58,7 +64,7 @@ FK_INLINE void FK_NAME(place)(fk_batch *batch, const fk_record *record, const fk
 #undef FK_MIX
 
 static void FK_NAME(take_one)(fk_batch *batch, const fk_source *source, const fk_record *record, float label, float weight) {
-    FK_NAME(place)(batch, record, &source->draws, label, weight);
+    FK_NAME(place)(batch, record, &source->draws, FK_NAME(limited)(source, label), weight);
 }
 
 /* Records one by one. */
@@ -79,7 +85,7 @@ FK_INLINE size_t FK_NAME(take_any)(fk_batch *batch, const fk_source *source, siz
         const float weight = rule->weight * record->weight;
         if (!(weight > 0)) continue;
         const int own = rule->label_from == fk_label_value || (rule->label_from == fk_label_value_or_constant && (nature & fk_value_bit));
-        FK_NAME(place)(&local, record, draws, own ? record->value : rule->label, weight);
+        FK_NAME(place)(&local, record, draws, FK_NAME(limited)(source, own ? record->value : rule->label), weight);
         if (local.event_count + local.item_count >= local.limit) break;
     }
     *batch = local;

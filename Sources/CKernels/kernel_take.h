@@ -18,7 +18,8 @@ FK_INLINE size_t FK_NAME(take_alike)(fk_batch *batch, const fk_source *source, c
     if (nature >> fk_kind_shift != fk_kind_interaction) return 0;
     const fk_rule *const rule = source->rules + (nature & fk_type_mask);
     const int own = rule->label_from == fk_label_value || (rule->label_from == fk_label_value_or_constant && (nature & fk_value_bit));
-    const floats label = (floats){} + rule->label;
+    const floats label = (floats){} + FK_NAME(limited)(source, rule->label);
+    const floats lowest = (floats){} + source->lowest_label, highest = (floats){} + source->highest_label;
     uint32_t *const users = batch->users + batch->event_count, *const counts = batch->counts + batch->event_count;
     uint64_t *const positions = batch->positions + batch->event_count;
     uint32_t *const ordinals = batch->ordinals + batch->item_count;
@@ -38,7 +39,8 @@ FK_INLINE size_t FK_NAME(take_alike)(fk_batch *batch, const fk_source *source, c
         const records others = FK_OTHERS(a, b), more_others = FK_OTHERS(c, d);
         *(numbers *)(users + i) = FK_COLUMN(names, more_names, 0);
         *(numbers *)(ordinals + i) = FK_COLUMN(names, more_names, 4);
-        *(floats *)(labels + i) = own ? (floats)FK_COLUMN(others, more_others, 8) : label;
+        const floats value = (floats)FK_COLUMN(others, more_others, 8);
+        *(floats *)(labels + i) = own ? __builtin_elementwise_min(__builtin_elementwise_max(value, lowest), highest) : label;
         *(floats *)(weights + i) = weight;
         *(numbers *)(counts + i) = (numbers){} + 1;
         *(records *)(positions + i) =

@@ -14,7 +14,7 @@ import Testing
         return (0..<count).map { index in
             TrainingRecord(
                 position: UInt64(1000 + index), user: UInt32(dice.below(300_000)), item: UInt32(dice.below(40)),
-                catalogue: UInt32(20 + dice.below(30)), value: Float(dice.below(5)), weight: dice.below(9) == 0 ? 0 : Float(1 + dice.below(3)),
+                catalogue: UInt32(20 + dice.below(30)), value: Float(dice.below(7)) / 2 - 1, weight: dice.below(9) == 0 ? 0 : Float(1 + dice.below(3)),
                 type: UInt16(isAlike && dice.below(20) > 0 ? seed / 2 % 4 : dice.below(4)), featureCount: dice.below(40) == 0 ? 1 : 0,
                 kind: dice.below(40) == 0 ? .undo : .interaction, hasValue: isAlike ? seed / 8 % 2 == 0 : dice.below(2) == 0)
         }
@@ -33,14 +33,15 @@ import Testing
     }
 
     /// By the definitions, record by record.
-    private func wanted(_ records: [TrainingRecord], _ draws: NegativeDraws, _ negatives: Int, _ limit: Int) -> (events: [Placed], taken: Int) {
+    private func wanted(_ records: [TrainingRecord], _ draws: NegativeDraws, _ negatives: Int, _ labels: ClosedRange<Float>, _ limit: Int) -> (events: [Placed], taken: Int) {
         var events: [Placed] = [], taken = 0
         for record in records {
             guard record.kind == .interaction, record.featureCount == 0 else { break }
             taken += 1
             let rule = rules[Int(record.type)], weight = rule.weight * record.weight
             guard weight > 0 else { continue }
-            let label = rule.label(value: record.value, hasValue: record.hasValue)
+            let given = rule.label(value: record.value, hasValue: record.hasValue)
+            let label = given < labels.lowerBound ? labels.lowerBound : given > labels.upperBound ? labels.upperBound : given
             var ordinals = [record.item]
             if label > 0 {
                 let word = draws.word(at: record.position)
@@ -73,13 +74,14 @@ import Testing
         let plainRules = rules.map(\.plain)
         for seed in 0..<60 {
             let queue = TrainerQueue(capacity: 64), records = records(seed: seed, count: 64), first = seed * 13
+            let labels = (seed / 16 % 2 == 0 ? ModelSettings.Loss.logistic : .squared).labels
             for (index, record) in records.enumerated() { queue.record(first + index).initialize(to: record) }
-            var source = fk_source(queue.view, plainRules, users: users.rows, items: items.rows, draws.plain(negatives))
+            var source = fk_source(queue.view, plainRules, users: users.rows, items: items.rows, draws.plain(negatives), labels: labels)
             var run = EventRun(width: 8, isSingle: negatives == 0)
             defer { run.deallocate() }
             let kernels = Kernels.Variant.allCases.compactMap { Kernels($0) }, chosen = kernels[seed % kernels.count]
             let taken = run.take(chosen, &source, from: first, count: records.count)
-            let wanted = wanted(records, draws, negatives, EventRun.rowLimit)
+            let wanted = wanted(records, draws, negatives, labels, EventRun.rowLimit)
             #expect(taken == wanted.taken)
             run.lookUp(chosen, &source, event: 0, item: 0)
             var item = 0
@@ -124,7 +126,7 @@ import Testing
         var left: [Int] = [], reaches: [UInt32] = []
         // Rows of 48 bytes: just below 8 MiB, just above, and below again.
         for rows in [174_762, 174_763, 1000] {
-            var source = fk_source(queue.view, rules, users: model.users.rows, items: model.items.rows, NegativeDraws(seed: 3).plain(negatives))
+            var source = fk_source(queue.view, rules, users: model.users.rows, items: model.items.rows, NegativeDraws(seed: 3).plain(negatives), labels: 0...1)
             _ = run.take(model.kernels, &source, from: 0, count: 128)
             run.lookUp(model.kernels, &source, event: 0, item: 0)
             run.measure(rows: rows, width: 8)
@@ -147,7 +149,7 @@ import Testing
         defer { run.deallocate() }
         let items = FactorTable(rank: 8, perCoordinate: false, seed: 2, deviation: 0.1), queue = TrainerQueue(capacity: 16)
         let rules = rules.map(\.plain)
-        var source = fk_source(queue.view, rules, users: items.rows, items: items.rows, NegativeDraws(seed: 3).plain(20))
+        var source = fk_source(queue.view, rules, users: items.rows, items: items.rows, NegativeDraws(seed: 3).plain(20), labels: 0...1)
         for index in 0..<5 {
             queue.record(index).initialize(
                 to: TrainingRecord(
@@ -193,7 +195,7 @@ import Testing
                         position: position, user: 1, item: 2, catalogue: 1000, value: Float(dice.below(2)), weight: 1, type: 0,
                         featureCount: 0, kind: .interaction, hasValue: true))
             }
-            var source = fk_source(queue.view, rules, users: table.rows, items: table.rows, NegativeDraws(seed: 3).plain(size - 1))
+            var source = fk_source(queue.view, rules, users: table.rows, items: table.rows, NegativeDraws(seed: 3).plain(size - 1), labels: 0...1)
             let taken = run.take(.best, &source, from: 0, count: count)
             for item in 0..<run.itemCount { run.batch.scores[item] = dice.below(500) == 0 ? .nan : Float(dice.real(-3...3)) }
             var first = 0

@@ -30,7 +30,7 @@ import Testing
             for round in 0..<40 {
                 let count = 1 + dice.below(150), first = round * 1000 + dice.below(16), records = records(&dice, count: count, from: first)
                 for (index, record) in records.enumerated() { queue.record(first + index).initialize(to: record) }
-                var source = fk_source(queue.view, plainRules, users: table.rows, items: table.rows, draws.plain(5))
+                var source = fk_source(queue.view, plainRules, users: table.rows, items: table.rows, draws.plain(5), labels: 0...1)
                 var run = EventRun(width: 8, isSingle: false)
                 defer { run.deallocate() }
                 let taken = run.take(kernels, &source, from: first, count: count), drawn = run.itemCount

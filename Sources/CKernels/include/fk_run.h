@@ -68,6 +68,8 @@ typedef struct {
     const fk_record *records;  ///< a ring
     size_t mask;               ///< its length - 1
     const fk_rule *rules;      ///< by type
+    float lowest_label;        ///< labels are limited to what the loss is made for
+    float highest_label;
     fk_rows users, items;
     fk_draws draws;
 } fk_source;

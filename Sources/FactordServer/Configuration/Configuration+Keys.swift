@@ -302,7 +302,7 @@ extension Configuration.Regularization {
 extension Configuration.Event {
     static var section: Section<Self> {
         Section(entries: [
-            .value("label", \.label, .label, .restart, "The label that is learned; value takes the event's own."),
+            .value("label", \.label, .label, .restart, "The label that is learned; value takes the event's own. Logistic loss takes 0…1: below counts as 0, above as 1."),
             .value("weight", \.weight, .number(0...1000), .restart, "Factor on the event's weight; 0 learns nothing."),
             .value("seen", \.seen, .flag, .restart, "The item then counts as seen by the user."),
         ])

@@ -26,6 +26,12 @@ public struct ModelSettings: Sendable, Equatable {
 
         /// Whether a positive is compared with sampled items rather than taught a label.
         public var isPairwise: Bool { self == .bpr || self == .warp }
+
+        /// The labels that the loss is made for; of one beyond, the end that is nearer is learned, so that logistic loss takes 0 and 1
+        /// or −1 and 1. It has no lower bound where a label is beyond 0…1: no score would ever be enough.
+        public var labels: ClosedRange<Float> {
+            self == .logistic ? 0...1 : -Float.greatestFiniteMagnitude...Float.greatestFiniteMagnitude
+        }
     }
 
     public enum Optimizer: String, Sendable, Codable, CaseIterable {
@@ -249,4 +255,10 @@ public struct ModelSettings: Sendable, Equatable {
     /// Floats in use in the longest row of this model.
     public var rowLength: Int { Kinds.layout(self).sideRank }
     public static let mostNegatives = 256
+}
+
+extension ClosedRange<Float> {
+    /// The number itself, or the end of the range that is nearer.
+    @inline(__always)
+    func nearest(to number: Float) -> Float { Swift.min(Swift.max(number, lowerBound), upperBound) }
 }

@@ -146,9 +146,10 @@ final class FoldIn {
     /// The units of one item: itself, and what is drawn against it.
     private func add(_ item: Visitor.Item, word: UInt64, draws count: Int, avoiding taken: Set<UInt32>, of catalogue: Catalogue) {
         let isPairwise = model.settings.loss.isPairwise, negatives = model.settings.negatives
+        let label = model.settings.loss.labels.nearest(to: item.label)
         let base = place(item.ordinal, at: isPairwise ? vectors.positive : slot(units.count))
-        if !isPairwise { units.append(Unit(event: Int(events), base: base, label: item.label, weight: item.weight)) }
-        guard model.settings.unobserved == .sampled, negatives > 0, item.label > 0, catalogue.count > 0 else { return }
+        if !isPairwise { units.append(Unit(event: Int(events), base: base, label: label, weight: item.weight)) }
+        guard model.settings.unobserved == .sampled, negatives > 0, label > 0, catalogue.count > 0 else { return }
         let weight = item.weight * Float(negatives) / Float(max(count, 1))
         for number in 0..<count {
             let drawn = draws.item(word, number, of: UInt64(catalogue.count))

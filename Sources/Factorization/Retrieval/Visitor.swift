@@ -5,7 +5,7 @@ public struct Visitor: Sendable {
         public var ordinal: UInt32
         /// Importance, as an event's weight.
         public var weight: Float
-        /// What the model would learn from the event.
+        /// What the event would teach; a model limits it to its loss's labels.
         public var label: Float
 
         public init(ordinal: UInt32, weight: Float = 1, label: Float = 1) {

@@ -2,11 +2,15 @@ import CKernels
 
 /// What a trainer, its queue and a model's tables look like to C (fk_run.h): the same memory, read there.
 extension fk_source {
+    /// - Parameter labels: to which an event's label is limited.
     /// - Precondition: records lie in memory as `fk_record` says, which `EventRun.sharesLayout` tells.
-    init(_ ring: TrainerQueue.View, _ rules: UnsafePointer<fk_rule>, users: FactorRows, items: FactorRows, _ draws: fk_draws) {
+    init(
+        _ ring: TrainerQueue.View, _ rules: UnsafePointer<fk_rule>, users: FactorRows, items: FactorRows, _ draws: fk_draws,
+        labels: ClosedRange<Float>
+    ) {
         self.init(
             records: UnsafeRawPointer(ring.records).assumingMemoryBound(to: fk_record.self), mask: ring.recordMask, rules: rules,
-            users: users.plain, items: items.plain, draws: draws)
+            lowest_label: labels.lowerBound, highest_label: labels.upperBound, users: users.plain, items: items.plain, draws: draws)
     }
 }
 

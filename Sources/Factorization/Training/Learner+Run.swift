@@ -45,7 +45,7 @@ extension Learner {
     /// Where the run's events and rows come from, at the trainer's position.
     @inline(__always)
     private func source(_ ring: TrainerQueue.View, _ rules: UnsafePointer<fk_rule>) -> fk_source {
-        fk_source(ring, rules, users: userRows, items: itemRows, draws.plain(negatives))
+        fk_source(ring, rules, users: userRows, items: itemRows, draws.plain(negatives), labels: labels)
     }
 
     /// Places the records from `first` on that go into the run and marks what they say of their users: what `place` and the

@@ -18,6 +18,8 @@ final class Learner {
     /// Whether the user's row alone is the query of an event without context.
     let userRowIsQuery: Bool
     let isPairwise: Bool
+    /// Of the loss.
+    let labels: ClosedRange<Float>
     let isSamplingFree: Bool
     /// Whether the interaction regulariser stands beside sampled negatives.
     let isInteracting: Bool
@@ -89,6 +91,7 @@ final class Learner {
         width = model.width
         userRowIsQuery = model.layout.userRowIsQuery && model.histories == nil
         isPairwise = model.settings.loss.isPairwise
+        labels = model.settings.loss.labels
         isSamplingFree = model.settings.unobserved == .regularized
         isInteracting = !isSamplingFree && model.grams != nil
         usersWithAttributes = model.attributes.users.holders
@@ -144,7 +147,7 @@ final class Learner {
 
     /// Scores and learns one interaction.
     /// - Parameters:
-    ///   - label: what the score is to become.
+    ///   - label: what the score is to become, limited to the loss's labels.
     ///   - weight: importance, the event type's times the record's.
     ///   - firstFeature: where the record's features start in `queue`.
     ///   - replay: the word of draws of a past interaction that is learned again; nil for an event of the stream.
@@ -153,6 +156,7 @@ final class Learner {
         _ record: UnsafeMutablePointer<TrainingRecord>, label: Float, weight: Float, queue: TrainerQueue.View, firstFeature: Int,
         userItems: UserItems, replay: UInt64? = nil
     ) {
+        let label = labels.nearest(to: label)
         if isSamplingFree {
             guard replay == nil else { return }
             return learnSamplingFree(

@@ -16,7 +16,7 @@ import Testing
                         position: UInt64(index + 1), user: 1, item: 2, catalogue: 1000, value: Float(dice.real(1...5)), weight: 1, type: 0,
                         featureCount: 0, kind: .interaction, hasValue: true))
             }
-            var source = fk_source(queue.view, rules.baseAddress!, users: table.rows, items: table.rows, NegativeDraws(seed: 3).plain(negatives))
+            var source = fk_source(queue.view, rules.baseAddress!, users: table.rows, items: table.rows, NegativeDraws(seed: 3).plain(negatives), labels: 0...1)
             _ = run.take(.best, &source, from: 0, count: 64)
         }
         for item in 0..<run.itemCount { run.batch.scores[item] = dice.below(40) == 0 ? .nan : Float(dice.real(0...6)) }
