@@ -2,7 +2,7 @@
 /// start in order and stop in reverse.
 ///
 /// Not swift-service-lifecycle's: that one runs services as tasks and starts them all at once, while these are threads that
-/// own sockets, and the order of their stopping is what keeps the last event.
+/// own sockets (`ServiceThread`), and the order of their stopping is what keeps the last event.
 protocol Service: AnyObject, Sendable {
     /// For the log.
     var name: String { get }

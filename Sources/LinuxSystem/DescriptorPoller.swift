@@ -16,7 +16,7 @@ public final class DescriptorPoller {
     /// - Returns: how many are ready, 0 at the time-out.
     @discardableResult
     public func wait(timeoutMilliseconds: Int? = nil) throws(SystemError) -> Int {
-        let deadline = timeoutMilliseconds.map { MonotonicClock.nanoseconds + Int64($0) * 1_000_000 }
+        let deadline = deadline(afterMilliseconds: timeoutMilliseconds)
         let ready = try systemCall("poll") {
             // Computed inside: after an interruption only the rest of the time is waited for.
             poll(&entries, nfds_t(entries.count), remainingMilliseconds(until: deadline))
@@ -29,6 +29,11 @@ public final class DescriptorPoller {
     public func isReady(_ index: Int) -> Bool {
         entries[index].revents != 0
     }
+}
+
+/// When a wait that begins now is over; nil for one without end.
+package func deadline(afterMilliseconds milliseconds: Int?) -> Int64? {
+    milliseconds.map { MonotonicClock.nanoseconds + Int64($0) * 1_000_000 }
 }
 
 /// The rest of a wait in the form that `poll` and its kin take: -1 without a deadline, else rounded up, so that a wait

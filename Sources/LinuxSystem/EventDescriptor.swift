@@ -25,6 +25,21 @@ public final class EventDescriptor: Sendable {
         _ = try? systemCall("write") { write(descriptor, &one, MemoryLayout<UInt64>.size) }
     }
 
+    /// Waits for a signal, if there is none yet, and takes all that wait. Signals to the process do not end it early.
+    ///
+    /// Look at the shared state after, as with `drain`.
+    /// - Parameter timeoutMilliseconds: at most so long; `nil` waits without end.
+    /// - Returns: whether there was a signal.
+    @discardableResult
+    public func wait(timeoutMilliseconds: Int? = nil) -> Bool {
+        let deadline = deadline(afterMilliseconds: timeoutMilliseconds)
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        // It fails where the kernel has no memory for it: that is a wait left out, and a loop around it looks more often.
+        _ = try? systemCall("poll") { poll(&entry, 1, remainingMilliseconds(until: deadline)) }
+        Pulse.beat()
+        return drain()
+    }
+
     /// Takes all waiting signals, so that `descriptor` is quiet until the next one.
     ///
     /// Drain first and look at the shared state after, or a signal that comes in between is lost.

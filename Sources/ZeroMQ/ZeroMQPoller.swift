@@ -71,7 +71,7 @@ public final class ZeroMQPoller {
     /// - Throws: `contextTerminated` at shutdown.
     @discardableResult
     public func wait(timeoutMilliseconds: Int? = nil) throws(ZeroMQError) -> Int {
-        let deadline = timeoutMilliseconds.map { MonotonicClock.nanoseconds + Int64($0) * 1_000_000 }
+        let deadline = deadline(afterMilliseconds: timeoutMilliseconds)
         let count = CInt(items.count)
         let ready = try requireZeroMQ("zmq_poll") {
             // Computed inside: after an interruption only the rest of the time is waited for.

@@ -30,6 +30,9 @@ def main():
         with open(f"/proc/{process}/task/{entry}/comm") as comm:
             if comm.read().strip() == name[:15]:
                 threads.append(int(entry))
+    # A sanitizer's thread bears the process's name, too; its first thread is the one that is meant.
+    if process in threads:
+        threads = [process]
     if len(threads) != 1:
         sys.exit(f"process {process} has {len(threads)} threads of the name {name}")
     ptrace(SEIZE, threads[0])

@@ -125,6 +125,22 @@ struct LinuxSystemTests {
         }
     }
 
+    @Test func anEventIsWaitedForAndTaken() throws {
+        let event = try EventDescriptor()
+        let start = MonotonicClock.nanoseconds
+        #expect(!event.wait(timeoutMilliseconds: 20) && MonotonicClock.nanoseconds - start >= 20_000_000)
+        event.signal()
+        event.signal()
+        #expect(event.wait() && !event.drain(), "signals merge into one, and the wait takes it")
+        let signaller = try SystemThread(name: "signaller") {
+            MonotonicClock.sleep(microseconds: 20_000)
+            event.signal()
+        }
+        #expect(event.wait())
+        signaller.join()
+        #expect(!event.wait(timeoutMilliseconds: 0))
+    }
+
     @Test func clocksRun() {
         let first = MonotonicClock.nanoseconds
         usleep(1000)

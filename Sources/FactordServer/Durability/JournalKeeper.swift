@@ -20,10 +20,8 @@ final class JournalKeeper: Service {
     let name = "journal"
     let journal: Journal
     private let log: Logger
-    private let wakeUp: EventDescriptor
-    private let isStopping = Atomic<Bool>(false)
     private let writer = Lock<SystemThread?>(nil)
-    private let watcher = Lock<SystemThread?>(nil)
+    private let watcher: ServiceThread
     /// Counts the times that the storage healed.
     private let era = Atomic<UInt64>(1)
     /// What was taken in eras before this one is in a snapshot.
@@ -43,7 +41,7 @@ final class JournalKeeper: Service {
         self.journal = journal
         self.recovered = recovered
         self.log = log
-        wakeUp = try EventDescriptor()
+        watcher = try ServiceThread()
     }
 
     /// Has `body` called on the journal's watch when the storage has healed and what it missed must get into a snapshot.
@@ -170,18 +168,15 @@ final class JournalKeeper: Service {
     // MARK: Service
 
     func start() throws {
-        journal.addListener(wakeUp)
+        journal.addListener(watcher.wakeUp)
         let writing = try SystemThread(name: "journal", pulse: Pulse { [journal] in journal.rouse() }) { [journal] in journal.run() }
         writer.withLock { $0 = writing }
-        let watching = try SystemThread(name: "journal watch", pulse: Pulse()) { [self] in watch() }
-        watcher.withLock { $0 = watching }
+        try watcher.start("journal watch") { [self] in watch() }
     }
 
     /// Syncs and closes the journal; nobody may append any more.
     func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        watcher.withLock { $0 }?.join()
+        watcher.stop()
         journal.stop()
         writer.withLock { $0 }?.join()
         if !journal.close() { log.error("the journal could not be closed in order; the next start checks all of it: see to its disk before", metadata: ["error": "\(fault ?? "")"]) }
@@ -189,12 +184,10 @@ final class JournalKeeper: Service {
 
     /// Looks after the journal's health. A thread of its own, for the journal's may be held up by a sick disk.
     private func watch() {
-        let poller = DescriptorPoller([wakeUp.descriptor])
         var retry = Int64.max
-        while !isStopping.load(ordering: .acquiring) {
+        while !watcher.isStopping {
             let rest = retry == .max ? 1000 : max(0, (retry - MonotonicClock.nanoseconds) / 1_000_000 + 1)
-            _ = try? poller.wait(timeoutMilliseconds: Int(min(1000, rest)))
-            wakeUp.drain()
+            watcher.sleep(milliseconds: Int(min(1000, rest)))
             let wasDegraded = degraded.load(ordering: .acquiring)
             if case .degraded(let error) = journal.health {
                 if !wasDegraded {

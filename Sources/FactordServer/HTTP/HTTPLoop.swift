@@ -36,7 +36,7 @@ final class HTTPLoop {
 
     /// Answers until told to stop.
     /// - Parameter served: what to answer from; nil as long as there is nothing.
-    func run(until isStopping: borrowing Atomic<Bool>, served: () -> HTTPServer.Served?) throws(SystemError) {
+    func run(on thread: ServiceThread, served: () -> HTTPServer.Served?) throws(SystemError) {
         while true {
             let start = MonotonicClock.nanoseconds
             ready.removeAll()
@@ -46,7 +46,7 @@ final class HTTPLoop {
             try ready.wait(timeoutMilliseconds: timeout(start))
             if ready.isReadable(0) { wake.drain() }
             if !routes.isServing, let served = served() { routes.serve(served) }
-            let isLast = isStopping.load(ordering: .acquiring)
+            let isLast = thread.isStopping
             let now = MonotonicClock.nanoseconds
             for (index, connection) in connections.enumerated() { advance(connection, index + 2, isLast: isLast, now) }
             if ready.isReadable(1), now >= pausedUntil { try accept(now) }

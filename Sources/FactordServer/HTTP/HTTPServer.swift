@@ -21,9 +21,7 @@ final class HTTPServer: Service {
     /// Set before `start`; called on the thread.
     private let makeServed = Lock<(@Sendable () -> Served)?>(nil)
     private let isStarted = Atomic<Bool>(false)
-    private let isStopping = Atomic<Bool>(false)
-    private let thread = Lock<SystemThread?>(nil)
-    private let wake: EventDescriptor
+    private let thread: ServiceThread
     let counters = HTTPCounters()
 
     init(_ settings: Configuration.HTTP, maxMessage: Int, limits: RequestLimits, log: Logger) throws(SystemError) {
@@ -31,7 +29,7 @@ final class HTTPServer: Service {
         self.maxMessage = maxMessage
         self.limits = limits
         self.log = log
-        wake = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
     /// Binds and begins to answer. Without an endpoint it does nothing.
@@ -40,16 +38,15 @@ final class HTTPServer: Service {
         let assets = DashboardAssets(folder: settings.assets)
         if let problem = assets.problem { log.warning("the dashboard is not whole; reinstall factord, or set http.assets to the folder of its files", metadata: ["problem": "\(problem)"]) }
         let loop = Handover(
-            try HTTPLoop(listener: StreamListener(address), wake: wake, settings: settings, maxMessage: maxMessage, limits: limits, assets: assets,
+            try HTTPLoop(listener: StreamListener(address), wake: thread.wakeUp, settings: settings, maxMessage: maxMessage, limits: limits, assets: assets,
                 counters: counters))
-        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
+        try thread.start(name) { [self] in
             do throws(SystemError) {
-                try loop.value.run(until: isStopping) { isStarted.load(ordering: .acquiring) ? makeServed.withLock { $0 }?() : nil }
+                try loop.value.run(on: thread) { isStarted.load(ordering: .acquiring) ? makeServed.withLock { $0 }?() : nil }
             } catch {
                 log.critical("HTTP is no longer answered; restart the daemon", metadata: ["error": "\(error)"])
             }
         }
-        thread.withLock { $0 = started }
     }
 
     /// What to answer from after `start`.
@@ -57,12 +54,8 @@ final class HTTPServer: Service {
 
     func start() {
         isStarted.store(true, ordering: .releasing)
-        wake.signal()
+        thread.wake()
     }
 
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wake.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 }

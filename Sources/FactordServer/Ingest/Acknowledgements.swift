@@ -120,8 +120,7 @@ final class Acknowledgements {
         let deadline = MonotonicClock.nanoseconds + Acknowledgements.lastNanoseconds
         try answerDurable()
         while count > 0, MonotonicClock.nanoseconds < deadline {
-            _ = try? DescriptorPoller([wakeUp.descriptor]).wait(timeoutMilliseconds: 20)
-            wakeUp.drain()
+            wakeUp.wait(timeoutMilliseconds: 20)
             try answerDurable()
         }
         if hasAnswered { MonotonicClock.sleep(microseconds: 100_000) }

@@ -31,11 +31,9 @@ extension Ingest {
     private func closeGates() {
         for thread in trainers { thread.halt() }
         let last = sequencer.lastPosition
-        let poller = DescriptorPoller([stood.descriptor])
         while true {
-            stood.drain()
             if trainers.allSatisfy({ $0.trainer.gate.isStanding || $0.trainer.appliedPosition >= last }) { return }
-            _ = try? poller.wait(timeoutMilliseconds: 1)
+            stood.wait(timeoutMilliseconds: 1)
         }
     }
 }

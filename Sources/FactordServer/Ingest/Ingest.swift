@@ -229,7 +229,7 @@ final class Ingest: Sendable {
         // Some room, or none for a record with very many features: neither is to be waited for long.
         guard sequencer.prepareWait() else { return MonotonicClock.sleep(microseconds: 50) }
         // Bounded, for a trainer may have looked just before: see `TrainerQueue.takeWaiter`.
-        _ = try? DescriptorPoller([room.descriptor]).wait(timeoutMilliseconds: 2)
+        room.wait(timeoutMilliseconds: 2)
     }
 
     private func wakeTrainers() {

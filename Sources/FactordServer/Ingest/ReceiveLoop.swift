@@ -70,8 +70,8 @@ final class ReceiveLoop {
     func close() { for stream in streams { stream.close() } }
 
     /// Reads until told to stop; what was received by then is passed on.
-    func run(until isStopping: borrowing Atomic<Bool>) throws(ZeroMQError) {
-        while !isStopping.load(ordering: .acquiring) {
+    func run(on thread: ServiceThread) throws(ZeroMQError) {
+        while !thread.isStopping {
             // While messages keep coming there is nothing to wait for.
             if !hasReceived {
                 _ = try poller.wait(timeoutMilliseconds: 500)

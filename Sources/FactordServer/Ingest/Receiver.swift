@@ -2,7 +2,6 @@ import Factorization
 import LinuxSystem
 import Logging
 import Persistence
-import Synchronization
 import WireFormats
 import ZeroMQ
 
@@ -14,9 +13,7 @@ final class Receiver: Service {
     /// The one processor to run on; nil for any.
     private let processor: Int?
     private let log: Logger
-    private let isStopping = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
     /// Made at start, given to the thread.
     private let makeLoop: @Sendable () throws -> ReceiveLoop
 
@@ -28,13 +25,13 @@ final class Receiver: Service {
         self.number = number
         self.processor = processor
         self.log = log
-        let wakeUp = try EventDescriptor()
-        self.wakeUp = wakeUp
+        let thread = try ServiceThread()
+        self.thread = thread
         makeLoop = {
             let decoder = EventDecoder(policy: ids, hashing: engine.hashing)
             let loop = ReceiveLoop(
                 decoder: decoder, ingest: ingest, journal: journal, deadLetters: deadLetters,
-                probe: RankingProbe(engine: engine, sample: ranking, seed: UInt64(number)), wakeUp: wakeUp, log: log)
+                probe: RankingProbe(engine: engine, sample: ranking, seed: UInt64(number)), wakeUp: thread.wakeUp, log: log)
             for stream in streams {
                 try loop.add(
                     StreamSocket(stream.stream, index: UInt16(stream.index), counters: stream.counters, sources: sources, context: context,
@@ -68,22 +65,17 @@ final class Receiver: Service {
     func start() throws {
         let loop = Handover(try makeLoop())
         loop.value.handOver()
-        let started = try SystemThread(name: "receiver \(number)", processor: processor, pulse: Pulse()) { [self] in
+        try thread.start("receiver \(number)", processor: processor) { [self] in
             do throws(ZeroMQError) {
-                try loop.value.run(until: isStopping)
+                try loop.value.run(on: thread)
             } catch {
                 log.critical("a receiver stopped: its streams are no longer read; restart the daemon", metadata: ["error": "\(error)"])
             }
             loop.value.close()
         }
-        thread.withLock { $0 = started }
     }
 
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 }
 
 /// Carries what one thread made to the thread that will own it.

@@ -1,6 +1,5 @@
 import Factorization
 import LinuxSystem
-import Synchronization
 
 /// Makes memory for users' lists ready before trainers need it.
 ///
@@ -9,35 +8,25 @@ import Synchronization
 final class ListMemoryKeeper: Service {
     let name = "list memory"
     private let engine: Engine
-    private let isStopping = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
 
     init(_ engine: Engine) throws(SystemError) {
         self.engine = engine
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
     func start() throws {
-        let started = try SystemThread(name: name, pulse: Pulse { [wakeUp] in wakeUp.signal() }) { [self] in run() }
-        thread.withLock { $0 = started }
-        engine.attachListMemory { [wakeUp] in wakeUp.signal() }
+        try thread.start(name, .isWoken) { [self] in run() }
+        engine.attachListMemory { [thread] in thread.wake() }
     }
 
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 
     private func run() {
-        let poller = DescriptorPoller([wakeUp.descriptor])
-        while !isStopping.load(ordering: .acquiring) {
+        while !thread.isStopping {
             engine.makeListMemoryReady()
             Pulse.beat()
-            // A failing poll would only make this loop look more often.
-            _ = try? poller.wait()
-            wakeUp.drain()
+            thread.sleep()
         }
     }
 }

@@ -53,9 +53,7 @@ final class Promoter: Service {
     private let log: Logger
     /// One promotion at a time, and its batch.
     private let turn: Lock<Handover<EventBatch>>
-    private let isStopping = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
     /// Promotions of this process that nobody asked for.
     let automatic = Atomic<Int>(0)
 
@@ -66,7 +64,7 @@ final class Promoter: Service {
         self.journal = journal
         self.log = log
         turn = Lock(Handover(EventBatch(recordCapacity: 1, featureCapacity: 1, textCapacity: Key.longestText, messageCapacity: 1)))
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
     // MARK: For anyone
@@ -119,21 +117,14 @@ final class Promoter: Service {
 
     func start() throws {
         guard settings.automatic else { return }
-        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in watch() }
-        thread.withLock { $0 = started }
+        try thread.start(name) { [self] in watch() }
     }
 
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 
     private func watch() {
-        let poller = DescriptorPoller([wakeUp.descriptor])
-        while !isStopping.load(ordering: .acquiring) {
-            _ = try? poller.wait(timeoutMilliseconds: 1000)
-            wakeUp.drain()
+        while !thread.isStopping {
+            thread.sleep(milliseconds: 1000)
             guard let evidence, evidence.isEnough else { continue }
             do {
                 _ = try promote(evidence.model, force: false)

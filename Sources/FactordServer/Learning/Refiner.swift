@@ -16,9 +16,7 @@ final class Refiner: Service {
     /// Share of one processor, as the bits of a Float: it changes while the daemon runs. And events between two rounds.
     private let budget: Atomic<UInt32>
     private let after: Atomic<Int>
-    private let isStopping = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
     /// Rounds ended, and nanoseconds that trainers were given work for, of this process.
     let rounds = Atomic<Int>(0)
     let nanoseconds = Atomic<Int>(0)
@@ -34,14 +32,14 @@ final class Refiner: Service {
         self.log = log
         budget = Atomic(settings.budget.bitPattern)
         after = Atomic(settings.after)
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
     /// Works by these settings from here on.
     func use(_ settings: Configuration.Refining) {
         budget.store(settings.budget.bitPattern, ordering: .relaxed)
         after.store(settings.after, ordering: .relaxed)
-        wakeUp.signal()
+        thread.wake()
     }
 
     /// Users that the round under way has done; nil between two rounds.
@@ -50,25 +48,15 @@ final class Refiner: Service {
         return next < 0 ? nil : next
     }
 
-    func start() throws {
-        let started = try SystemThread(name: name, pulse: Pulse { [wakeUp] in wakeUp.signal() }) { [self] in run() }
-        thread.withLock { $0 = started }
-    }
+    func start() throws { try thread.start(name, .isWoken) { [self] in run() } }
 
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 
     private func run() {
-        let poller = DescriptorPoller([wakeUp.descriptor])
         let batch = EventBatch(recordCapacity: 1, featureCapacity: 1, textCapacity: 1, messageCapacity: 1)
         var learned = 0, milliseconds = Refiner.pause
-        while !isStopping.load(ordering: .acquiring) {
-            _ = try? poller.wait(timeoutMilliseconds: milliseconds)
-            wakeUp.drain()
-            Pulse.beat()
+        while !thread.isStopping {
+            thread.sleep(milliseconds: milliseconds)
             let share = Float(bitPattern: budget.load(ordering: .relaxed))
             milliseconds = Refiner.pause
             guard share > 0 else { continue }
@@ -101,7 +89,7 @@ final class Refiner: Service {
         let start = MonotonicClock.nanoseconds
         _ = ingest.take(batch)
         let position = ingest.sequencer.lastPosition
-        while engine.appliedPosition < position, !isStopping.load(ordering: .acquiring) { MonotonicClock.sleep(microseconds: 100) }
+        while engine.appliedPosition < position, !thread.isStopping { MonotonicClock.sleep(microseconds: 100) }
         let spent = MonotonicClock.nanoseconds - start
         nanoseconds.add(Int(spent), ordering: .relaxed)
         next.store(first + EventRecord.mostRefined, ordering: .relaxed)

@@ -1,20 +1,17 @@
 import Factorization
 import LinuxSystem
-import Synchronization
 
 /// The thread of one trainer: applies what waits, sleeps when nothing does.
 final class TrainerThread: Service {
     let trainer: Trainer
     private let gate: PositionGate
-    private let wakeUp: EventDescriptor
+    private let thread: ServiceThread
     /// Wakes the receiver that waits for room in the queue.
     private let room: EventDescriptor
     /// Told when this trainer has come to stand at its gate.
     private let stood: EventDescriptor
     /// The one processor to run on; nil for any.
     private let processor: Int?
-    private let isStopping = Atomic<Bool>(false)
-    private let thread = Lock<SystemThread?>(nil)
 
     /// Records between two looks at who waits for a position.
     private static let stride = 256
@@ -26,13 +23,13 @@ final class TrainerThread: Service {
         self.stood = stood
         self.processor = processor
         trainer.clock = { UInt64(MonotonicClock.nanoseconds) }
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
     let name = "trainer"
 
     /// Wakes the thread; for the sequencer when it says that this trainer sleeps.
-    func signal() { wakeUp.signal() }
+    func signal() { thread.wake() }
 
     /// Asks the trainer to stand; one that sleeps stands already.
     func halt() { trainer.gate.close() }
@@ -40,45 +37,32 @@ final class TrainerThread: Service {
     /// Lets it go on.
     func goOn() {
         trainer.gate.open()
-        wakeUp.signal()
+        thread.wake()
     }
 
     func start() throws {
-        let started = try SystemThread(
-            name: "trainer \(trainer.index)", processor: processor, pulse: Pulse { [wakeUp] in wakeUp.signal() }
-        ) { [self] in run() }
-        thread.withLock { $0 = started }
+        try thread.start("trainer \(trainer.index)", processor: processor, .isWoken) { [self] in run() }
     }
 
     /// Ends the thread once its queue is empty.
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 
     private func run() {
-        let poller = DescriptorPoller([wakeUp.descriptor])
         while true {
-            let stopping = isStopping.load(ordering: .acquiring)
+            let stopping = thread.isStopping
             let applied = trainer.drain(limit: TrainerThread.stride)
             Pulse.beat()
             if trainer.takeWaiter() { room.signal() }
             gate.check()
             if trainer.gate.isWanted, trainer.gate.stand() {
                 stood.signal()
-                while trainer.gate.isStanding {
-                    _ = try? poller.wait()
-                    wakeUp.drain()
-                }
+                while trainer.gate.isStanding { thread.sleep() }
                 continue
             }
             if applied > 0 { continue }
             if stopping { return }
             guard trainer.prepareSleep() else { continue }
-            // A failing poll would only make this loop look more often.
-            _ = try? poller.wait()
-            wakeUp.drain()
+            thread.sleep()
         }
     }
 }

@@ -8,34 +8,24 @@ final class Sampler: Service {
     /// Events a second that are ranked before they are learned; each costs its receiver some ten microseconds.
     private static let probes = 50
     private let stats: StatsReport
-    private let isStopping = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
 
     init(_ stats: StatsReport) throws(SystemError) {
         self.stats = stats
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
-    func start() throws {
-        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in run() }
-        thread.withLock { $0 = started }
-    }
+    func start() throws { try thread.start(name) { [self] in run() } }
 
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 
     private func run() {
-        let poller = DescriptorPoller([wakeUp.descriptor])
         var look = SampleLook(stats)
         var next = MonotonicClock.nanoseconds + 1_000_000_000
         while true {
             let rest = max(0, next - MonotonicClock.nanoseconds)
-            _ = try? poller.wait(timeoutMilliseconds: Int((rest + 999_999) / 1_000_000))
-            if isStopping.load(ordering: .acquiring) { return }
+            thread.sleep(milliseconds: Int((rest + 999_999) / 1_000_000))
+            if thread.isStopping { return }
             let now = MonotonicClock.nanoseconds
             guard now >= next else { continue }
             // Seconds that were slept through stay out.
@@ -55,7 +45,7 @@ final class Sampler: Service {
         guard seen.exchange(target, ordering: .relaxed) < target else { return .nan }
         let began = MonotonicClock.nanoseconds
         var taken: Int64 = 0
-        while stats.engine.appliedPosition < target, taken < 500_000_000, !isStopping.load(ordering: .relaxed) {
+        while stats.engine.appliedPosition < target, taken < 500_000_000, !thread.isStopping {
             MonotonicClock.sleep(microseconds: taken < 5_000_000 ? 100 : 1000)
             taken = MonotonicClock.nanoseconds - began
         }

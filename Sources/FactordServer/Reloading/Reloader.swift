@@ -60,10 +60,8 @@ final class Reloader: Service {
     private let log: Logger
     /// What the daemon runs under. Held for a whole reload: one at a time.
     private let running: Lock<Running>
-    private let isStopping = Atomic<Bool>(false)
     private let isWanted = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
     /// Reloads that took effect, and that were refused.
     let succeeded = Atomic<Int>(0)
     let refused = Atomic<Int>(0)
@@ -81,7 +79,7 @@ final class Reloader: Service {
         self.parts = parts
         self.notifier = notifier
         self.log = log
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
     // MARK: For anyone
@@ -89,7 +87,7 @@ final class Reloader: Service {
     /// Asks for a reload, whose outcome the log tells.
     func request() {
         isWanted.store(true, ordering: .releasing)
-        wakeUp.signal()
+        thread.wake()
     }
 
     /// Reloads now. Answers when what changed is in effect.
@@ -142,7 +140,7 @@ final class Reloader: Service {
     /// The position after which events are learned otherwise.
     private func changeLearning(_ effective: Configuration) throws(Refusal) -> UInt64 {
         let text = Array(LearningConfiguration.text(effective).utf8)
-        while !isStopping.load(ordering: .acquiring) {
+        while !thread.isStopping {
             let result = parts.ingest.whileIdle { [parts] _ -> Result<UInt64, PersistenceError>? in
                 if parts.keeper.isCapturing.load(ordering: .acquiring) { return nil }
                 do throws(PersistenceError) {
@@ -183,20 +181,13 @@ final class Reloader: Service {
     // MARK: Service
 
     func start() throws {
-        let started = try SystemThread(name: name, pulse: Pulse { [wakeUp] in wakeUp.signal() }) { [self] in
-            let poller = DescriptorPoller([wakeUp.descriptor])
-            while !isStopping.load(ordering: .acquiring) {
-                _ = try? poller.wait()
-                wakeUp.drain()
+        try thread.start(name, .isWoken) { [self] in
+            while !thread.isStopping {
+                thread.sleep()
                 if isWanted.exchange(false, ordering: .acquiringAndReleasing) { _ = try? reload() }
             }
         }
-        thread.withLock { $0 = started }
     }
 
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 }

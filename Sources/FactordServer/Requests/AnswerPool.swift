@@ -105,11 +105,8 @@ final class AnswerPool: Sendable {
     }
 
     private func run(_ wake: EventDescriptor, _ answerer: RequestAnswerer) {
-        let poller = DescriptorPoller([wake.descriptor])
         while true {
-            // Cannot fail on a descriptor of our own; if it does, the loop goes on looking.
-            _ = try? poller.wait()
-            wake.drain()
+            wake.wait()
             while !isStopping.load(ordering: .acquiring), let (request, isFinal) = next() {
                 let outcome: Outcome = switch answerer.answer(request, isFinal: isFinal) {
                 case .reply: .reply(Array(answerer.writer.bytes), frame: answerer.state.hasScores ? answerer.state.scores.withBytes { Array($0) } : nil)

@@ -12,9 +12,7 @@ final class ExplorationLog: Service {
     private let waiting = Lock<[[UInt8]]>([])
     private let waitingBytes = Atomic<Int>(0)
     let dropped = Atomic<Int>(0)
-    private let isStopping = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
 
     /// Bytes that may wait, and at which the thread is woken.
     private static let room = 4 << 20
@@ -24,7 +22,7 @@ final class ExplorationLog: Service {
         _ = try Directory.create(settings.directory, permissions: 0o700)
         lines = RotatedLines(
             "\(settings.directory)/explorations.jsonl", limits: DeadLetterLimits(fileBytes: settings.bytes.bytes, files: settings.files))
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
     /// Takes a line, without its newline. Any thread; never waits for the disk.
@@ -36,7 +34,7 @@ final class ExplorationLog: Service {
             return
         }
         waiting.withLock { $0.append(line) }
-        if before < ExplorationLog.batch, before + line.count >= ExplorationLog.batch { wakeUp.signal() }
+        if before < ExplorationLog.batch, before + line.count >= ExplorationLog.batch { thread.wake() }
     }
 
     var counts: DeadLetterCounts { lines.counts }
@@ -63,21 +61,16 @@ final class ExplorationLog: Service {
     // MARK: Service
 
     func start() throws {
-        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
-            let poller = DescriptorPoller([wakeUp.descriptor])
-            while !isStopping.load(ordering: .acquiring) {
-                _ = try? poller.wait(timeoutMilliseconds: 1000)
-                wakeUp.drain()
+        try thread.start(name) { [self] in
+            while !thread.isStopping {
+                thread.sleep(milliseconds: 1000)
                 write()
             }
         }
-        thread.withLock { $0 = started }
     }
 
     func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
+        thread.stop()
         write()
     }
 }

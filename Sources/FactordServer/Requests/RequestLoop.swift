@@ -68,13 +68,13 @@ final class RequestLoop {
     }
 
     /// Answers until told to stop; who waits for a position then gets an answer at once.
-    func run(until isStopping: borrowing Atomic<Bool>) throws(ZeroMQError) {
+    func run(on thread: ServiceThread) throws(ZeroMQError) {
         while true {
             if count == 0 {
                 _ = try poller.wait(timeoutMilliseconds: timeout())
                 if poller.isReadable(wakeEntry) { gate.reached.drain() }
             }
-            let isLast = isStopping.load(ordering: .acquiring)
+            let isLast = thread.isStopping
             if count == 0 {
                 // Answered before the next is looked for, so that who asks alone does not wait for the look.
                 try read(atMost: 1)

@@ -1,7 +1,6 @@
 import Factorization
 import LinuxSystem
 import Logging
-import Synchronization
 import WireFormats
 import ZeroMQ
 
@@ -25,8 +24,7 @@ final class RequestServer: Service {
     private let poolThreads: Int
     /// Called on each thread that answers.
     private let makeMethods: @Sendable () -> any RequestMethods
-    private let isStopping = Atomic<Bool>(false)
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
     /// Shared with the loop; read by anyone.
     let counters: RequestCounters
 
@@ -47,6 +45,7 @@ final class RequestServer: Service {
         self.log = log
         makeMethods = methods
         counters = RequestCounters(place)
+        thread = ServiceThread(wokenBy: gate.reached)
     }
 
     /// Binds here, so that an endpoint in use is the start's error.
@@ -66,12 +65,12 @@ final class RequestServer: Service {
             RequestAnswerer(methods: makeMethods(), counters: counters, maxBody: settings.maxMessage.bytes)
         }
         let pool = poolThreads == 0 ? nil : try AnswerPool(threads: poolThreads, name: "scorer", finished: gate.reached, answerer: make)
-        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
+        try thread.start(name) { [self] in
             let (socket, monitor) = parts.value
             let loop = RequestLoop(
                 socket: socket, monitor: monitor, gate: gate, answerer: make(), pool: pool, counters: counters, limits: limits)
             do throws(ZeroMQError) {
-                try loop.run(until: isStopping)
+                try loop.run(on: thread)
             } catch {
                 log.critical("requests are no longer answered; restart the daemon", metadata: ["server": "\(name)", "error": "\(error)"])
             }
@@ -80,12 +79,7 @@ final class RequestServer: Service {
             MonotonicClock.sleep(microseconds: 100_000)
             socket.close()
         }
-        thread.withLock { $0 = started }
     }
 
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        gate.reached.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 }

@@ -17,16 +17,14 @@ final class Authenticator: Service {
     private let keys: Lock<AuthorisedKeys>
     /// Lets in the client of the self-test, while that runs.
     private let testKey = Lock<CurveKey?>(nil)
-    private let isStopping = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
 
     init(_ keys: AuthorisedKeys, pair: CurveKeyPair, context: ZeroMQContext, log: Logger) throws(SystemError) {
         self.keys = Lock(keys)
         self.context = context
         self.pair = pair
         self.log = log
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
     // MARK: For anyone
@@ -65,7 +63,7 @@ final class Authenticator: Service {
     func start() throws {
         let socket = Handover(try ZapSocket(context))
         socket.value.handOver()
-        let started = try SystemThread(name: name, pulse: Pulse()) { [self] in
+        try thread.start(name) { [self] in
             do throws(ZeroMQError) {
                 try run(socket.value)
             } catch {
@@ -73,7 +71,6 @@ final class Authenticator: Service {
             }
             socket.value.close()
         }
-        thread.withLock { $0 = started }
         do {
             try SecuritySelfTest(context, pair: pair, admit: admitForTest).run()
         } catch {
@@ -82,19 +79,15 @@ final class Authenticator: Service {
         }
     }
 
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func stop() { thread.stop() }
 
     private func run(_ socket: ZapSocket) throws(ZeroMQError) {
         let poller = ZeroMQPoller()
         socket.add(to: poller)
-        poller.add(wakeUp)
-        while !isStopping.load(ordering: .acquiring) {
+        poller.add(thread.wakeUp)
+        while !thread.isStopping {
             _ = try poller.wait(timeoutMilliseconds: 1000)
-            wakeUp.drain()
+            thread.wakeUp.drain()
             while try socket.answer(judge) {}
         }
     }

@@ -45,9 +45,7 @@ final class SnapshotKeeper: Service {
     private let last = Lock<Written?>(nil)
     let written = Atomic<Int>(0)
     let failed = Atomic<Int>(0)
-    private let isStopping = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
     /// Positions at whole seconds, newest last; for the rate.
     private let samples = Lock<[(nanoseconds: Int64, position: UInt64)]>([])
     private let drift: DriftLog
@@ -66,7 +64,7 @@ final class SnapshotKeeper: Service {
         self.deadLetters = deadLetters
         self.log = log
         drift = DriftLog(engine: engine, log: log)
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
     struct Ways: Sendable {
@@ -88,11 +86,11 @@ final class SnapshotKeeper: Service {
     /// Goes on under another configuration. Where it learns otherwise, in the turn and while nothing is captured.
     func use(_ configuration: Configuration) {
         ways.withLock { $0 = Ways(configuration) }
-        wakeUp.signal()
+        thread.wake()
     }
 
     /// Whether nothing learns any more that a fast snapshot could slow down.
-    var isEnding: Bool { isStopping.load(ordering: .acquiring) }
+    var isEnding: Bool { thread.isStopping }
 
     /// The newest snapshot written by this process.
     var newest: Written? { last.withLock { $0 } }
@@ -116,35 +114,26 @@ final class SnapshotKeeper: Service {
             let first = try write()
             log.notice("snapshot of the state as it was taken up", metadata: ["position": "\(first.position)", "path": "\(first.path)"])
         }
-        let started = try SystemThread(name: "snapshots", pulse: Pulse()) { [self] in run() }
-        thread.withLock { $0 = started }
+        try thread.start("snapshots") { [self] in run() }
     }
 
     func stop() {
-        endThread()
+        thread.stop()
         if settings.onShutdown { writeFinal() }
         deadLetters.flush()
     }
 
     /// A start that failed has learned nothing: its snapshot would only push a good one out of those that are kept.
     func abandon() {
-        endThread()
+        thread.stop()
         deadLetters.flush()
     }
 
-    private func endThread() {
-        isStopping.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
-
     private func run() {
-        let poller = DescriptorPoller([wakeUp.descriptor])
         // What the timer counts from.
         var last = MonotonicClock.nanoseconds
-        while !isStopping.load(ordering: .acquiring) {
-            _ = try? poller.wait(timeoutMilliseconds: 1000)
-            wakeUp.drain()
+        while !thread.isStopping {
+            thread.sleep(milliseconds: 1000)
             sample()
             drift.look()
             deadLetters.flush()
@@ -175,7 +164,7 @@ final class SnapshotKeeper: Service {
     /// Asks for a snapshot as soon as can be, without waiting for it.
     func request() {
         isWanted.store(true, ordering: .releasing)
-        wakeUp.signal()
+        thread.wake()
     }
 
     /// Writes a snapshot of this moment. Any thread but a receiver's or trainer's.

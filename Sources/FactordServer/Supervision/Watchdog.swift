@@ -16,9 +16,7 @@ final class Watchdog: Sendable {
     private let isAsked: Bool
     private let daemon: Daemon
     private let isStopping = Atomic<Bool>(false)
-    private let isEnding = Atomic<Bool>(false)
-    private let wakeUp: EventDescriptor
-    private let thread = Lock<SystemThread?>(nil)
+    private let thread: ServiceThread
 
     /// Where nobody asks.
     private static let usualLimit: Int64 = 10_000_000_000
@@ -33,32 +31,24 @@ final class Watchdog: Sendable {
         // Found out within the time in which the service manager wants to hear of it, looks included.
         limit = asked.map { $0 * 750 } ?? Watchdog.usualLimit
         interval = min(1_000_000_000, limit / 6)
-        wakeUp = try EventDescriptor()
+        thread = try ServiceThread()
     }
 
-    func start() throws {
-        let started = try SystemThread(name: "watchdog") { [self] in watch() }
-        thread.withLock { $0 = started }
-    }
+    func start() throws { try thread.start("watchdog", .isTrusted) { [self] in watch() } }
 
     /// The daemon has begun to stop: that may take longer than the service manager thought, but not without a sign of life.
     func stopping() { isStopping.store(true, ordering: .releasing) }
 
     /// After everything else.
-    func end() {
-        isEnding.store(true, ordering: .releasing)
-        wakeUp.signal()
-        thread.withLock { $0 }?.join()
-    }
+    func end() { thread.stop() }
 
     private func watch() {
-        let poller = DescriptorPoller([wakeUp.descriptor])
         var account = SilenceAccount(limit: limit)
         var last = MonotonicClock.nanoseconds, nextStatus = last
-        while !isEnding.load(ordering: .acquiring) {
+        while !thread.isStopping {
             let threads = Pulse.all
             for thread in threads { thread.pulse.rouse() }
-            _ = try? poller.wait(timeoutMilliseconds: Int(interval / 1_000_000))
+            thread.sleep(milliseconds: Int(interval / 1_000_000))
             let now = MonotonicClock.nanoseconds
             // More than two intervals since the last look: this thread did not run either.
             judge(account.look(threads, elapsed: min(now - last, 2 * interval), learning: daemon.progress))

@@ -37,7 +37,6 @@ struct JournalWriterState {
 extension Journal {
     /// The journal thread's work until `stop`: what was appended by then is written and synced before it returns.
     public func run() {
-        let poller = DescriptorPoller([wake.descriptor])
         while true {
             let stopping = stopWanted.load(ordering: .acquiring)
             let due = step(now: MonotonicClock.nanoseconds)
@@ -49,8 +48,7 @@ extension Journal {
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if !hasWork {
                 let rest = max(0, due - MonotonicClock.nanoseconds)
-                // A poll that fails (no memory in the kernel) is a pause left out, nothing worse.
-                _ = try? poller.wait(timeoutMilliseconds: Int((rest + 999_999) / 1_000_000))
+                wake.wait(timeoutMilliseconds: Int((rest + 999_999) / 1_000_000))
             }
             isAsleep.store(false, ordering: .sequentiallyConsistent)
             wake.drain()

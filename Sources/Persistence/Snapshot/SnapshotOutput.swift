@@ -70,7 +70,6 @@ private final class Worker: @unchecked Sendable {
     private let file: any OpenFile
     private let state = Lock(State())
     private let wanted, done: EventDescriptor
-    private let poller: DescriptorPoller
     private var thread: SystemThread?
     /// Bytes written, and up to where the kernel was told to begin. Thread only.
     private var written: UInt64 = 0
@@ -86,7 +85,6 @@ private final class Worker: @unchecked Sendable {
         self.file = file
         wanted = try EventDescriptor()
         done = try EventDescriptor()
-        poller = DescriptorPoller([done.descriptor])
         thread = try SystemThread(name: "snapshot write", pulse: Pulse()) { [self] in run() }
     }
 
@@ -104,8 +102,7 @@ private final class Worker: @unchecked Sendable {
             let (isIdle, failure) = state.withLock { ($0.waiting == nil, $0.failure) }
             if let failure { throw failure }
             if isIdle { return }
-            _ = try? poller.wait(timeoutMilliseconds: 1000)
-            done.drain()
+            done.wait(timeoutMilliseconds: 1000)
         }
     }
 
@@ -120,7 +117,6 @@ private final class Worker: @unchecked Sendable {
     }
 
     private func run() {
-        let poller = DescriptorPoller([wanted.descriptor])
         while true {
             let (waiting, isEnding) = state.withLock { ($0.waiting, $0.isEnding) }
             if let waiting {
@@ -134,8 +130,7 @@ private final class Worker: @unchecked Sendable {
             } else if isEnding {
                 return
             } else {
-                _ = try? poller.wait(timeoutMilliseconds: 1000)
-                wanted.drain()
+                wanted.wait(timeoutMilliseconds: 1000)
             }
         }
     }

@@ -80,13 +80,11 @@ private func withJournal(_ directory: String, _ body: (JournalUser) throws -> Vo
 private final class JournalUser {
     private let journal: Journal
     private let listener: EventDescriptor
-    private let poller: DescriptorPoller
     private var position: UInt64 = 0
 
     init(_ journal: Journal) throws {
         self.journal = journal
         listener = try EventDescriptor()
-        poller = DescriptorPoller([listener.descriptor])
         journal.addListener(listener)
     }
 
@@ -119,8 +117,7 @@ private final class JournalUser {
 
     private func wait() throws {
         guard journal.health == .good else { throw BenchmarkError("the journal says \(journal.health)") }
-        try poller.wait(timeoutMilliseconds: 1000)
-        listener.drain()
+        listener.wait(timeoutMilliseconds: 1000)
     }
 }
 

@@ -79,29 +79,6 @@ struct WatchdogTests {
         waiter.end()
     }
 
-    @Test("A sleeper is asked by its wake-up, and answers")
-    func roused() throws {
-        let event = try EventDescriptor(), isDone = EventBox()
-        let pulse = Pulse { event.signal() }
-        let thread = try SystemThread(name: "sleeper", pulse: pulse) {
-            let poller = DescriptorPoller([event.descriptor])
-            while !isDone.isClosed {
-                _ = try? poller.wait()
-                event.drain()
-            }
-        }
-        for _ in 0..<3 {
-            let before = pulse.sight
-            while pulse.sight == before {
-                pulse.rouse()
-                MonotonicClock.sleep(microseconds: 200)
-            }
-        }
-        isDone.close()
-        pulse.rouse()
-        thread.join()
-    }
-
     @Test("Positions that are given out and never learned count as a standstill; pauses on purpose do not")
     func standstill() {
         var account = SilenceAccount(limit: 3)
