@@ -167,7 +167,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
             it = (FK_NAME(four_events)){filled.p, filled.q, filled.ps, filled.qs, filled.labels, filled.weights, filled.scores};
         }
         far.end = FK_NAME(reached)(run, index + size);
-        while (far.event + 3 < far.end) FK_NAME(bring)(&at, &far, width, 1);
+        while (far.event + 3 < far.end) FK_NAME(bring)(&at, &far, width, run->shared, 1);
         /* Four events ask for four: the first of them here. */
         ahead.end = index + size + distance < placed ? index + size + distance : placed;
         while (ahead.event + 3 < ahead.end) FK_NAME(fetch)(&at, &ahead, 1, width, run->shared);
@@ -176,7 +176,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
         fk_four pq, pp, qq;
         FK_NAME(twelve_products)(&it, &held, width, &pq, &pp, &qq);
         FK_NAME(fetch_one)(&at, &ahead, width, run->shared, 1);
-        FK_NAME(bring)(&at, &far, width, 1);
+        FK_NAME(bring)(&at, &far, width, run->shared, 1);
         const fk_four own = FK_FOUR(it.ps, weight), w = FK_FOUR(it.qs, weight);
         const float after1 = bias + first, after2 = after1 + second, after3 = after2 + third;
         const fk_four s = ((w + own) + pq) + (fk_four){bias, after1, after2, after3};
@@ -215,7 +215,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
             continue;
         }
         FK_NAME(fetch_one)(&at, &ahead, width, run->shared, 1);
-        FK_NAME(bring)(&at, &far, width, 1);
+        FK_NAME(bring)(&at, &far, width, run->shared, 1);
         const fk_four moved = -(bias_rate / (FK_SQRT(sum_b) + 1e-12f)) * e;
         steps.move_p = move_p, steps.move_q = move_q, steps.keep_p = keep_p, steps.keep_q = keep_q;
         steps.w = w - eta_w * gw, steps.u = own - eta_u * gu;
@@ -224,7 +224,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
         _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; ++j)
             FK_NAME(step_held)(&it, &held, j, width, steps.keep_p[j], steps.move_p[j], steps.keep_q[j], steps.move_q[j]);
         FK_NAME(fetch_one)(&at, &ahead, width, run->shared, 1);
-        FK_NAME(bring)(&at, &far, width, 1);
+        FK_NAME(bring)(&at, &far, width, run->shared, 1);
         _Pragma("clang loop unroll(full)") for (int j = 0; j < 4; ++j) {
             fk_row_state *const qs = it.qs[j], *const ps = it.ps[j];
             qs->weight = steps.w[j];

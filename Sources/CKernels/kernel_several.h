@@ -27,7 +27,7 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
     for (size_t index = from; index < count; index += size) {
         size = FK_NAME(along)(&at, index, item, count);
         far.end = FK_NAME(reached)(run, index + size);
-        while (far.event + 4 < far.end) FK_NAME(bring)(&at, &far, width, 0);
+        while (far.event + 4 < far.end) FK_NAME(bring)(&at, &far, width, run->shared, 0);
         /* Four events ask for four, one with each of their first items. */
         ahead.end = index + size + distance < placed ? index + size + distance : placed;
         while (ahead.event + 4 < ahead.end) FK_NAME(fetch)(&at, &ahead, at.counts[ahead.event], width, run->shared);
@@ -52,7 +52,7 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
         if (FK_KEEPS(width)) _Pragma("clang loop unroll(full)") for (int l = 0; l < 4; ++l) held[l] = *(const fk_sixteen *)it.p[l];
         for (size_t j = 0; j < longest; ++j) {
             FK_NAME(fetch_one)(&at, &ahead, width, run->shared, 0);
-            FK_NAME(bring)(&at, &far, width, 0);
+            FK_NAME(bring)(&at, &far, width, run->shared, 0);
             fk_words_four going = (fk_words_four){} - 1;
             if (__builtin_expect(together, 1)) {
                 _Pragma("clang loop unroll(full)") for (int l = 0; l < 4; ++l) {

@@ -71,10 +71,10 @@ FK_INLINE size_t FK_NAME(train_usual)(fk_run *run, const fk_settings *settings, 
     while (first_ones.event < first_ones.end) FK_NAME(fetch)(&at, &first_ones, 1, width, run->shared);
     ahead = first_ones.event;
     FK_NAME(fetches) far = {run->brought, run->brought, FK_NAME(reached)(run, from)};
-    while (far.event < far.end) FK_NAME(bring)(&at, &far, width, 1);
+    while (far.event < far.end) FK_NAME(bring)(&at, &far, width, run->shared, 1);
     for (; index < count; ++index) {
         far.end = FK_NAME(reached)(run, index + 1);
-        FK_NAME(bring)(&at, &far, width, 1);
+        FK_NAME(bring)(&at, &far, width, run->shared, 1);
         if (ahead < placed) FK_NAME(fetch_user)(&at, ahead, width);
         float *restrict p = at.queries[index], *restrict q = at.factors[index];
         fk_row_state *const ps = at.query_states[index], *const qs = at.states[index];
