@@ -74,15 +74,16 @@ FK_INLINE void FK_NAME(fetch_one)(const fk_batch *batch, FK_NAME(fetches) *at, c
 }
 
 /* Brings the rows of the next event from memory into the second level of the cache, if it is its turn: that level has room for several
- * times as many lines on their way as the first, from where `fetch` asks for them later. Items' rows that others write, too, are asked
- * for at once: brought to be read, they would be asked for again from whoever has them. Every event has one item where `single`. */
+ * times as many lines on their way as the first, from where `fetch` asks for them later. Every event has one item where `single`: then
+ * rows that others write, too, are asked for at once, for brought to be read they would be asked for again from whoever has them. With
+ * negatives that would be too many lines for the first level. */
 FK_INLINE void FK_NAME(bring)(const fk_batch *batch, FK_NAME(fetches) *at, const size_t width, const uint32_t shared,
                               const int single) {
     if (at->event >= at->end) return;
     for (size_t f = 0; f < width; f += 16) fk_bring(batch->queries[at->event] + f);
     fk_bring(batch->query_states[at->event]);
     for (const size_t end = at->item + (single ? 1 : batch->counts[at->event]); at->item < end; ++at->item) {
-        if (shared) {
+        if (shared && single) {
             FK_NAME(fetch_item)(batch, at->item, width, shared);
             continue;
         }
