@@ -278,6 +278,7 @@ FK_RACY static void FK_NAME(pass)(fk_pass *pass, const fk_settings *settings, fk
 #include "kernel_take.h"
 #include "kernel_settle.h"
 #include "kernel_rows.h"
+#include "kernel_hot.h"
 #include "kernel_sums.h"
 #include "kernel_four.h"
 #include "kernel_lanes.h"
@@ -296,6 +297,8 @@ const fk_kernels FK_NAME(kernels) = {
     .take_one = FK_NAME(take_one),
     .settle = FK_NAME(settle),
     .look_up = FK_NAME(look_up),
+    .redirect = FK_NAME(redirect),
+    .hand_over = FK_NAME(hand_over),
     .train = FK_NAME(train),
     .count = FK_NAME(count),
     .softplus = FK_NAME(softplus),

@@ -34,6 +34,7 @@ typedef uint16_t fk_bfloat;
 #include "fk_set.h"
 #include "fk_index.h"
 #include "fk_tally.h"
+typedef struct fk_kernels fk_kernels;
 #include "fk_hot.h"
 
 /// Loss of a score s against a label y; `error` is the derivative with respect to s. The pairwise losses compare the score
@@ -129,7 +130,7 @@ typedef struct {
     uint32_t rejected;          ///< out, added to: items whose score was not finite or whose error was no number; not stepped
 } fk_pass;
 
-typedef struct {
+struct fk_kernels {
     const char *name;
 
     /// Sum of a[f] * b[f].
@@ -162,6 +163,14 @@ typedef struct {
 
     /// Looks up the rows of a batch's events and items, from the numbers given on.
     void (*look_up)(fk_batch *batch, const fk_source *source, size_t event, size_t item);
+
+    /// Has the batch's items from number `item` on step their copies where there are any, and notes those whose steps are at an end and
+    /// those that lack a copy. See fk_hot.h.
+    void (*redirect)(fk_hot *hot, fk_batch *batch, size_t item);
+
+    /// Hands over the copies noted, and makes those that lack; none is noted afterwards. Answers how many were handed over, and writes
+    /// their ordinals to `written`. A copy that has become no number is made anew instead.
+    size_t (*hand_over)(fk_hot *hot, uint32_t *written);
 
     /// Learns the first `count` events of a batch, for pointwise losses and sgd or AdaGrad per row. See fk_run.h.
     void (*train)(fk_run *run, const fk_settings *settings, const fk_batch *batch, size_t count, size_t width);
@@ -216,7 +225,7 @@ typedef struct {
     /// x = (I + a M)⁻¹ x for a positive semidefinite M, by conjugate gradients: at most `steps` products with M, until the
     /// residual's squared norm is within `enough` of the right side's. `scratch` holds 3 * width floats.
     void (*solve)(float *x, const float *m, float a, int steps, float enough, float *scratch, size_t width);
-} fk_kernels;
+};
 
 enum { fk_variant_portable = 0, fk_variant_avx2 = 1, fk_variant_avx512 = 2, fk_variant_count = 3 };
 
@@ -241,6 +250,16 @@ void fk_populate(void *memory, size_t bytes);
 
 /// Asks for the cache line at `address` ahead of a write.
 static inline void fk_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
+
+/// Asks for the cache line at `address` to be written although another core wrote it last: the plain request is one to read by default, after
+/// which the line comes a second time. Processors that do not know the instruction leave it out.
+static inline void fk_claim(const void *address) {
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
+#else
+    __builtin_prefetch(address, 1, 3);
+#endif
+}
 
 /// Asks for the cache line at `address` far ahead: into the second level, which has room for several times as many lines on their way as
 /// the first.

@@ -7,6 +7,8 @@ public struct Kernels: @unchecked Sendable {
     }
 
     public let variant: Variant
+    /// The same as C passes them on.
+    let table: UnsafePointer<fk_kernels>
     let dot: @convention(c) (UnsafePointer<Float>?, UnsafePointer<Float>?, Int) -> Float
     let add: @convention(c) (UnsafeMutablePointer<Float>?, UnsafePointer<Float>?, Float, Int) -> Void
     let pass: @convention(c) (
@@ -49,6 +51,7 @@ public struct Kernels: @unchecked Sendable {
     public init?(_ variant: Variant) {
         guard let table = fk_kernels_for(CInt(variant.rawValue)) else { return nil }
         self.variant = variant
+        self.table = table
         dot = table.pointee.dot
         add = table.pointee.add
         pass = table.pointee.pass

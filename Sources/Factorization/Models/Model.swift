@@ -36,12 +36,8 @@ public final class Model: Sendable {
     private let contextFields: SlabStore?
     /// s of a history of n items, for n up to its length.
     let historyScales: [Float]
-    /// w0, a Float's bits.
-    let globalBias = Atomic<UInt32>(0)
-    /// AdaGrad's accumulator of w0, a Float's bits.
-    let globalAccumulator = Atomic<UInt32>(0)
-    /// Steps of w0; counted where a schedule asks for them.
-    let globalUpdates = Atomic<UInt32>(0)
+    /// What trainers write of w0 all the time: away from what they read.
+    nonisolated(unsafe) let global = GlobalWords.allocate()
 
     init(settings: ModelSettings, kernels: Kernels, attributes: EntityAttributes) {
         precondition(ModelSettings.ranks.contains(settings.rank), "the rank is 1 to 512")
@@ -88,9 +84,10 @@ public final class Model: Sendable {
         historyScales = sums.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
     }
 
+    deinit { global.deallocate() }
+
     /// Floats of an item's row and of the query that every item uses, with padding.
     var width: Int { items.width }
-
 
     /// The groups by name, and the side whose ordinals number their rows: what a snapshot holds.
     var groups: [(name: String, side: String, table: FactorTable)] {

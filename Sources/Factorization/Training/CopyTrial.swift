@@ -3,21 +3,21 @@ import CKernels
 /// Whether a trainer learns hot items in copies (`HotRows`) or where they lie: found out by trying both now and then.
 ///
 /// What a row costs that another core wrote last depends on where the two cores are, on the number of trainers and on the model, and a
-/// thread may be moved: between neighbours copies cost a fifth of the rate, between distant cores they double it. So both ways are
-/// timed while many events wait, in stretches of some thousand events, and the cheaper one is kept until the next trial. Of some
+/// thread may be moved: between neighbours copies cost a tenth of the rate, between distant cores they more than double it. So both ways
+/// are timed while many events wait, in stretches of some ten thousand events, and the cheaper one is kept until the next trial. Of some
 /// stretches the cheapest counts, for whatever disturbs a thread makes it slower.
 ///
 /// A trainer's thread.
 struct CopyTrial {
-    /// Events of a stretch: as many as are learned between two turns of the copies.
-    static let stretch = Int(fk_hot_round)
+    /// Events of a stretch.
+    static let stretch = 32_768
     /// Trainers from which copies are the first guess, and the only one without a clock: with eight they double what is learned a second.
     private static let usualTrainers = 3
     /// Stretches that are timed of either way, those before them in which a way begins, and those between two trials: a trial that
-    /// finds the present way the better one costs a hundredth at most.
+    /// finds the present way the better one costs a fiftieth, where the other is half as fast.
     static let timed = 3
     static let beginning = 2
-    static let between = 160
+    static let between = 320
     /// The other way has to be this much cheaper.
     private static let margin = 0.97
 

@@ -7,7 +7,9 @@ import CKernels
 struct EventRun {
     /// Rows of a run at most, so that the work between two looks at the outside world is bounded.
     static let rowLimit = 1024
-    private static let itemCapacity = rowLimit + ModelSettings.mostNegatives + 1 + 16
+    /// The same where hot rows are learned in copies.
+    private static let copiesLimit = 512
+    static let itemCapacity = rowLimit + ModelSettings.mostNegatives + 1 + 16
 
     var state = fk_run()
     /// Events placed and not yet learned, and their items.
@@ -17,6 +19,9 @@ struct EventRun {
     /// w0 and its accumulator as this learner last knew them, with its own changes: whatever the model has beyond, others changed.
     private var leftBias: Float = 0
     private var leftAccumulator: Float = 0
+    /// What `follow` found last, and whether the next batch goes on from there.
+    private var known: (bias: Float, accumulator: Float, ownBias: Float, ownAccumulator: Float) = (0, 0, 0, 0)
+    private var isCurrent = false
     /// Items whose rows are on their way into the first level of the cache: where rows lie near, and where they are first brought into
     /// the second level, for which so many items' rows are on their way from memory.
     private let near: Int, far: Int, reach: Int
@@ -73,6 +78,10 @@ struct EventRun {
         batch.distant = isFar ? 1 : 0
     }
 
+    /// A copy takes its steps once a batch, so that in long ones those that are met most often soon have none left.
+    @inline(__always)
+    mutating func limit(copies: Bool) { batch.limit = UInt32(copies ? EventRun.copiesLimit : EventRun.rowLimit) }
+
     var count: Int { Int(batch.event_count) }
     var itemCount: Int { Int(batch.item_count) }
     var isEmpty: Bool { batch.event_count == 0 }
@@ -120,10 +129,12 @@ struct EventRun {
 
     /// Has the items from `item` on, of the events from `event` on, step copies of hot rows where there are any.
     @inline(__always)
-    mutating func redirect(to hot: HotRows, event: Int, item: Int) { hot.redirect(&batch, event: event, item: item) }
+    mutating func redirect(to hot: HotRows, event: Int, item: Int, waiting: Int) {
+        hot.redirect(&batch, event: event, item: item, waiting: waiting)
+    }
 
     /// Learns what was placed; answers how many events that were. With `keepsTail` the last few stay, their rows already on
-    /// their way, for the next call.
+    /// their way, for the next call. `share` tells the model what has changed of w0.
     mutating func learn(_ model: Model, _ settings: UnsafePointer<fk_settings>, keepsTail: Bool) -> Int {
         func events(_ rows: Int) -> Int { max(2, rows * count / max(itemCount, 1)) }
         let distance = events(isFar ? far : near), reach = isFar ? events(reach) : 0
@@ -134,10 +145,20 @@ struct EventRun {
         state.bias_rate = model.pace.globalRate
         state.rejected = 0
         state.clipped = 0
-        let known = follow(model)
+        if !isCurrent { known = follow(model) }
         model.kernels.train(&state, settings, &batch, learned, model.width)
-        handOver(to: model, since: known)
+        // Time enough for its line to come until `share`.
+        model.claimGlobal()
         return learned
+    }
+
+    /// Adds to the model's w0 and accumulator what the last batch has changed, and takes up what others have, both in one go: between
+    /// distant cores the line of w0 is a twentieth of a batch's time away.
+    /// - Parameter goesOn: whether the next batch follows at once, and need not look again.
+    mutating func share(with model: Model, goesOn: Bool) {
+        handOver(to: model, since: known)
+        known = follow(model)
+        isCurrent = goesOn
     }
 
     /// Takes up what others have changed of w0 and its accumulator; exactly nothing with one trainer. Answers what the model has, and
@@ -146,6 +167,7 @@ struct EventRun {
         let (bias, accumulator, _) = model.globalState
         state.bias += bias - leftBias
         state.bias_accumulator += accumulator - leftAccumulator
+        (leftBias, leftAccumulator) = (bias, accumulator)
         return (bias, accumulator, total, state.bias_accumulator)
     }
 
@@ -160,6 +182,9 @@ struct EventRun {
         model.moveAccumulator(
             from: known.accumulator, by: state.bias_accumulator - known.ownAccumulator, to: state.bias_accumulator)
     }
+
+    /// The next batch comes some other time.
+    mutating func pause() { isCurrent = false }
 
     /// Drops the first events and their items; the others move up.
     mutating func drop(_ learned: Int, items first: Int) { fk_drop(&batch, learned, first) }

@@ -1,18 +1,20 @@
 import CKernels
 
-/// The rows of items that are in every other event, learned by each of several trainers in copies of its own while many events wait
-/// (fk_hot.h says why).
+/// The rows of items that come again and again, learned by each of several trainers in copies of its own while many events wait (fk_hot.h
+/// says why).
 ///
 /// What is in a copy alone is not applied: until it is handed over, positions from `heldFrom` on are not published. With few
 /// events waiting rows are stepped where they lie, and where `CopyTrial` finds that cheaper.
 ///
 /// A trainer's thread.
 final class HotRows {
-    /// Records that must wait for copies to be made: they pay off after some hundred.
+    /// Records that must wait for copies to be made, which pay off after some hundred.
     static let leastWaiting = 2048
 
     private let hot: UnsafeMutablePointer<fk_hot>
-    private let copy: RowCopy?
+    private let kernels: UnsafePointer<fk_kernels>
+    /// Without reference counting; the model's.
+    private let copy: Unmanaged<RowCopy>?
     private let written: UnsafeMutablePointer<UInt32>
     private let rows: UnsafeMutableRawPointer
     /// Whether items are counted, and copies made.
@@ -24,15 +26,23 @@ final class HotRows {
     /// Copies handed over so far.
     @exclusivity(unchecked) private(set) var handedOver = 0
 
+    /// Bytes of copies up to which they have room in a processor's second level of cache, beside what else is learned.
+    private static let mostBytes = 640 << 10
+
     init(_ model: Model, trainers: Int) {
-        copy = model.items.copy
-        let slots = Int(fk_hot_slots), bytes = 2 * slots * model.items.stride * MemoryLayout<Float>.stride
-        rows = .allocate(byteCount: bytes, alignment: 64)
+        kernels = model.kernels.table
+        copy = model.items.copy.map { .passUnretained($0) }
+        precondition(EventRun.itemCapacity <= Int(fk_hot_most_items), "there is room for the items of a run")
+        let rowBytes = model.items.stride * MemoryLayout<Float>.stride
+        var slots = Int(fk_hot_most_slots)
+        while slots * (rowBytes + MemoryLayout<fk_row_state>.stride) > HotRows.mostBytes { slots /= 2 }
+        rows = .allocate(byteCount: 2 * slots * rowBytes, alignment: 64)
         written = .allocate(capacity: slots)
+        // Its fields are set and not the whole, which is large and seldom used to the end.
         hot = .allocate(capacity: 1)
-        hot.initialize(to: fk_hot())
-        hot.pointee.rows = rows.bindMemory(to: Float.self, capacity: bytes / MemoryLayout<Float>.stride)
+        hot.pointee.slot_count = slots
         hot.pointee.width = model.items.stride
+        hot.pointee.rows = rows.bindMemory(to: Float.self, capacity: 2 * slots * model.items.stride)
         hot.pointee.largest = 1 / Float(trainers)
         hot.pointee.adapts = model.settings.optimizer == .sgd ? 0 : 1
         fk_hot_clear(hot)
@@ -48,36 +58,38 @@ final class HotRows {
     /// Steps as the model says now. While the trainer is idle.
     func adoptPace(_ model: Model) { hot.pointee.rate = model.kernelSettings.item.weight_rate }
 
-    /// Has the items of a batch from number `item` on step copies where there are any; they belong to events from `event` on.
+    /// Counts the items of a batch from number `item` on, and has them step copies where there are any; they belong to events from `event`
+    /// on, and `waiting` records wait beyond them.
     @inline(__always)
-    func redirect(_ batch: inout fk_batch, event: Int, item: Int) {
-        if isOpen && heldFrom == .max && event < Int(batch.event_count) { heldFrom = batch.positions[event] }
-        fk_hot_redirect(hot, &batch, item)
+    func redirect(_ batch: inout fk_batch, event: Int, item: Int, waiting: Int) {
+        isOpen = isOpen || waiting >= HotRows.leastWaiting
+        if isOpen {
+            if heldFrom == .max && event < Int(batch.event_count) { heldFrom = batch.positions[event] }
+            kernels.pointee.redirect(hot, &batch, item)
+        }
+        fk_hot_count(hot, &batch, item)
     }
 
-    /// Whether, with a full run and so many records beyond it, copies are to be made, or made anew.
+    /// Whether what is copied is to be chosen anew.
     @inline(__always)
-    func turns(waiting: Int) -> Bool {
-        isOpen ? hot.pointee.passed >= UInt32(fk_hot_round) : isWanted && waiting >= HotRows.leastWaiting
-    }
+    var turns: Bool { hot.pointee.passed >= hot.pointee.round }
 
-    /// Hands over what is in copies, and makes copies of what is hot now. Nothing that was redirected waits.
-    func turn(_ items: FactorRows) {
-        var items = items.plain
-        tell(fk_hot_turn(hot, &items, written))
-        isOpen = true
+    /// Hands over what is in copies, and copies what is hot now. Nothing that was redirected waits.
+    func turn() {
+        tell(fk_hot_turn(hot, kernels, written))
         heldFrom = .max
     }
 
     /// Hands over the copies that have taken their steps, or all: those that hold what is no number are then made anew.
     @inline(__always)
-    func settle(all: Bool) { tell(fk_hot_settle(hot, all ? 1 : 0, written)) }
+    func settle(all: Bool) { tell(fk_hot_settle(hot, kernels, all ? 1 : 0, written)) }
 
     /// Hands over what is in copies; there are none afterwards. Nothing that was redirected waits.
     @inline(__always)
     func close() {
-        guard isOpen || hot.pointee.passed >= UInt32(fk_hot_round) else { return }
-        tell(fk_hot_close(hot, written))
+        if turns { turn() }
+        if !isOpen { return }
+        tell(fk_hot_close(hot, kernels, written))
         isOpen = false
         heldFrom = .max
     }
@@ -87,6 +99,6 @@ final class HotRows {
     private func tell(_ count: Int) {
         guard count > 0 else { return }
         handedOver &+= count
-        copy?.touch(written, count: count)
+        copy?._withUnsafeGuaranteedRef { $0.touch(written, count: count) }
     }
 }

@@ -63,18 +63,21 @@ extension Learner {
         guard isDescribed == 0 else { return 0 }
         var source = source(ring, plain), done = 0
         while done < count {
+            if let hotRows { run.pointee.limit(copies: hotRows.isOpen) }
             let event = run.pointee.count, item = run.pointee.itemCount
             let taken = run.pointee.take(kernels, &source, from: first &+ done, count: count &- done)
             if hasDuties(userItems) {
                 settle(ring, &source, from: first &+ done, count: taken, visible: visible &- done, rules, userItems, event: event, item: item)
             }
             run.pointee.lookUp(kernels, &source, event: event, item: item)
-            if let hotRows, hotRows.isWanted { run.pointee.redirect(to: hotRows, event: event, item: item) }
             done &+= taken
+            if let hotRows, hotRows.isWanted {
+                run.pointee.redirect(to: hotRows, event: event, item: item, waiting: visible &- done)
+            }
             guard run.pointee.isFull else { break }
-            if let hotRows, hotRows.turns(waiting: visible &- done) {
+            if let hotRows, hotRows.turns {
                 learnRun(keepsTail: false)
-                hotRows.turn(itemRows)
+                hotRows.turn()
             } else {
                 learnRun(keepsTail: true)
             }
@@ -117,6 +120,7 @@ extension Learner {
     @inline(__always)
     func finishRun() {
         if !run.pointee.isEmpty { learnRun(keepsTail: false) }
+        run.pointee.pause()
         hotRows?.close()
     }
 
@@ -124,11 +128,12 @@ extension Learner {
     private func learnRun(keepsTail: Bool) {
         let learned = run.pointee.learn(model, settings, keepsTail: keepsTail)
         let items = prequential.record(run, count: learned)
-        model.items.copy?.touch(run.pointee.batch.ordinals, count: items)
+        itemCopy?._withUnsafeGuaranteedRef { $0.touch(run.pointee.batch.ordinals, count: items) }
         countRows(items &+ learned)
         if run.pointee.state.clipped != 0 { clipped.add(Int(run.pointee.state.clipped), ordering: .relaxed) }
         if run.pointee.state.rejected != 0 { mendRun(learned) }
         if let hotRows, hotRows.isOpen { hotRows.settle(all: run.pointee.state.rejected != 0) }
+        run.pointee.share(with: model, goesOn: keepsTail)
         run.pointee.drop(learned, items: items)
     }
 

@@ -67,6 +67,8 @@ final class Learner {
     let run: UnsafeMutablePointer<EventRun>
     /// For several trainers that learn in runs.
     let hotRows: HotRows?
+    /// What retrieval scans of the items' rows; without reference counting, which all trainers would do in one line.
+    let itemCopy: Unmanaged<RowCopy>?
     /// The item and the negatives of an event that is learned by itself.
     let items: UnsafeMutablePointer<fk_item>
     let ordinals: UnsafeMutablePointer<UInt32>
@@ -118,6 +120,7 @@ final class Learner {
         run = .allocate(capacity: 1)
         run.initialize(to: EventRun(width: model.width, isSingle: model.settings.negatives == 0, trainers: trainers))
         run.pointee.restore(model)
+        itemCopy = model.items.copy.map { .passUnretained($0) }
         hotRows = takesRuns && trainers > 1 ? HotRows(model, trainers: trainers) : nil
         items = .allocate(capacity: model.settings.negatives + 2)
         items.initialize(repeating: fk_item(), count: model.settings.negatives + 2)

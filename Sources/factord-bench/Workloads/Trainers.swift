@@ -24,11 +24,12 @@ final class Trainers {
     }
 
     /// Some passes, each trainer over its own events; answers the seconds in which the one that took longest learned, without those in
-    /// which records were placed in its queue. All place a queue's fill, and then all learn: nobody learns undisturbed because others
-    /// are busy with their queues.
+    /// which records were placed in its queue. All fill their queues, and then all learn half of what waits: nobody learns undisturbed
+    /// because others are busy with their queues, and nobody comes to the end of what waits before the end of all, as under full load.
     func secondsOfLearning(passes: Int) throws -> Double {
         let engine = engine, shares = shares, meeting = Meeting(of: shares.count)
-        let rounds = (passes * shares.map(\.count).max()! + engine.settings.queueCapacity - 1) / engine.settings.queueCapacity
+        let capacity = engine.settings.queueCapacity, half = capacity / 2
+        let rounds = 1 + max(0, passes * shares.map(\.count).max()! - capacity + half - 1) / half
         let longest = Atomic<UInt64>(0)
         @Sendable func run(_ number: Int) {
             let own = shares[number].withUnsafeBufferPointer { share in
@@ -41,9 +42,10 @@ final class Trainers {
                         rest = placed == rest.count ? share[...] : rest.dropFirst(placed)
                     }
                     meeting.wait()
-                    learning += seconds { _ = engine.trainers[number].drain() }
+                    learning += seconds { _ = engine.trainers[number].drain(limit: left > 0 ? half : .max) }
                     meeting.wait()
                 }
+                precondition(left == 0 && engine.trainers[number].queueDepth == 0, "all is learned")
                 return learning
             }
             longest.max(UInt64(own * 1e9), ordering: .relaxed)

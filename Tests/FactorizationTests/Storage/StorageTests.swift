@@ -35,8 +35,8 @@ import Testing
             to.parameters!.accumulators(0).update(from: parameters.accumulators(0), count: parameters.count)
             for block in parameters.blocks.indices { to.parameters!.state(block).pointee = parameters.state(block).pointee }
         }
-        to.globalBias.store(from.globalBias.load(ordering: .relaxed), ordering: .relaxed)
-        to.globalAccumulator.store(from.globalAccumulator.load(ordering: .relaxed), ordering: .relaxed)
+        to.global.pointee.bias.store(from.global.pointee.bias.load(ordering: .relaxed), ordering: .relaxed)
+        to.global.pointee.accumulator.store(from.global.pointee.accumulator.load(ordering: .relaxed), ordering: .relaxed)
         other.settleGlobalBias()
     }
 

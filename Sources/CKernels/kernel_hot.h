@@ -1,0 +1,112 @@
+/* Copies of hot rows (fk_hot.h): what is done for every event, and with rows; included by kernel_body.h for each instruction set. The
+ * rows themselves are read and written here while other threads write them.
+ */
+
+/* Asks for a slot's row. */
+FK_INLINE void FK_NAME(ask)(const fk_hot *hot, size_t slot) {
+    for (size_t f = 0; f < hot->width; f += 16) fk_claim(hot->factors[slot] + f);
+    fk_claim(hot->states[slot]);
+}
+
+static void FK_NAME(redirect)(fk_hot *hot, fk_batch *batch, size_t item) {
+    const size_t count = batch->item_count, row_bytes = hot->width * sizeof(float);
+    const uint32_t last = (uint32_t)hot->slot_count - 1;
+    const uint32_t *const ordinals = batch->ordinals;
+    int32_t *const restrict left = hot->left;
+    /* Nothing else in this loop: whatever follows from what is left can be told of many items together. */
+    for (size_t i = item; i < count; ++i) {
+        const uint32_t ordinal = ordinals[i];
+        fk_hot_slot *const slot = hot->slots + (ordinal & last);
+        const int32_t now = slot->left, met = slot->live == ordinal;
+        slot->left = now - met;
+        left[i] = met ? now : 0;
+    }
+    /* A copy that has taken its steps is left alone until it is handed over. */
+    char *const rows = (char *)hot->rows, *const copied = (char *)hot->copied;
+    float **const restrict factors = batch->factors;
+    fk_row_state **const restrict states = batch->states;
+    for (size_t i = item; i < count; ++i) {
+        const uint64_t number = ordinals[i] & last, own = left[i] > 0 ? ~(uint64_t)0 : 0;
+        factors[i] = (float *)(((uintptr_t)(rows + number * (uint32_t)row_bytes) & own) | ((uintptr_t)factors[i] & ~own));
+        states[i] = (fk_row_state *)(((uintptr_t)(copied + number * sizeof(fk_row_state)) & own) | ((uintptr_t)states[i] & ~own));
+    }
+    /* Few are due, or lack their copy: that is made once the batch is learned, for the row is here by then. */
+    typedef int32_t sixteen __attribute__((vector_size(64), aligned(4), may_alias));
+    const sixteen places = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
+    for (size_t i = count; i % 16 != item % 16; ++i) left[i] = 0;
+    uint32_t due = hot->due_count;
+    for (size_t first = item; first < count; first += 16) {
+        const sixteen some = *(const sixteen *)(left + first);
+        uint32_t found = (uint32_t)__builtin_reduce_or(((some == 1) | (some == fk_hot_lacking)) & places);
+        for (; found; found &= found - 1) {
+            const size_t i = first + (size_t)__builtin_ctz(found);
+            const uint32_t number = ordinals[i] & last;
+            hot->due[due++] = (uint16_t)number;
+            if (hot->filled[number]) {
+                FK_NAME(ask)(hot, number);
+            } else {
+                hot->factors[number] = factors[i];
+                hot->states[number] = states[i];
+            }
+        }
+    }
+    hot->due_count = due;
+}
+
+/* How many steps the copy of a row may take. */
+static int32_t FK_NAME(steps_allowed)(const fk_hot *hot, const fk_row_state *state) {
+    const float size = hot->adapts ? hot->rate / (FK_SQRT(state->weight_accumulator) + 1e-12f) : hot->rate;
+    const float steps = hot->largest / size;
+    return steps >= fk_hot_most_steps ? fk_hot_most_steps : steps > 2 ? (int32_t)steps : 2;
+}
+
+/* Copies a slot's row. */
+FK_RACY static void FK_NAME(fill)(fk_hot *hot, size_t slot) {
+    const float *const row = hot->factors[slot];
+    float *const restrict copy = fk_hot_copy(hot, slot), *const restrict original = fk_hot_original(hot, slot);
+    for (size_t f = 0; f < hot->width; ++f) copy[f] = original[f] = row[f];
+    hot->copied[slot] = hot->originals[slot] = *hot->states[slot];
+    hot->slots[slot].left = FK_NAME(steps_allowed)(hot, hot->states[slot]);
+    hot->filled[slot] = 1;
+}
+
+/* Adds to a row what its copy has changed, and copies it anew. What is no number is not handed on. */
+FK_RACY static void FK_NAME(hand_over_one)(fk_hot *hot, size_t slot) {
+    const size_t eights = hot->width / 8;
+    fk_eight *const restrict row = (fk_eight *)hot->factors[slot], *const restrict copy = (fk_eight *)fk_hot_copy(hot, slot);
+    fk_eight *const restrict original = (fk_eight *)fk_hot_original(hot, slot);
+    fk_row_state *const state = hot->states[slot], *const now = hot->copied + slot, *const then = hot->originals + slot;
+    const float weight = now->weight - then->weight, squares = now->weight_accumulator - then->weight_accumulator;
+    const float factor_squares = now->factor_accumulator - then->factor_accumulator;
+    /* Zero times a number is zero. */
+    fk_eight sound = (fk_eight){weight, squares, factor_squares} * 0;
+    for (size_t f = 0; f < eights; ++f) sound += (copy[f] - original[f]) * 0;
+    if (__builtin_reduce_or(~(sound == 0))) {
+        FK_NAME(fill)(hot, slot);
+        return;
+    }
+    for (size_t f = 0; f < eights; ++f) copy[f] = original[f] = row[f] + (copy[f] - original[f]);
+    for (size_t f = 0; f < eights; ++f) row[f] = copy[f];
+    state->weight += weight;
+    state->weight_accumulator += squares;
+    state->factor_accumulator += factor_squares;
+    state->updates += now->updates - then->updates;
+    *now = *then = *state;
+    hot->slots[slot].left = FK_NAME(steps_allowed)(hot, state);
+}
+
+static size_t FK_NAME(hand_over)(fk_hot *hot, uint32_t *written) {
+    size_t count = 0;
+    for (size_t i = 0; i < hot->due_count; ++i) {
+        const size_t slot = hot->due[i];
+        if (i + fk_hot_asked < hot->due_count && hot->filled[hot->due[i + fk_hot_asked]]) FK_NAME(ask)(hot, hot->due[i + fk_hot_asked]);
+        if (hot->filled[slot]) {
+            FK_NAME(hand_over_one)(hot, slot);
+            written[count++] = hot->slots[slot].live;
+        } else {
+            FK_NAME(fill)(hot, slot);
+        }
+    }
+    hot->due_count = 0;
+    return count;
+}
