@@ -1,5 +1,4 @@
-/* Where the rows of a batch lie; included by kernel_body.h for each instruction set. Nothing here reads a row, but users' rows
- * are asked for. */
+/* Where the rows of a batch lie; included by kernel_body.h for each instruction set. Nothing here touches a row. */
 
 FK_INLINE void FK_NAME(rows_of)(const fk_rows *rows, const uint32_t *restrict ordinals, size_t count, float **restrict factors,
                                 fk_row_state **restrict states) {
@@ -31,13 +30,6 @@ FK_INLINE void FK_NAME(rows_of)(const fk_rows *rows, const uint32_t *restrict or
 static void FK_NAME(look_up)(fk_batch *batch, const fk_source *source, size_t event, size_t item) {
     FK_NAME(rows_of)(&source->users, batch->users + event, batch->event_count - event, batch->queries + event,
                      batch->query_states + event);
-    /* Every user's row is on a page of its own, as a rule: so close to each other, several addresses are translated at a time. */
-    if (batch->distant) {
-        for (size_t i = event; i < batch->event_count; ++i) {
-            fk_bring(batch->queries[i]);
-            fk_bring(batch->query_states[i]);
-        }
-    }
     FK_NAME(rows_of)(&source->items, batch->ordinals + item, batch->item_count - item, batch->factors + item,
                      batch->states + item);
 }

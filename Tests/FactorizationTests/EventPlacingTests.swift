@@ -134,14 +134,13 @@ import Testing
             left.append(run.count - learned)
             reaches.append(run.state.reach)
             #expect(Int(run.state.brought) == (run.state.reach > 0 ? left.last! : 0))
-            #expect((run.batch.distant != 0) == (run.state.reach > 0))
             run.drop(run.count, items: run.itemCount)
             run.state.fetched = 0
             run.state.brought = 0
         }
         #expect(reaches[0] == 0 && reaches[2] == 0 && left[0] == left[2])
         #expect(left[1] == Int(reaches[1]) && left[1] > left[0], "\(left), \(reaches)")
-        #expect(left[1] == (negatives == 0 ? 24 : 6))
+        #expect(left[1] == (negatives == 0 ? 48 : 19))
     }
 
     @Test func whatIsSettledKeepsItsOrder() {

@@ -96,7 +96,6 @@ typedef struct {
     uint32_t event_count;
     uint32_t item_count;
     uint32_t limit;       ///< the batch is full when it has so many events and items together
-    uint32_t distant;     ///< whether rows come from memory: then users' are asked for as soon as it is known where they lie
     /* Of events, room for `limit`. */
     uint32_t *users;      ///< ordinals
     uint32_t *counts;     ///< items of each

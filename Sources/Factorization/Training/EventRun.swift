@@ -40,7 +40,7 @@ struct EventRun {
         // A row that others step, too, is soon taken away again where it was asked for early.
         let fits = isSingle ? (trainers > 1 ? 4 : 8) : 24
         near = max(4, min(fits, 768 / width))
-        (far, reach) = isSingle ? (4, 24) : (8, 32)
+        (far, reach) = isSingle ? (4, 48) : (8, 96)
         state.single = isSingle ? 1 : 0
         state.shared = trainers > 1 ? 1 : 0
         batch.limit = UInt32(events)
@@ -75,7 +75,6 @@ struct EventRun {
     /// Takes note of how many rows of `width` floats there are, so that they are asked for in time.
     mutating func measure(rows: Int, width: Int) {
         isFar = rows * (width * MemoryLayout<Float>.stride + MemoryLayout<fk_row_state>.stride) > EventRun.nearBytes
-        batch.distant = isFar ? 1 : 0
     }
 
     /// A copy takes its steps once a batch, so that in long ones those that are met most often soon have none left.
