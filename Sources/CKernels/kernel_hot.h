@@ -53,7 +53,7 @@ static void FK_NAME(redirect)(fk_hot *hot, fk_batch *batch, size_t item) {
     hot->due_count = due;
 }
 
-/* How many steps the copy of a row may take. */
+/* How many steps the copy of a row may take; the state is the copy's. */
 static int32_t FK_NAME(steps_allowed)(const fk_hot *hot, const fk_row_state *state) {
     const float size = hot->adapts ? hot->rate / (FK_SQRT(state->weight_accumulator) + 1e-12f) : hot->rate;
     const float steps = hot->largest / size;
@@ -66,7 +66,7 @@ FK_RACY static void FK_NAME(fill)(fk_hot *hot, size_t slot) {
     float *const restrict copy = fk_hot_copy(hot, slot), *const restrict original = fk_hot_original(hot, slot);
     for (size_t f = 0; f < hot->width; ++f) copy[f] = original[f] = row[f];
     hot->copied[slot] = hot->originals[slot] = *hot->states[slot];
-    hot->slots[slot].left = FK_NAME(steps_allowed)(hot, hot->states[slot]);
+    hot->slots[slot].left = FK_NAME(steps_allowed)(hot, hot->originals + slot);
     hot->filled[slot] = 1;
 }
 
@@ -92,7 +92,7 @@ FK_RACY static void FK_NAME(hand_over_one)(fk_hot *hot, size_t slot) {
     state->factor_accumulator += factor_squares;
     state->updates += now->updates - then->updates;
     *now = *then = *state;
-    hot->slots[slot].left = FK_NAME(steps_allowed)(hot, state);
+    hot->slots[slot].left = FK_NAME(steps_allowed)(hot, then);
 }
 
 static size_t FK_NAME(hand_over)(fk_hot *hot, uint32_t *written) {

@@ -118,7 +118,7 @@ import Testing
     @Test func whatIsMetOftenIsCopied() {
         let engine = Engine(
             settings: EngineSettings(models: [ModelSettings(rank: 8, optimizer: .sgd)], trainers: 2, historyLength: 0, seenLimit: 0))
-        let count = 1000, model = engine.models[0], hot = HotRows(model, trainers: 2)
+        let count = 3000, model = engine.models[0], hot = HotRows(model, trainers: 2)
         let builder = BatchBuilder(engine, records: count)
         for number in 0..<count { builder.append(TestEvent(user: 1, item: Int64(number), value: 3)) }
         engine.learnNow(builder.batch)
@@ -140,10 +140,10 @@ import Testing
             }
             return (own.some / max(1, met.some), own.others / max(1, met.others))
         }
-        _ = shares(500_000, of: count) { $0.below(count) }
+        _ = shares(700_000, of: count) { $0.below(count) }
         #expect(shares(100_000, of: count) { $0.below(count) }.some > 0.9)
         // Two hundred are met from now on, and now and then another one.
-        _ = shares(500_000, of: 200) { $0.below(50) == 0 ? $0.below(count) : $0.below(200) }
+        _ = shares(1_300_000, of: 200) { $0.below(50) == 0 ? $0.below(count) : $0.below(200) }
         let after = shares(100_000, of: 200) { $0.below(50) == 0 ? $0.below(count) : $0.below(200) }
         #expect(after.some > 0.9 && after.others < 0.2, "\(after)")
         hot.close()

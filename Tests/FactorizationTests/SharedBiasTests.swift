@@ -41,4 +41,35 @@ import Testing
             #expect(abs(known.ownBias - end.bias) < 1e-3 && abs(known.ownAccumulator - end.accumulator) < 1e-3 * end.accumulator)
         }
     }
+
+    /// Batch after batch as learners do it, some at once after the last and some after a pause: nothing is missed or told twice, and whoever
+    /// begins after a pause knows what the others have done.
+    @Test(arguments: 0..<20)
+    func batchesShareWhatTheyChange(seed: Int) {
+        let engine = Engine(settings: EngineSettings(models: [ModelSettings(rank: 8, optimizer: .adagrad)], trainers: 1))
+        let model = engine.models[0], settings = engine.trainers[0].learners[0].settings
+        var dice = Dice(seed), runs = (0..<3).map { _ in EventRun(width: 8, isSingle: false) }
+        defer { for run in runs { run.deallocate() } }
+        for index in runs.indices { runs[index].restore(model) }
+        var bias = Double(model.globalState.bias), accumulator = Double(model.globalState.accumulator), isPaused = [true, true, true]
+        for _ in 0..<3000 {
+            let index = dice.below(3)
+            #expect(runs[index].learn(model, settings, keepsTail: false) == 0)
+            if isPaused[index] {
+                #expect(abs(Double(runs[index].state.bias + runs[index].state.pending.0) - bias) < 1e-3)
+                #expect(abs(Double(runs[index].state.bias_accumulator) - accumulator) < 1e-3 * (1 + accumulator))
+            }
+            let step = Float(dice.real(-0.01...0.01)), square = Float(dice.real(0...0.5))
+            runs[index].state.bias += runs[index].state.pending.0
+            runs[index].state.pending.0 = step
+            runs[index].state.bias_accumulator += square
+            bias += Double(step)
+            accumulator += Double(square)
+            runs[index].share(with: model, goesOn: dice.below(2) == 0)
+            isPaused[index] = dice.below(3) == 0
+            if isPaused[index] { runs[index].pause() }
+            #expect(abs(Double(model.globalState.bias) - bias) < 1e-3)
+        }
+        #expect(abs(Double(model.globalState.accumulator) - accumulator) < 1e-3 * accumulator)
+    }
 }

@@ -19,7 +19,7 @@ enum {
     fk_hot_most_items = 2048,       ///< of a batch
     fk_hot_shortest_round = 16384,  ///< items met from one turn to the next
     fk_hot_longest_round = 262144,
-    fk_hot_round_per_row = 64,     ///< the same for each row that is copied
+    fk_hot_round_per_row = 64,      ///< the same for each row that is copied
     fk_hot_counted = 4,             ///< one of so many items is counted
     fk_hot_least = 2,               ///< count from which an item is copied
     fk_hot_most_steps = 64,         ///< of a copy between two hand-overs
@@ -59,10 +59,10 @@ typedef struct {
     uint32_t due_count;
     int32_t left[fk_hot_most_items];      ///< scratch: of each item's copy, before its step
     uint16_t due[fk_hot_most_slots + 1];  ///< slots whose copies have taken their steps, or that are to be copied
-    uint8_t filled[fk_hot_most_slots];    ///< whether there is a copy
-    fk_row_state copied[fk_hot_most_slots];    ///< its state,
-    fk_row_state originals[fk_hot_most_slots]; ///< as it was copied,
-    float *factors[fk_hot_most_slots];         ///< and the row itself
+    uint8_t filled[fk_hot_most_slots];          ///< whether there is a copy
+    fk_row_state copied[fk_hot_most_slots];     ///< its state,
+    fk_row_state originals[fk_hot_most_slots];  ///< as it was copied,
+    float *factors[fk_hot_most_slots];          ///< and the row itself
     fk_row_state *states[fk_hot_most_slots];
     fk_hot_vote votes[fk_hot_most_slots];
 } fk_hot;
