@@ -22,7 +22,8 @@ func soakBenchmark(_ plan: Plan) -> Benchmark {
         let events = Workload.sent(plan).events.prefix(plan.limited(plan.isQuick ? 100_000 : 1_000_000))
         let messages = Messages(.columnar, events, valued: false)
         // Messages of 64 KiB: by its default the socket would hold hundreds of MiB of them, and no one could see anything else grow.
-        let daemon = try DaemonProcess(plan, queue: 64)
+        // Snapshots let the journal go, of which ten minutes are some 70 GB.
+        let daemon = try DaemonProcess(plan, queue: 64, snapshot: "interval: 60s, on_shutdown: false")
         let record = Record()
         return Prepared(
             sides: [Side(name: "daemon") { try soak(daemon, messages, seconds: plan.soakSeconds, record) }],
