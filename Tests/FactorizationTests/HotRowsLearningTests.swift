@@ -36,7 +36,14 @@ import Testing
         #expect(trainer.drain(limit: 200) > 0 && trainer.gate.stand())
         #expect(HotRowsCase.updates(engine) - before == Int(trainer.appliedPosition - start) && !hot.isOpen)
         trainer.gate.open()
-        while trainer.queueDepth > 0 { _ = trainer.drain(limit: 200) }
+        var behind = 0, held = 0
+        while trainer.queueDepth > 0 {
+            _ = trainer.drain(limit: 200)
+            let applied = Int(trainer.appliedPosition - start), learned = HotRowsCase.updates(engine) - before
+            behind += learned < applied ? 1 : 0
+            held += hot.heldFrom < .max && applied < learned ? 1 : 0
+        }
+        #expect(behind == 0 && held > 50, "positions wait for what copies alone hold: \(behind), \(held)")
         #expect(trainer.copiesHandedOver > 100 && !hot.isOpen && trainer.appliedPosition == start + 40_000)
         #expect(HotRowsCase.updates(engine) - before == 40_000)
     }

@@ -92,6 +92,22 @@ import Testing
         #expect((0..<20).allSatisfy { after.plain.factors[$0] == model.items.factors(7) } && hot.heldFrom == .max)
     }
 
+    /// A copy that is not stepped in a round is made anew from its row, which others have changed meanwhile.
+    @Test func copiesFollowTheirRows() {
+        let engine = HotRowsCase.engine(trainers: 4), model = engine.models[0], hot = HotRows(model, trainers: 4)
+        meetSeven(hot, model)
+        model.items.factors(7)[2] += 0.5
+        hot.turn()
+        for round in 0..<2 {
+            var batch = Batch([7], model, position: 300)
+            defer { batch.deallocate() }
+            hot.redirect(&batch.plain, event: 0, item: 0, waiting: Self.many)
+            #expect((batch.plain.factors[0] == model.items.factors(7)) == (round == 0))
+            #expect(batch.plain.factors[0]![2] == model.items.factors(7)[2])
+            hot.settle(all: false)
+        }
+    }
+
     @Test func whatIsNoNumberIsNotHandedOver() {
         let engine = HotRowsCase.engine(trainers: 4), model = engine.models[0], hot = HotRows(model, trainers: 4)
         meetSeven(hot, model)

@@ -5,6 +5,16 @@ import Testing
 
 /// w0 belongs to all trainers; each knows it by a view of its own, which lags by a batch and no more.
 @Suite struct SharedBiasTests {
+    /// A batch that steps w0, and whose last change waits.
+    private func step(_ run: inout EventRun, _ sums: inout (bias: Double, accumulator: Double), _ dice: inout Dice) {
+        let change = Float(dice.real(-0.01...0.01)), square = Float(dice.real(0...0.5))
+        run.state.bias += run.state.pending.0
+        run.state.pending.0 = change
+        run.state.bias_accumulator += square
+        sums.bias += Double(change)
+        sums.accumulator += Double(square)
+    }
+
     /// Trainers whose batches overlap in every way, here one after the other: what any of them changes reaches all.
     @Test(arguments: 0..<20)
     func whatOthersChangeMeanwhileIsNotMissed(seed: Int) {
@@ -14,7 +24,7 @@ import Testing
         defer { for run in runs { run.deallocate() } }
         for index in runs.indices { runs[index].restore(model) }
         let start = model.globalState
-        var bias = 0.0, accumulator = 0.0
+        var sums = (bias: 0.0, accumulator: 0.0)
         var under = [Int: (bias: Float, accumulator: Float, ownBias: Float, ownAccumulator: Float)]()
         for _ in 0..<4000 {
             let index = dice.below(trainers)
@@ -22,20 +32,14 @@ import Testing
                 under[index] = runs[index].follow(model)
                 continue
             }
-            // A batch that steps w0, and whose last change waits.
-            let step = Float(dice.real(-0.01...0.01)), square = Float(dice.real(0...0.5))
-            runs[index].state.bias += runs[index].state.pending.0
-            runs[index].state.pending.0 = step
-            runs[index].state.bias_accumulator += square
-            bias += Double(step)
-            accumulator += Double(square)
+            step(&runs[index], &sums, &dice)
             runs[index].handOver(to: model, since: known)
             under[index] = nil
         }
         for (index, known) in under { runs[index].handOver(to: model, since: known) }
         let end = model.globalState
-        #expect(abs(Double(end.bias - start.bias) - bias) < 1e-3)
-        #expect(abs(Double(end.accumulator - start.accumulator) - accumulator) < 1e-3 * accumulator)
+        #expect(abs(Double(end.bias - start.bias) - sums.bias) < 1e-3)
+        #expect(abs(Double(end.accumulator - start.accumulator) - sums.accumulator) < 1e-3 * sums.accumulator)
         for index in runs.indices {
             let known = runs[index].follow(model)
             #expect(abs(known.ownBias - end.bias) < 1e-3 && abs(known.ownAccumulator - end.accumulator) < 1e-3 * end.accumulator)
@@ -51,25 +55,20 @@ import Testing
         var dice = Dice(seed), runs = (0..<3).map { _ in EventRun(width: 8, isSingle: false) }
         defer { for run in runs { run.deallocate() } }
         for index in runs.indices { runs[index].restore(model) }
-        var bias = Double(model.globalState.bias), accumulator = Double(model.globalState.accumulator), isPaused = [true, true, true]
+        var sums = (bias: Double(model.globalState.bias), accumulator: Double(model.globalState.accumulator)), isPaused = [true, true, true]
         for _ in 0..<3000 {
             let index = dice.below(3)
             #expect(runs[index].learn(model, settings, keepsTail: false) == 0)
             if isPaused[index] {
-                #expect(abs(Double(runs[index].state.bias + runs[index].state.pending.0) - bias) < 1e-3)
-                #expect(abs(Double(runs[index].state.bias_accumulator) - accumulator) < 1e-3 * (1 + accumulator))
+                #expect(abs(Double(runs[index].state.bias + runs[index].state.pending.0) - sums.bias) < 1e-3)
+                #expect(abs(Double(runs[index].state.bias_accumulator) - sums.accumulator) < 1e-3 * (1 + sums.accumulator))
             }
-            let step = Float(dice.real(-0.01...0.01)), square = Float(dice.real(0...0.5))
-            runs[index].state.bias += runs[index].state.pending.0
-            runs[index].state.pending.0 = step
-            runs[index].state.bias_accumulator += square
-            bias += Double(step)
-            accumulator += Double(square)
+            step(&runs[index], &sums, &dice)
             runs[index].share(with: model, goesOn: dice.below(2) == 0)
             isPaused[index] = dice.below(3) == 0
             if isPaused[index] { runs[index].pause() }
-            #expect(abs(Double(model.globalState.bias) - bias) < 1e-3)
+            #expect(abs(Double(model.globalState.bias) - sums.bias) < 1e-3)
         }
-        #expect(abs(Double(model.globalState.accumulator) - accumulator) < 1e-3 * accumulator)
+        #expect(abs(Double(model.globalState.accumulator) - sums.accumulator) < 1e-3 * sums.accumulator)
     }
 }

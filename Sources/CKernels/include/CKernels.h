@@ -255,7 +255,7 @@ static inline void fk_prefetch(const void *address) { __builtin_prefetch(address
 /// which the line comes a second time. Processors that do not know the instruction leave it out.
 static inline void fk_claim(const void *address) {
 #if defined(__x86_64__)
-    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
+    __asm__ volatile("prefetchw (%0)" : : "r"(address));
 #else
     __builtin_prefetch(address, 1, 3);
 #endif
