@@ -38,9 +38,9 @@ struct EventRun {
         let events = EventRun.rowLimit, items = EventRun.itemCapacity
         softplus = .allocate(capacity: items)
         // A row that others step, too, is soon taken away again where it was asked for early.
-        let fits = isSingle ? (trainers > 1 ? 4 : 8) : 24
-        near = max(4, min(fits, 768 / width))
-        (far, reach) = isSingle ? (4, 48) : (8, 96)
+        let early = isSingle && trainers > 1 ? 4 : 8
+        near = max(4, min(isSingle ? early : 24, 768 / width))
+        (far, reach) = (early, isSingle ? 48 : 96)
         state.single = isSingle ? 1 : 0
         state.shared = trainers > 1 ? 1 : 0
         batch.limit = UInt32(events)
