@@ -4,7 +4,7 @@
 static size_t slot_of(const fk_hot *hot, uint32_t ordinal) { return ordinal & (hot->slot_count - 1); }
 
 static void empty(fk_hot *hot, size_t slot) {
-    hot->slots[slot].left = fk_hot_lacking;
+    hot->slots[slot].left = hot->slots[slot].due = fk_hot_lacking;
     hot->filled[slot] = 0;
 }
 

@@ -12,16 +12,19 @@ static void FK_NAME(redirect)(fk_hot *hot, fk_batch *batch, size_t item) {
     const size_t count = batch->item_count, row_bytes = hot->width * sizeof(float);
     const uint32_t last = (uint32_t)hot->slot_count - 1;
     const uint32_t *const ordinals = batch->ordinals;
-    int32_t *const restrict left = hot->left;
+    int16_t *const restrict left = hot->left;
+    uint8_t *const restrict is_due = hot->is_due;
     /* Nothing else in this loop: whatever follows from what is left can be told of many items together. */
     for (size_t i = item; i < count; ++i) {
         const uint32_t ordinal = ordinals[i];
         fk_hot_slot *const slot = hot->slots + (ordinal & last);
-        const int32_t now = slot->left, met = slot->live == ordinal;
-        slot->left = now - met;
+        const int16_t now = slot->left;
+        const int met = slot->live == ordinal;
+        slot->left = (int16_t)(now - met);
         left[i] = met ? now : 0;
+        is_due[i] = (uint8_t)(met & (now == slot->due));
     }
-    /* A copy that has taken its steps is left alone until it is handed over. */
+    /* A copy that has taken all its steps is left alone until it is handed over. */
     char *const rows = (char *)hot->rows, *const copied = (char *)hot->copied;
     float **const restrict factors = batch->factors;
     fk_row_state **const restrict states = batch->states;
@@ -31,15 +34,13 @@ static void FK_NAME(redirect)(fk_hot *hot, fk_batch *batch, size_t item) {
         states[i] = (fk_row_state *)(((uintptr_t)(copied + number * sizeof(fk_row_state)) & own) | ((uintptr_t)states[i] & ~own));
     }
     /* Few are due, or lack their copy: that is made once the batch is learned, for the row is here by then. */
-    typedef int32_t sixteen __attribute__((vector_size(64), aligned(4), may_alias));
-    const sixteen places = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
-    for (size_t i = count; i % 16 != item % 16; ++i) left[i] = 0;
+    __builtin_memset(is_due + count, 0, 8);
     uint32_t due = hot->due_count;
-    for (size_t first = item; first < count; first += 16) {
-        const sixteen some = *(const sixteen *)(left + first);
-        uint32_t found = (uint32_t)__builtin_reduce_or(((some == 1) | (some == fk_hot_lacking)) & places);
+    for (size_t first = item; first < count; first += 8) {
+        uint64_t found;
+        __builtin_memcpy(&found, is_due + first, 8);
         for (; found; found &= found - 1) {
-            const size_t i = first + (size_t)__builtin_ctz(found);
+            const size_t i = first + (size_t)__builtin_ctzll(found) / 8;
             const uint32_t number = ordinals[i] & last;
             hot->due[due++] = (uint16_t)number;
             if (hot->filled[number]) {
@@ -53,11 +54,12 @@ static void FK_NAME(redirect)(fk_hot *hot, fk_batch *batch, size_t item) {
     hot->due_count = due;
 }
 
-/* How many steps the copy of a row may take; the state is the copy's. */
-static int32_t FK_NAME(steps_allowed)(const fk_hot *hot, const fk_row_state *state) {
+/* Lets the copy of a row, which has just been made, take as many steps as it may; the state is the copy's. */
+FK_INLINE void FK_NAME(allow)(const fk_hot *hot, fk_hot_slot *slot, const fk_row_state *state) {
     const float size = hot->adapts ? hot->rate / (FK_SQRT(state->weight_accumulator) + 1e-12f) : hot->rate;
-    const float steps = hot->largest / size;
-    return steps >= fk_hot_most_steps ? fk_hot_most_steps : steps > 2 ? (int32_t)steps : 2;
+    const float steps = hot->reach * (1 / size - 1);
+    slot->left = steps >= fk_hot_most_steps ? fk_hot_most_steps : steps > 2 ? (int16_t)steps : 2;
+    slot->due = 1 + slot->left / 4;
 }
 
 /* Copies a slot's row. */
@@ -66,7 +68,7 @@ FK_RACY static void FK_NAME(fill)(fk_hot *hot, size_t slot) {
     float *const restrict copy = fk_hot_copy(hot, slot), *const restrict original = fk_hot_original(hot, slot);
     for (size_t f = 0; f < hot->width; ++f) copy[f] = original[f] = row[f];
     hot->copied[slot] = hot->originals[slot] = *hot->states[slot];
-    hot->slots[slot].left = FK_NAME(steps_allowed)(hot, hot->originals + slot);
+    FK_NAME(allow)(hot, hot->slots + slot, hot->originals + slot);
     hot->filled[slot] = 1;
 }
 
@@ -92,7 +94,7 @@ FK_RACY static void FK_NAME(hand_over_one)(fk_hot *hot, size_t slot) {
     state->factor_accumulator += factor_squares;
     state->updates += now->updates - then->updates;
     *now = *then = *state;
-    hot->slots[slot].left = FK_NAME(steps_allowed)(hot, then);
+    FK_NAME(allow)(hot, hot->slots + slot, then);
 }
 
 static size_t FK_NAME(hand_over)(fk_hot *hot, uint32_t *written) {

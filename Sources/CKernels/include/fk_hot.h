@@ -7,7 +7,10 @@
  * (Hogwild).
  *
  * How many steps a copy may take before it is handed over follows from the size of a step: all trainers together must not go
- * further than the error that each of them saw. How long a round is follows from how many items are copied, for each costs a hand-over
+ * further than the error that each of them saw. A step of size s leaves 1 - s of an error, n steps of each of N trainers take
+ * N (1 - (1 - s)^n) of it together, and that is at most all of it for n <= ln(1 - 1/N) / ln(1 - s), of which L (1/s - 1) with
+ * L = -ln(1 - 1/N) falls a little short. A copy is handed over at the end of the batch in which few of its steps were left, so that
+ * it seldom has none for events that are still to come in a batch: those step the row itself. How long a round is follows from how many items are copied, for each costs a hand-over
  * at its end: with few thousand items the rounds soon are long enough to copy all of them. What is done event by event are kernels:
  * `redirect` and `hand_over` (CKernels.h, kernel_hot.h). Included by CKernels.h.
  */
@@ -33,11 +36,12 @@ enum { fk_hot_none = 0xFFFFFFFFu };
 /// often, as a rule, and have low ordinals.
 typedef struct {
     uint32_t live;    ///< ordinal whose row it is, or fk_hot_none
-    int32_t left;     ///< steps that its copy may take until it is handed over, less events met; below 0 or fk_hot_lacking without a copy
+    int16_t left;     ///< steps that its copy may take, less events met; fk_hot_lacking and below without a copy
+    int16_t due;      ///< what is left when it is met for the last time before it is to be handed over, or to be copied
 } fk_hot_slot;
 
 /// What is left of the steps of a copy that there is not, and that nobody has asked for.
-enum { fk_hot_lacking = -0x40000000 };
+enum { fk_hot_lacking = -0x4000 };
 
 /// The item that is met more often than all others of its slot together, where there is one (Boyer and Moore's vote).
 typedef struct {
@@ -51,13 +55,14 @@ typedef struct {
     size_t slot_count;  ///< a power of two
     size_t width;       ///< floats of a row
     float *rows;        ///< copies of factors, and then as many more: as they were copied
-    float largest;      ///< steps of a weight, times their size, that a copy may take
+    float reach;        ///< L above
     float rate;         ///< of items' weights
     uint32_t adapts;    ///< whether the rate is divided by the root of a row's accumulator
     uint32_t passed;    ///< items met since the last turn,
     uint32_t round;     ///< and those after which the next one is due
     uint32_t due_count;
-    int32_t left[fk_hot_most_items];      ///< scratch: of each item's copy, before its step
+    int16_t left[fk_hot_most_items];      ///< scratch: of each item's copy, before its step,
+    uint8_t is_due[fk_hot_most_items + 8];  ///< and whether it is due, 1 or 0
     uint16_t due[fk_hot_most_slots + 1];  ///< slots whose copies have taken their steps, or that are to be copied
     uint8_t filled[fk_hot_most_slots];          ///< whether there is a copy
     fk_row_state copied[fk_hot_most_slots];     ///< its state,

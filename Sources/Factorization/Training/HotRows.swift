@@ -43,7 +43,7 @@ final class HotRows {
         hot.pointee.slot_count = slots
         hot.pointee.width = model.items.stride
         hot.pointee.rows = rows.bindMemory(to: Float.self, capacity: 2 * slots * model.items.stride)
-        hot.pointee.largest = 1 / Float(trainers)
+        hot.pointee.reach = -Float(fk_log(1 - 1 / Double(trainers)))
         hot.pointee.adapts = model.settings.optimizer == .sgd ? 0 : 1
         fk_hot_clear(hot)
         adoptPace(model)
