@@ -1,5 +1,6 @@
 /* Copies of hot rows (fk_hot.h): which there are, and when. What is done with rows stands in kernel_hot.h. */
 #include "CKernels.h"
+#include <string.h>
 
 static size_t slot_of(const fk_hot *hot, uint32_t ordinal) { return ordinal & (hot->slot_count - 1); }
 
@@ -16,6 +17,25 @@ void fk_hot_clear(fk_hot *hot) {
     }
     hot->passed = hot->due_count = 0;
     hot->round = fk_hot_shortest_round;
+    hot->query_square = hot->importance = 0;
+}
+
+void fk_hot_measure(fk_hot *hot, const fk_kernels *kernels, const fk_batch *batch, size_t items) {
+    const float square = kernels->dot(batch->queries[0], batch->queries[0], hot->width);
+    /* Of numbers that are not negative, the greatest has the greatest bits, and those can be compared many at a time. */
+    int32_t greatest = 0;
+    for (size_t i = 0; i < items; ++i) {
+        int32_t bits;
+        memcpy(&bits, batch->weights + i, sizeof bits);
+        greatest = bits > greatest ? bits : greatest;
+    }
+    float importance;
+    memcpy(&importance, &greatest, sizeof importance);
+    const float faded = hot->importance * fk_hot_keep;
+    /* What is no number would stay for good. */
+    if (square <= 2 * hot->norm_cap)
+        hot->query_square += hot->importance > 0 ? (square - hot->query_square) * (1 - fk_hot_keep) : square;
+    hot->importance = importance > faded ? importance : faded;
 }
 
 void fk_hot_count(fk_hot *hot, const fk_batch *batch, size_t item) {
@@ -33,33 +53,38 @@ void fk_hot_count(fk_hot *hot, const fk_batch *batch, size_t item) {
 }
 
 /* Does what is due, and then hands over all copies that hold what their row has not: what is left of their steps would not tell, for an
- * event may have waited while its copy was handed over. Those without are given up where the others are to be `fresh`: their rows may
- * have changed. A copy is handed over once at most, so that there is room for all. */
-static size_t settle_all(fk_hot *hot, const fk_kernels *kernels, int fresh, uint32_t *written) {
+ * event may have waited while its copy was handed over. Those without are given up: their rows may have changed. A copy is handed over
+ * once at most, so that there is room for all. */
+static size_t settle_changed(fk_hot *hot, const fk_kernels *kernels, uint32_t *written) {
     const size_t count = kernels->hand_over(hot, written);
     for (size_t slot = 0; slot < hot->slot_count; ++slot) {
         if (!hot->filled[slot]) continue;
         if (hot->copied[slot].updates != hot->originals[slot].updates)
             hot->due[hot->due_count++] = (uint16_t)slot;
-        else if (fresh)
+        else
             empty(hot, slot);
     }
     return count + kernels->hand_over(hot, written + count);
 }
 
 size_t fk_hot_settle(fk_hot *hot, const fk_kernels *kernels, int all, uint32_t *written) {
-    return all ? settle_all(hot, kernels, 0, written) : kernels->hand_over(hot, written);
+    size_t count = kernels->hand_over(hot, written);
+    if (!all) return count;
+    /* Also those that count no steps: what is no number is rejected before it counts. */
+    for (size_t slot = 0; slot < hot->slot_count; ++slot)
+        if (hot->filled[slot]) hot->due[hot->due_count++] = (uint16_t)slot;
+    return count + kernels->hand_over(hot, written + count);
 }
 
 size_t fk_hot_close(fk_hot *hot, const fk_kernels *kernels, uint32_t *written) {
-    const size_t count = settle_all(hot, kernels, 1, written);
+    const size_t count = settle_changed(hot, kernels, written);
     for (size_t slot = 0; slot < hot->slot_count; ++slot)
         if (hot->filled[slot]) empty(hot, slot);
     return count;
 }
 
 size_t fk_hot_turn(fk_hot *hot, const fk_kernels *kernels, uint32_t *written) {
-    const size_t count = settle_all(hot, kernels, 1, written);
+    const size_t count = settle_changed(hot, kernels, written);
     size_t live = 0;
     for (size_t slot = 0; slot < hot->slot_count; ++slot) {
         fk_hot_vote *const vote = hot->votes + slot;

@@ -54,25 +54,35 @@ static void FK_NAME(redirect)(fk_hot *hot, fk_batch *batch, size_t item) {
     hot->due_count = due;
 }
 
-/* Lets the copy of a row, which has just been made, take as many steps as it may; the state is the copy's. */
+/* Lets the copy of a row, which has just been made, take as many steps as it may; the state is the copy's. A row that may take fewer
+ * than two is met no more in a copy until the next turn: it is stepped where it lies, so that each step sees the last. */
 FK_INLINE void FK_NAME(allow)(const fk_hot *hot, fk_hot_slot *slot, const fk_row_state *state) {
-    const float size = hot->adapts ? hot->rate / (FK_SQRT(state->weight_accumulator) + 1e-12f) : hot->rate;
+    float weight = hot->weight_rate, factors = hot->factor_rate;
+    if (hot->adapts) {
+        weight /= FK_SQRT(state->weight_accumulator) + 1e-12f;
+        factors /= FK_SQRT(state->factor_accumulator) + 1e-12f;
+    }
+    const float size = hot->slope * hot->importance * (weight + factors * hot->query_square);
     const float steps = hot->reach * (1 / size - 1);
-    slot->left = steps >= fk_hot_most_steps ? fk_hot_most_steps : steps > 2 ? (int16_t)steps : 2;
-    slot->due = 1 + slot->left / 4;
+    const int isFew = !(steps >= 2);
+    slot->live = isFew ? (uint32_t)fk_hot_none : slot->live;
+    slot->left = isFew ? fk_hot_lacking : steps >= fk_hot_most_steps ? fk_hot_most_steps : (int16_t)steps;
+    slot->due = isFew ? fk_hot_lacking : 1 + slot->left / 4;
 }
 
-/* Copies a slot's row. */
+/* Copies a slot's row. Events that wait may have been redirected to a copy that there was. */
 FK_RACY static void FK_NAME(fill)(fk_hot *hot, size_t slot) {
     const float *const row = hot->factors[slot];
     float *const restrict copy = fk_hot_copy(hot, slot), *const restrict original = fk_hot_original(hot, slot);
     for (size_t f = 0; f < hot->width; ++f) copy[f] = original[f] = row[f];
     hot->copied[slot] = hot->originals[slot] = *hot->states[slot];
+    hot->ordinals[slot] = hot->slots[slot].live;
     FK_NAME(allow)(hot, hot->slots + slot, hot->originals + slot);
     hot->filled[slot] = 1;
 }
 
-/* Adds to a row what its copy has changed, and copies it anew. What is no number is not handed on. */
+/* Adds to a row what its copy has changed, cuts it to what the norm of a row may be, and copies it anew. What is no number is not handed
+ * on. */
 FK_RACY static void FK_NAME(hand_over_one)(fk_hot *hot, size_t slot) {
     const size_t eights = hot->width / 8;
     fk_eight *const restrict row = (fk_eight *)hot->factors[slot], *const restrict copy = (fk_eight *)fk_hot_copy(hot, slot);
@@ -87,8 +97,11 @@ FK_RACY static void FK_NAME(hand_over_one)(fk_hot *hot, size_t slot) {
         FK_NAME(fill)(hot, slot);
         return;
     }
-    for (size_t f = 0; f < eights; ++f) copy[f] = original[f] = row[f] + (copy[f] - original[f]);
-    for (size_t f = 0; f < eights; ++f) row[f] = copy[f];
+    for (size_t f = 0; f < eights; ++f) copy[f] = row[f] + (copy[f] - original[f]);
+    /* Copies that were each within the cap need not be so together. */
+    const float norm = FK_NAME(dot)((const float *)copy, (const float *)copy, hot->width);
+    if (norm > hot->norm_cap) FK_NAME(shrink)((float *)copy, norm, hot->norm_cap, hot->width);
+    for (size_t f = 0; f < eights; ++f) row[f] = original[f] = copy[f];
     state->weight += weight;
     state->weight_accumulator += squares;
     state->factor_accumulator += factor_squares;
@@ -104,7 +117,7 @@ static size_t FK_NAME(hand_over)(fk_hot *hot, uint32_t *written) {
         if (i + fk_hot_asked < hot->due_count && hot->filled[hot->due[i + fk_hot_asked]]) FK_NAME(ask)(hot, hot->due[i + fk_hot_asked]);
         if (hot->filled[slot]) {
             FK_NAME(hand_over_one)(hot, slot);
-            written[count++] = hot->slots[slot].live;
+            written[count++] = hot->ordinals[slot];
         } else {
             FK_NAME(fill)(hot, slot);
         }

@@ -48,6 +48,25 @@ import Testing
         #expect(HotRowsCase.updates(engine) - before == 40_000)
     }
 
+    /// Once anybody has attributes, events go by themselves, and nothing hands copies over: those that there are must not hold positions
+    /// back until the queue is empty.
+    @Test func attributesEndCopies() {
+        let engine = HotRowsCase.engine(trainers: 4), trainer = engine.trainers[1], hot = trainer.learners[0].hotRows!
+        let start = trainer.appliedPosition, before = HotRowsCase.updates(engine)
+        HotRowsCase.events(40_000, trainer: 1, of: 4, seed: 3).withUnsafeBufferPointer { #expect(engine.place($0[...], trainer: 1) == 40_000) }
+        while trainer.copiesHandedOver < 100 { #expect(trainer.drain(limit: 200) > 0) }
+        #expect(hot.isOpen && trainer.queueDepth > HotRows.leastWaiting)
+        trainer.learners[0].usersWithAttributes.pointee.add(1, ordering: .relaxed)
+        for _ in 0..<20 {
+            #expect(trainer.drain(limit: 200) == 200)
+            let drained = 40_000 - trainer.queueDepth
+            #expect(!hot.isOpen && Int(trainer.appliedPosition - start) > drained - EventRun.rowLimit)
+        }
+        #expect(trainer.queueDepth > HotRows.leastWaiting)
+        while trainer.queueDepth > 0 { _ = trainer.drain() }
+        #expect(HotRowsCase.updates(engine) - before == 40_000)
+    }
+
     /// While one trainer learns from many events that wait, rows have at least what the published position says; where it is asked
     /// to stand in between, just that.
     @Test func noPositionIsPublishedBeforeItsRows() {

@@ -164,7 +164,7 @@ struct fk_kernels {
     /// Looks up the rows of a batch's events and items, from the numbers given on.
     void (*look_up)(fk_batch *batch, const fk_source *source, size_t event, size_t item);
 
-    /// Has the batch's items from number `item` on step their copies where there are any, and notes those whose steps are at an end and
+    /// Has the batch's items from number `item` on step their copies where there are any, and notes those that have few steps left and
     /// those that lack a copy. See fk_hot.h.
     void (*redirect)(fk_hot *hot, fk_batch *batch, size_t item);
 

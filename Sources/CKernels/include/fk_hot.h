@@ -3,16 +3,21 @@
  * A row that threads write in turn moves from core to core at each event, and most of a trainer's time is the wait for such rows:
  * whatever two trainers both learn, each second step finds at the other core. So a trainer with many events before it copies the rows of
  * the items that it meets several times in a round, steps the copies, and now and then adds what has changed since to the row itself,
- * where others do the same. Nothing is lost by that, and others learn of it some steps late, as they do of any step under way
- * (Hogwild).
+ * where others do the same. The row then has the steps of all, and others learn of them some steps late, as they do of any step under
+ * way; of two hand-overs at the same instant one may be lost, as of two steps where rows lie (Hogwild).
  *
- * How many steps a copy may take before it is handed over follows from the size of a step: all trainers together must not go
- * further than the error that each of them saw. A step of size s leaves 1 - s of an error, n steps of each of N trainers take
- * N (1 - (1 - s)^n) of it together, and that is at most all of it for n <= ln(1 - 1/N) / ln(1 - s), of which L (1/s - 1) with
- * L = -ln(1 - 1/N) falls a little short. A copy is handed over at the end of the batch in which few of its steps were left, so that
- * it seldom has none for events that are still to come in a batch: those step the row itself. How long a round is follows from how many items are copied, for each costs a hand-over
- * at its end: with few thousand items the rounds soon are long enough to copy all of them. What is done event by event are kernels:
- * `redirect` and `hand_over` (CKernels.h, kernel_hot.h). Included by CKernels.h.
+ * How many steps a copy may take before it is handed over follows from the size of a step. Of N trainers each corrects what it saw one
+ * hand-over of each of the others ago: an error becomes x(t+1) = x(t) - a x(t-N+1), which dies out for a < 2 sin(pi/(4N-2)) (Levin and
+ * May 1976) and not beyond. A step of size s leaves 1 - s of an error, so n steps take a = 1 - (1 - s)^n of it. A copy may go three
+ * quarters of the way to where it would no longer die out: n <= ln(1 - a) / ln(1 - s), of which L (1/s - 1) with L = -ln(1 - a) falls
+ * a little short. A step takes of an event's error its slope (of logistic loss, a quarter at most) times its importance times what the score
+ * moves: the rate of the weight, and that of the factors times the square of the user's, each divided by the root of its accumulator
+ * for AdaGrad. Users' squares are a running mean, importances a running maximum. Rows that may not take two steps so are not copied.
+ *
+ * A copy is handed over at the end of the batch in which a quarter of its steps was left, so that it seldom has none for events that
+ * are still to come in a batch: those step the row itself. How long a round is follows from how many items are copied, for each costs
+ * a hand-over at its end: with few thousand items the rounds soon are long enough to copy all of them. What is done event by event are
+ * kernels: `redirect` and `hand_over` (CKernels.h, kernel_hot.h). Included by CKernels.h.
  */
 #ifndef FK_HOT_H
 #define FK_HOT_H
@@ -28,6 +33,9 @@ enum {
     fk_hot_most_steps = 64,         ///< of a copy between two hand-overs
     fk_hot_asked = 8,               ///< rows are asked for so many ahead of their hand-over
 };
+
+/// What of users' squares and of the greatest importance stays from batch to batch.
+#define fk_hot_keep 0.98f
 
 /// What nobody's ordinal is.
 enum { fk_hot_none = 0xFFFFFFFFu };
@@ -56,17 +64,23 @@ typedef struct {
     size_t width;       ///< floats of a row
     float *rows;        ///< copies of factors, and then as many more: as they were copied
     float reach;        ///< L above
-    float rate;         ///< of items' weights
-    uint32_t adapts;    ///< whether the rate is divided by the root of a row's accumulator
+    float weight_rate;  ///< of items' weights,
+    float factor_rate;  ///< and of their factors
+    uint32_t adapts;    ///< whether rates are divided by the root of a row's accumulators
+    float slope;        ///< of the loss: the most that an error changes with its score
+    float norm_cap;     ///< as in fk_settings
+    float query_square;  ///< of users' factors, a running mean; 0 before the first batch
+    float importance;    ///< the greatest lately; 0 before the first batch
     uint32_t passed;    ///< items met since the last turn,
     uint32_t round;     ///< and those after which the next one is due
     uint32_t due_count;
     int16_t left[fk_hot_most_items];      ///< scratch: of each item's copy, before its step,
     uint8_t is_due[fk_hot_most_items + 8];  ///< and whether it is due, 1 or 0
-    uint16_t due[fk_hot_most_slots + 1];  ///< slots whose copies have taken their steps, or that are to be copied
+    uint16_t due[fk_hot_most_slots + 1];  ///< slots whose copies have few steps left, or that are to be copied
     uint8_t filled[fk_hot_most_slots];          ///< whether there is a copy
     fk_row_state copied[fk_hot_most_slots];     ///< its state,
     fk_row_state originals[fk_hot_most_slots];  ///< as it was copied,
+    uint32_t ordinals[fk_hot_most_slots];       ///< whose it is,
     float *factors[fk_hot_most_slots];          ///< and the row itself
     fk_row_state *states[fk_hot_most_slots];
     fk_hot_vote votes[fk_hot_most_slots];
@@ -75,13 +89,16 @@ typedef struct {
 static inline float *fk_hot_copy(const fk_hot *hot, size_t slot) { return hot->rows + slot * hot->width; }
 static inline float *fk_hot_original(const fk_hot *hot, size_t slot) { return hot->rows + (hot->slot_count + slot) * hot->width; }
 
-/// Knows no items. `slot_count` to `adapts` are set by the caller; nothing else need be.
+/// Knows no items. `slot_count` to `norm_cap` are set by the caller; nothing else need be.
 void fk_hot_clear(fk_hot *hot);
 
 /// Counts the batch's items from number `item` on.
 void fk_hot_count(fk_hot *hot, const fk_batch *batch, size_t item);
 
-/// Hands over the copies that have taken as many steps as they may, or all; makes those that were asked for. Answers how many were handed
+/// Takes note of the size of the steps of a batch that was just learned, of its first event and its first `items` items.
+void fk_hot_measure(fk_hot *hot, const fk_kernels *kernels, const fk_batch *batch, size_t items);
+
+/// Hands over the copies that have few steps left, or all; makes those that were asked for. Answers how many were handed
 /// over, and writes their ordinals to `written`, which has room for all slots.
 size_t fk_hot_settle(fk_hot *hot, const fk_kernels *kernels, int all, uint32_t *written);
 

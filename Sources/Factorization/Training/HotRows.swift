@@ -43,8 +43,9 @@ final class HotRows {
         hot.pointee.slot_count = slots
         hot.pointee.width = model.items.stride
         hot.pointee.rows = rows.bindMemory(to: Float.self, capacity: 2 * slots * model.items.stride)
-        hot.pointee.reach = -Float(fk_log(1 - 1 / Double(trainers)))
+        hot.pointee.reach = -Float(fk_log(1 - HotRows.share(trainers)))
         hot.pointee.adapts = model.settings.optimizer == .sgd ? 0 : 1
+        hot.pointee.slope = model.settings.loss == .logistic ? 0.25 : 1
         fk_hot_clear(hot)
         adoptPace(model)
     }
@@ -55,8 +56,24 @@ final class HotRows {
         hot.deallocate()
     }
 
+    /// Of an error, what a copy of one of so many trainers may take before it is handed over: three quarters of 2 sin(π / (4N − 2)), for
+    /// sin x the first two terms of its series, which fall short by a thousandth at most.
+    static func share(_ trainers: Int) -> Double {
+        let x = Double.pi / Double(4 * trainers - 2)
+        return 0.75 * 2 * (x - x * x * x / 6)
+    }
+
     /// Steps as the model says now. While the trainer is idle.
-    func adoptPace(_ model: Model) { hot.pointee.rate = model.kernelSettings.item.weight_rate }
+    func adoptPace(_ model: Model) {
+        let settings = model.kernelSettings
+        hot.pointee.weight_rate = settings.item.weight_rate
+        hot.pointee.factor_rate = settings.item.rate
+        hot.pointee.norm_cap = settings.norm_cap
+    }
+
+    /// A batch was learned, and of its items the first `items`.
+    @inline(__always)
+    func measure(_ batch: inout fk_batch, items: Int) { fk_hot_measure(hot, kernels, &batch, items) }
 
     /// Counts the items of a batch from number `item` on, and has them step copies where there are any; they belong to events from `event`
     /// on, and `waiting` records wait beyond them.
@@ -80,7 +97,7 @@ final class HotRows {
         heldFrom = .max
     }
 
-    /// Hands over the copies that have taken their steps, or all: those that hold what is no number are then made anew.
+    /// Hands over the copies that have few steps left, or all: those that hold what is no number are then made anew.
     @inline(__always)
     func settle(all: Bool) { tell(fk_hot_settle(hot, kernels, all ? 1 : 0, written)) }
 

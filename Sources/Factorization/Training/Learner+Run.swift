@@ -60,7 +60,11 @@ extension Learner {
         _ plain: UnsafePointer<fk_rule>, _ userItems: UserItems
     ) -> Int {
         let isDescribed = usersWithAttributes.pointee.load(ordering: .relaxed) + itemsWithAttributes.pointee.load(ordering: .relaxed)
-        guard isDescribed == 0 else { return 0 }
+        guard isDescribed == 0 else {
+            // Copies are handed over by what this does, and events go another way from now on: they would be held for good.
+            if let hotRows, hotRows.isOpen { finishRun() }
+            return 0
+        }
         var source = source(ring, plain), done = 0
         while done < count {
             if let hotRows { run.pointee.limit(copies: hotRows.isOpen) }
@@ -132,7 +136,10 @@ extension Learner {
         countRows(items &+ learned)
         if run.pointee.state.clipped != 0 { clipped.add(Int(run.pointee.state.clipped), ordering: .relaxed) }
         if run.pointee.state.rejected != 0 { mendRun(learned) }
-        if let hotRows, hotRows.isOpen { hotRows.settle(all: run.pointee.state.rejected != 0) }
+        if let hotRows, hotRows.isOpen {
+            hotRows.measure(&run.pointee.batch, items: items)
+            hotRows.settle(all: run.pointee.state.rejected != 0)
+        }
         run.pointee.share(with: model, goesOn: keepsTail)
         run.pointee.drop(learned, items: items)
     }
