@@ -191,7 +191,7 @@ extension Configuration.Model {
                 .value("ranks", \.ranks, .integers(ModelSettings.ranks), .newModel, defaultText: "rank for each", "hofm: ranks of the orders 2, 3, … order."),
                 .value("fields", \.fields, .texts("fields"), .newModel, "ffm: context fields with vectors of their own, at most 16; all others share one."),
                 .value("loss", \.loss, .choice, .newModel, "logistic for clicks and purchases, squared for ratings; bpr and warp rank positives above sampled items."),
-                .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases."),
+                .value("unobserved", \.unobserved, .choice, .newModel, "sampled: negatives stand for what a user did not touch; regularized: the regulariser over all pairs does, without draws and biases. For kinds mf and fm, not with loss bpr or warp, nor with schedule: inverse-time."),
                 .value("seed", \.seed, .integer(0...UInt64.max), .newModel, "First factors and negatives follow from it."),
                 .value("initial_deviation", \.initialDeviation, .number(0...10), .newModel, defaultText: "0.3/√rank", "Standard deviation of the factors of a new row."),
                 .group("optimizer", \.optimizer, Configuration.Optimizer.section, "How far a step goes."),
@@ -215,12 +215,12 @@ extension Configuration.Optimizer {
                 if kind != nil || rate != nil { optimizer = Self(kind: kind ?? optimizer.kind, rate: rate) }
             },
             entries: [
-                .value("kind", \.kind, .choice, .newModel, defaultText: "sgd, other kinds than mf and squared loss adagrad", "sgd: constant steps; adagrad: steps that shrink with the squared gradients of a row."),
-                .value("rate", \.rate, .number(rates), .live, defaultText: "0.1, sgd 0.07", "Learning rate of every part without its own."),
+                .value("kind", \.kind, .choice, .newModel, defaultText: "sgd, other kinds than mf and squared loss adagrad, regularized sgd", "sgd: constant steps; adagrad: steps that shrink with the squared gradients of a row. Written down, it gives every rate that is not written the kind's default, with regularized, too."),
+                .value("rate", \.rate, .number(rates), .live, defaultText: "0.1, sgd 0.07, regularized 0.4, with history 0.1", "Learning rate of every part without its own. Written down, it sets those of all parts that are not written anew, with regularized, too."),
                 .value("rate_user", \.rateUser, .number(rates), .live, defaultText: "rate", "Learning rate of user factors."),
-                .value("rate_item", \.rateItem, .number(rates), .live, defaultText: "rate", "Learning rate of item factors."),
+                .value("rate_item", \.rateItem, .number(rates), .live, defaultText: "rate, regularized with history 0.15", "Learning rate of item factors."),
                 .value("rate_context", \.rateContext, .number(rates), .live, defaultText: "rate", "Learning rate of context factors."),
-                .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate", "Learning rate of the rows of history items."),
+                .value("rate_history", \.rateHistory, .number(rates), .live, defaultText: "rate, regularized with history 0.05", "Learning rate of the rows of history items."),
                 .value("rate_attribute", \.rateAttribute, .number(rates), .live, defaultText: "rate, sgd 0.2 · rate", "Learning rate of the rows of users' and items' attributes."),
                 .value("rate_weight", \.rateWeight, .number(rates), .live, defaultText: "2 · rate, sgd 1.5 · rate", "Learning rate of linear weights and the global bias."),
                 .value("schedule", \.schedule, .choice, .restart, "sgd: constant rates, or inverse-time: rate / (1 + updates of the row / horizon)."),
@@ -276,7 +276,7 @@ extension Configuration.Forgetting {
 extension Configuration.Negatives {
     static var section: Section<Self> {
         Section(entries: [
-            .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .restart, defaultText: "8, squared loss 0, warp 16", "Items drawn per positive event."),
+            .value("count", \.count, .integer(0...ModelSettings.mostNegatives), .restart, defaultText: "8, squared loss and regularized 0, warp 16", "Items drawn per positive event."),
             .value("verified", \.verified, .flag, .restart, "Leave out a drawn item that the user has seen."),
             .value("popularity_exponent", \.popularityExponent, .number(0...2), .restart, "Draw items by their popularity to this power; 0 draws all alike."),
         ])
@@ -287,10 +287,10 @@ extension Configuration.Regularization {
     static var section: Section<Self> {
         let strengths: ClosedRange<Float> = 0...100
         return Section(entries: [
-            .value("user", \.user, .number(strengths), .live, defaultText: "0.001, squared loss 0.03", "On user factors."),
-            .value("item", \.item, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On item factors."),
+            .value("user", \.user, .number(strengths), .live, defaultText: "0.001, squared loss 0.03, regularized 0.0003", "On user factors."),
+            .value("item", \.item, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03, regularized 0.0003", "On item factors."),
             .value("context", \.context, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On context factors."),
-            .value("history", \.history, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of history items."),
+            .value("history", \.history, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03, regularized 0.0003", "On the rows of history items."),
             .value("attribute", \.attribute, .number(strengths), .live, defaultText: "0.0005, squared loss 0.03", "On the rows of attributes."),
             .value("weight", \.weight, .number(strengths), .live, "On linear weights."),
             .value("interaction_user", \.interactionUser, .number(0...1000), .restart, defaultText: "0, regularized 4", "On the scores of all user × item pairs, user side; 0 for none."),
@@ -322,7 +322,7 @@ extension Configuration.Threads {
             .value("receivers", \.receivers, .integer(1...64), .restart, defaultText: "a quarter of the processors, 1 to 4", "Threads that read and decode, the streams divided among them; more than streams are of no use."),
             .value("trainers", \.trainers, .integer(1...64), .restart, defaultText: "half the processors, at most 8", "Threads that learn; with 1 the result is a function of the events alone."),
             .value("scorers", \.scorers, .integer(1...8), .restart, defaultText: "half the processors, 1 to 8", "Threads that scan a catalogue for one request, the one that answers included; helpers sleep but for catalogues of many thousand items."),
-            .value("answerers", \.answerers, .integer(1...64), .restart, "Threads that answer what takes long, such as recommend; short requests do not wait for them."),
+            .value("answerers", \.answerers, .integer(1...64), .restart, "Threads that answer all but single score and ping requests of up to 16 KiB, which do not wait for them."),
             .value("pin", \.pin, .pinning, .restart, "Processors that trainers, then receivers, are bound to, one each; auto takes those that the process may use. Only where nothing else runs on them."),
         ])
     }
