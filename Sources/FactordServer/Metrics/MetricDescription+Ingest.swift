@@ -72,7 +72,7 @@ extension MetricDescription {
         .gauge("factord_model_drift_position", "models.drift.last_position", "events", labels: ["model"], "Position of the last alarm; 0 without any"),
         .gauge(
             "factord_model_quality", [("models.prequential.value", "all"), ("models.prequential.recent", "recent"), ("models.prequential.window", "last")], by: "window", "as the metric", labels: ["model", "metric"],
-            "Prequential quality, each event predicted before it is learned: over all events, recent (half-life 5,000 events), and over the last 10,000 or so"),
+            "Prequential quality, each event predicted before it is learned: over all events, recent (half-life 5,000 events), and over the last 10,000 or so; hr@10 and ndcg@10 of a sample (50 events a second at most), recent with a half-life of 500 of these, and no last"),
         .gauge("factord_model_window_events", "models.window_events", "events", labels: ["model"], "Events of which the window `last` tells"),
         .counter("factord_refinement_rounds_total", "refinement.rounds", "rounds", "Rounds of `refinement` through all users, ended"),
         .counter("factord_refinement_seconds_total", "refinement.seconds", "seconds", "Time that trainers were busy with `refinement`"),

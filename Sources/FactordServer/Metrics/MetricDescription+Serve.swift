@@ -11,7 +11,7 @@ extension MetricDescription {
             "Bytes mapped for ids, for rows of all models, and for histories, seen sets and attribute lists"),
         .gauge("factord_memory_budget_bytes", "tables.budget", "bytes", "`memory.budget`"),
         .gauge("factord_histories_bytes", "tables.held_bytes", "bytes", "Histories and seen sets in use, of which `memory.histories` speaks"),
-        .counter("factord_histories_dropped_total", "tables.held_dropped", "items", "Items left out of histories and seen sets for want of room"),
+        .counter("factord_histories_dropped_total", "tables.held_dropped", "items", "Items left out of histories and seen sets for want of room, and of seen sets at `history.seen_limit`"),
         .gauge("factord_hidden_items", "tables.hidden_items", "items", "Items that are in no list"),
         .counter("factord_evictions_total", "tables.evictions", "ids", "Ids evicted or forgotten since the state began"),
     ]
