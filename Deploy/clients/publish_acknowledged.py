@@ -3,7 +3,7 @@
 
     publish_acknowledged.py ENDPOINT SOURCE < events.jsonl
 
-Where the stream asks for keys, FACTORD_SERVER_KEY is the daemon's public one, FACTORD_KEY your .key file of `factorctl keygen`.
+Where the stream asks for keys, FACTORD_SERVER_KEY is the daemon's public one (or the .pub file), FACTORD_KEY your .key file of `factorctl keygen`.
 """
 import json, os, sys, time, zmq, zmq.auth
 
@@ -14,7 +14,8 @@ def publish(endpoint, source, messages, window=256, server_key=None, key_file=No
     socket = zmq.Context.instance().socket(zmq.DEALER)
     socket.setsockopt(zmq.LINGER, 0)
     if server_key:
-        socket.curve_serverkey, (socket.curve_publickey, socket.curve_secretkey) = server_key.encode(), zmq.auth.load_certificate(key_file)
+        server = server_key.encode() if len(server_key) == 40 else zmq.auth.load_certificate(server_key)[0]
+        socket.curve_serverkey, (socket.curve_publickey, socket.curve_secretkey) = server, zmq.auth.load_certificate(key_file)
     socket.connect(endpoint)
     epoch, pending, sent, again, at_end, messages = int(time.time() * 1000), {}, 0, False, False, enumerate(messages, 1)
     while pending or not at_end:

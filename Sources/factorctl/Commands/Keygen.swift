@@ -13,7 +13,7 @@ struct Keygen: ParsableCommand {
 
             Example:
               factorctl keygen /etc/factord/server
-              factorctl keygen ann && cp ann.pub /etc/factord/query/
+              factorctl keygen ann && cp ann.pub /etc/factord/query.d/
             """)
 
     @Argument(help: "Path and name of the two files, without the suffix.")
