@@ -42,7 +42,7 @@ extension Configuration {
         /// The defaults for this kind of model.
         ///
         /// Implicit feedback (every loss but `squared`) under `mf` takes the user's newest items as context and plain sgd:
-        /// that is what ranked best on MovieLens 1M in every order of the stream (README, "Models"). The other kinds and
+        /// that is what ranked best on MovieLens 1M in every order of the stream (README, "Which model"). The other kinds and
         /// ratings learn by AdaGrad, without history.
         public init(
             loss: Loss = .logistic, rank: Int = 32, kind: Kind = .mf,
@@ -64,7 +64,7 @@ extension Configuration {
             refinement = Refinement(isOn: isImplicit, isRegularized: isRegularized, hasHistory: history.length > 0)
         }
 
-        /// The figures of the sampling-free recipe (MODELS.md of the design, §3); first factors and l2 as they ranked best on the
+        /// The figures of the sampling-free recipe (`SamplingFree` has its formulas); first factors and l2 as they ranked best on the
         /// validation split of MovieLens 1M.
         private mutating func settleRegularized() {
             let hasHistory = history.length > 0
@@ -152,7 +152,7 @@ extension Configuration {
         /// Whether the user's next event also folds the stored row.
         public var lasting = false
 
-        /// The defaults, as measured on MovieLens 1M (README, "Models").
+        /// The defaults, as measured on MovieLens 1M (README, "Which model").
         public init(isOn: Bool = false, isRegularized: Bool = false, hasHistory: Bool = false) {
             after = isOn ? 50_000 : 0
             rate = isRegularized ? hasHistory ? 0.1 : 0.4 : 0.05
@@ -166,7 +166,7 @@ extension Configuration {
         /// Weight of a held item relative to the one after it.
         public var decay: Float
 
-        /// The defaults, as measured on MovieLens 1M (README, "Models").
+        /// The defaults, as measured on MovieLens 1M (README, "Which model").
         public init(isOn: Bool = false, isRegularized: Bool = false, hasHistory: Bool = false) {
             passes = !isOn ? 0 : isRegularized ? 1 : 0.3
             decay = isRegularized && !hasHistory ? 0.85 : 0.95

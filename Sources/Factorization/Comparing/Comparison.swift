@@ -51,7 +51,7 @@ final class Comparison {
     var isPaused = false
     private let losses: [ModelSettings.Loss]
 
-    /// Losses of the side that is ahead, oldest first. A learner waits for its run to fill, 256 rows at most.
+    /// Losses of the side that is ahead, oldest first. A learner waits for its run to fill, 1,024 rows at most.
     private var waiting: [(position: UInt64, loss: Double)] = []
     private var first = 0
     private var ahead = Comparison.challenger

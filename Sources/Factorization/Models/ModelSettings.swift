@@ -1,7 +1,7 @@
 /// What a model is: its kind, size, loss and how it learns. Rates and strengths may change while it lives, the rest makes
 /// it another model.
 public struct ModelSettings: Sendable, Equatable {
-    /// Which features interact (MODELS.md §1 of the design; README, "Models").
+    /// Which features interact (README, "Which model").
     public enum Kind: String, Sendable, Codable, CaseIterable {
         /// Matrix factorisation: only user-side × item-side pairs.
         case mf

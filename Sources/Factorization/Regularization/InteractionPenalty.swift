@@ -1,5 +1,5 @@
 /// The interaction regulariser γ Σ_{i∈U, j∈I} ⟨p_i, q_j⟩² and its gradients, without a sum over pairs: everything is in the
-/// Gram matrices of the two sides (MODELS.md of the design, §3).
+/// Gram matrices of the two sides (Hu, Koren, Volinsky 2008; Krichene et al. 2019).
 ///
 /// For a kind whose score is constant + weight + ⟨query, z⟩, the queries and the items' folded vectors z take the places of p
 /// and q: the value is γ tr(G_query G_z). Values and gradients are exact; nothing here is shared with the learners, which

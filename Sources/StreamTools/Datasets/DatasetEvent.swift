@@ -41,7 +41,7 @@ public struct DatasetEvent: Sendable, Equatable {
 }
 
 /// What a data set yields: an event, or a line of JSON that is passed on as it stands (an event or any other record of
-/// DESIGN.md §2: attributes, hide, forget, …).
+/// Requests/README.md, "Events": attributes, hide, forget, …).
 public enum DatasetRecord: Sendable, Equatable {
     case event(DatasetEvent)
     /// One JSON object, without line end.

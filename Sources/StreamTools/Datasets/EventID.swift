@@ -1,6 +1,6 @@
 import Factorization
 
-/// A user or item id as a file gives it, in the canonical form of DESIGN.md §2: decimal text that fits a 64-bit integer
+/// A user or item id as a file gives it, in its canonical form (`IdPolicy`): decimal text that fits a 64-bit integer
 /// is that integer, anything else is text.
 public enum EventID: Hashable, Sendable, CustomStringConvertible {
     case integer(Int64)

@@ -53,7 +53,7 @@ struct MessageEncoder {
         }
     }
 
-    /// Takes a JSON object that is some record of DESIGN.md §2.
+    /// Takes a JSON object that is some record of Requests/README.md, "Events".
     mutating func append(json line: [UInt8]) {
         switch format {
         case .json:

@@ -1,4 +1,4 @@
-/// How events are put into messages (DESIGN.md §2).
+/// How events are put into messages (Requests/README.md, "Events").
 public enum MessageFormat: String, Sendable, CaseIterable {
     /// One JSON object a message.
     case json

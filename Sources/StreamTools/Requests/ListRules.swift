@@ -1,4 +1,4 @@
-/// What a list of items may hold and how it is ordered, as `recommend` takes it (Requests/README.md, "Rules").
+/// What a list of items may hold and how it is ordered, as `recommend` takes it (Requests/README.md, "Rules of a list").
 public struct ListRules: Sendable, Equatable {
     public var filter: String?
     public var boosts: [Boost] = []

@@ -6,7 +6,7 @@ import Factorization
 final class Yardstick {
     let model: UnsafeMutablePointer<yard_model>
     let workload: Workload
-    /// Events ahead at which the loop asks for rows (ANCHORS: 12).
+    /// Events ahead at which the loop asks for rows.
     static let ahead = 12
 
     init(_ workload: Workload, rank: Int, optimizer: ModelSettings.Optimizer, loss: ModelSettings.Loss, negatives: Int) throws {
