@@ -1,6 +1,5 @@
 /* Copies of hot rows (fk_hot.h): which there are, and when. What is done with rows stands in kernel_hot.h. */
 #include "CKernels.h"
-#include <string.h>
 
 static size_t slot_of(const fk_hot *hot, uint32_t ordinal) { return ordinal & (hot->slot_count - 1); }
 
@@ -26,11 +25,11 @@ void fk_hot_measure(fk_hot *hot, const fk_kernels *kernels, const fk_batch *batc
     int32_t greatest = 0;
     for (size_t i = 0; i < items; ++i) {
         int32_t bits;
-        memcpy(&bits, batch->weights + i, sizeof bits);
+        __builtin_memcpy(&bits, batch->weights + i, sizeof bits);
         greatest = bits > greatest ? bits : greatest;
     }
     float importance;
-    memcpy(&importance, &greatest, sizeof importance);
+    __builtin_memcpy(&importance, &greatest, sizeof importance);
     const float faded = hot->importance * fk_hot_keep;
     /* What is no number would stay for good. */
     if (square <= 2 * hot->norm_cap)

@@ -121,7 +121,7 @@ struct FactordBench: ParsableCommand {
         let outside = ingestBenchmarks(plan) + roundTripBenchmarks(plan) + pipelinedBenchmarks(plan) + freshnessBenchmarks(plan) + [soakBenchmark(plan)]
         if plan.daemon != nil { return outside }
         return memoryBenchmarks(plan) + budgetBenchmarks(plan) + kernelBenchmarks(plan) + trainingBenchmarks(plan) + scalingBenchmarks(plan)
-            + retrievalBenchmarks(plan) + ruleBenchmarks(plan) + storageBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan)
+            + retrievalBenchmarks(plan) + ruleBenchmarks(plan) + storageBenchmarks(plan) + historyBenchmarks(plan) + decodingBenchmarks(plan) + journalBenchmarks(plan) + journaledIngestBenchmarks(plan)
             + snapshotBenchmarks(plan) + recoveryBenchmarks(plan) + hostileBenchmarks(plan) + outside
     }
 }

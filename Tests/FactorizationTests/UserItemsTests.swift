@@ -199,6 +199,23 @@ import Testing
         #expect(wrong.load(ordering: .relaxed) == 0)
     }
 
+    /// What is asked for ahead is what an event then reads: the newest items, in their order, and the set where there is one.
+    @Test(arguments: [5, 20, 100])
+    func whatIsAskedForAheadIsWhatIsRead(most: Int) {
+        let items = UserItems(historyLength: 100, seenLimit: 1000, epochs: ReaderEpochs())
+        items.ensure(0)
+        for item in 0..<300 as Range<UInt32> {
+            var ahead: [UInt32] = []
+            items.forEachNewest(of: 0, most: most) { ahead.append($0) }
+            let read = [UInt32](unsafeUninitializedCapacity: most) { $1 = items.history(of: 0, into: $0) }
+            #expect(ahead == read && ahead.count == min(Int(item), most))
+            #expect((items.ownSet(of: 0) == nil) == (item <= 32))
+            if let set = items.ownSet(of: 0) { #expect(set[1] == item) }
+            items.prefetchLists(of: 0, newest: most)
+            items.add(item, user: 0)
+        }
+    }
+
     /// While histories give what they say to sets and lose their oldest items, a reader misses none of what was seen.
     @Test func readersMissNothingWhileSetsBegin() {
         let epochs = ReaderEpochs(), items = UserItems(historyLength: 16, seenLimit: 1000, epochs: epochs), users: UInt32 = 20_000

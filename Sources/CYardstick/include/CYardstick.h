@@ -45,6 +45,20 @@ typedef struct {
 /// Returns the sum of squared errors.
 double yard_train(yard_model *model, const yard_event *events, size_t count, size_t ahead);
 
+/// What each user did last, and items' rows as such: context of the user's next event.
+typedef struct {
+    float *rows;         ///< as the model's items, without weights
+    yard_state *states;
+    uint32_t *newest;    ///< `slots` items a user, a power of two; item number n of all that came at n modulo that
+    uint32_t *written;   ///< how many came, by user
+    size_t slots, length;  ///< room, and how many of them are context: each with the inverse of the root of their number
+    float rate;
+} yard_history;
+
+/// As `yard_train`, logistic and sgd, with users' newest items as context of their events, which they are added to. Rows of a history
+/// are asked for `ahead` events ahead, items' rows twice, and histories four times that.
+double yard_train_history(yard_model *model, yard_history *history, const yard_event *events, size_t count, size_t ahead);
+
 /// Hogwild: each thread learns its own run of the events, `passes` times over. With `private_items` each thread has item rows
 /// of its own, which shows what the machine could do if threads never met (what is learned is of no use then).
 /// Returns the sum of squared errors of all passes; -1 where a thread or its memory was refused. Not NaN: the compiler is

@@ -225,5 +225,8 @@ struct FactorRows: Sendable {
             offset &+= 64
         }
         fk_prefetch(state)
+        guard accumulatorOffset != 0 else { return }
+        let accumulators = accumulators(ordinal).unsafelyUnwrapped
+        for line in 0..<(bytes &+ 63) / 64 { fk_prefetch(accumulators + 16 &* line) }
     }
 }

@@ -11,6 +11,10 @@ final class Learner {
     let kernels: Kernels
     let userRows: FactorRows
     let itemRows: FactorRows
+    /// Rows of items as history; nil where that is not context.
+    let historyRows: FactorRows?
+    /// Records ahead at which these are asked for.
+    let historyDistance: Int
     let negatives: Int
     let verifiesNegatives: Bool
     var draws: NegativeDraws
@@ -87,6 +91,8 @@ final class Learner {
         kernels = model.kernels
         userRows = model.users.rows
         itemRows = model.items.rows
+        historyRows = model.histories?.rows
+        historyDistance = Learner.historyDistance(model)
         negatives = model.settings.negatives
         verifiesNegatives = model.settings.verifiedNegatives
         draws = NegativeDraws(seed: model.settings.seed)

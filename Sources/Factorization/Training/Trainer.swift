@@ -13,9 +13,9 @@ public final class Trainer: @unchecked Sendable {
     /// Lists that other trainers replace are read under this.
     let ticket: Int
     // The same again for the loop, without reference counting: these objects live as long as the trainer.
-    private let learnerList: UnsafeMutablePointer<Unmanaged<Learner>>
-    private let learnerCount: Int
-    private let userItems: Unmanaged<UserItems>
+    let learnerList: UnsafeMutablePointer<Unmanaged<Learner>>
+    let learnerCount: Int
+    let userItems: Unmanaged<UserItems>
     let rules: UnsafePointer<TypeRule>
     let plainRules: UnsafePointer<fk_rule>
     let ring: TrainerQueue.View
@@ -33,6 +33,8 @@ public final class Trainer: @unchecked Sendable {
     let replayed = Atomic<Int>(0)
     /// Whether the usual records can go to the one learner many at a time.
     private let learnsRunsAlone: Bool
+    /// Items of a history that any model takes as context, at most.
+    let longestHistory: Int
     /// Whether rows of any model fade.
     let fades: Bool
     /// Every event of this trainer up to here is applied.
@@ -66,6 +68,7 @@ public final class Trainer: @unchecked Sendable {
         learners = models.map { Learner(model: $0, held: shared.userItems.historyLength, replays: shared.replay != nil, trainers: count) }
         kernels = models[0].kernels
         fades = learners.contains(where: \.fades)
+        longestHistory = models.reduce(0) { max($0, $1.settings.history.length) }
         learnsRunsAlone = learners.count == 1 && learners[0].takesRuns
         hotRows = learnsRunsAlone ? learners[0].hotRows : nil
         copyTrial = CopyTrial(trainers: count)
@@ -108,9 +111,6 @@ public final class Trainer: @unchecked Sendable {
     private let chunk: Int
     private static let chunks = 64...512
     private static let rowsPerChunk = 4096
-    /// Records whose rows are asked for ahead of their step.
-    private static let lookahead = 8
-
     /// Applies what waits, at most `limit` records; answers how many that were. Where more wait, the last few of them may be under way
     /// until the next call.
     public func drain(limit: Int = .max) -> Int {
@@ -122,7 +122,7 @@ public final class Trainer: @unchecked Sendable {
         measureRows()
         let isBusy = waiting >= HotRows.leastWaiting, start = isBusy && copyTrial.isTimed ? clock?() : nil
         var done = 0, isUnderWay = false
-        for ahead in 0..<min(Trainer.lookahead, count) { prefetch(first &+ ahead) }
+        if !learnsRunsAlone { beginAsking(first, waiting) }
         while done < count {
             let end = min(done + chunk, count)
             var features = 0
@@ -140,7 +140,7 @@ public final class Trainer: @unchecked Sendable {
                         done += placed
                         if done == end { break }
                     }
-                    if done + Trainer.lookahead < count { prefetch(first &+ done &+ Trainer.lookahead) }
+                    if !learnsRunsAlone { askAhead(first &+ done, waiting &- done) }
                     let record = ring.record(first &+ done)
                     apply(record, firstFeature: firstFeature &+ features)
                     features += record.pointee.featureCount
@@ -214,13 +214,6 @@ public final class Trainer: @unchecked Sendable {
 
     /// Announces that the thread is about to sleep; false when it has to look again.
     public func prepareSleep() -> Bool { queue.prepareSleep(seen: seen) }
-
-    @inline(__always)
-    private func prefetch(_ index: Int) {
-        let record = ring.record(index)
-        guard record.pointee.kind == .interaction else { return }
-        for number in 0..<learnerCount { learnerList[number]._withUnsafeGuaranteedRef { $0.prefetch(record) } }
-    }
 
     @inline(__always)
     private func apply(_ record: UnsafeMutablePointer<TrainingRecord>, firstFeature: Int) {

@@ -8,9 +8,8 @@ func storageBenchmarks(_ plan: Plan) -> [Benchmark] {
                 let workload = Workload.shared(large: plan.isLarge, quick: plan.isQuick)
                 let count = Double(workload.events.count)
                 func learning(_ storage: ModelSettings.Storage) -> (Engine, Side) {
-                    var model = ModelSettings(
-                        rank: rank, optimizer: .sgd, rates: .init(user: 0.07, item: 0.07, context: 0.07, weight: 0.1, history: 0.07), negatives: 8,
-                        history: .init(length: history))
+                    var model = defaultModel(rank)
+                    model.history = .init(length: history)
                     model.storage = storage
                     let engine = Engine(settings: EngineSettings(models: [model], otherEvents: TypeRule(label: .constant(1), marksSeen: true)))
                     let batches = eventBatches(workload.events[...], valued: false, hashing: engine.hashing)

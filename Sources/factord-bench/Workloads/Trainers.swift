@@ -9,8 +9,9 @@ final class Trainers {
     private let engine: Engine
     private let shares: [[ResolvedInteraction]]
 
-    init(_ model: ModelSettings, _ workload: Workload, threads: Int) throws {
-        let engine = factord_bench.engine(model, workload, trainers: threads, historyLength: 0)
+    /// - Parameter historyLength: items of each user that are held, 0 for no lists of users; without them events bear values.
+    init(_ model: ModelSettings, _ workload: Workload, threads: Int, historyLength: Int = 0) throws {
+        let engine = factord_bench.engine(model, workload, trainers: threads, historyLength: historyLength)
         for batch in eventBatches(workload.events[...], hashing: engine.hashing) { engine.learnNow(batch) }
         precondition(engine.users.count == workload.userCount && engine.items.count == workload.itemCount)
         var parts = [[ResolvedInteraction]](repeating: [], count: threads)
