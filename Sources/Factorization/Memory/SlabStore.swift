@@ -71,8 +71,8 @@ final class Slabs: @unchecked Sendable {
     /// Rounds mapped so far: a round of rows for every shard each.
     var rounds: Int { mapped.load(ordering: .relaxed) }
 
-    /// Ordinals between two pieces of a round that are gathered into huge pages: the last piece's turn comes before the next
-    /// round's first.
+    private static let hugeBytes = 2 << 20
+    /// Ordinals between two turns of a round's gathering into huge pages: the last turn comes before the next round's first.
     private static let gatherBits: UInt32 = 10
     /// Rows of a round of which its gathering begins: all, or a quarter. Sequencer only.
     private var gatheredFrom: UInt32 = 1 << Placement.roundBits
@@ -83,16 +83,24 @@ final class Slabs: @unchecked Sendable {
     /// faster for it where its rows lie beyond the caches, and takes the memory of the whole round. Sequencer only.
     func gatherEarly() { gatheredFrom = 1 << (Placement.roundBits - 2) }
 
+    /// What is gathered before `ordinal` has room: pieces of a round of one huge page each, at each turn as many as let the last
+    /// turn, if not an earlier one, have the last piece; nil between turns. Sequencer only.
+    func gathering(before ordinal: UInt32) -> (round: Int, pieces: Range<Int>)? {
+        guard ordinal >= gatheredFrom && ordinal & (1 << Slabs.gatherBits - 1) == 0 else { return nil }
+        let due = ordinal - gatheredFrom, turn = Int(due & (1 << Placement.roundBits - 1)) >> Int(Slabs.gatherBits)
+        let count = roundBytes / Slabs.hugeBytes, turns = 1 << Int(Placement.roundBits - Slabs.gatherBits), each = (count + turns - 1) / turns
+        return (Int(due >> Placement.roundBits), min(turn * each, count)..<min((turn + 1) * each, count))
+    }
+
     /// Makes room for `ordinal`; ordinals come in order from 0. Sequencer only.
     ///
     /// Rows come to all slabs of a round at the same pace, so a huge page would be filled only with its round: while a round
-    /// grows it has pages of the usual size, and once it is full, or full enough, they are gathered, one piece now and then.
+    /// grows it has pages of the usual size, and once it is full, or full enough, they are gathered, a few pieces now and then.
     func ensure(_ ordinal: UInt32) {
         let round = Int(ordinal >> Placement.roundBits)
-        if ordinal >= gatheredFrom && ordinal & (1 << Slabs.gatherBits - 1) == 0 {
-            let due = ordinal - gatheredFrom, piece = Int(due & (1 << Placement.roundBits - 1)) >> Int(Slabs.gatherBits)
-            fk_gather(
-                UnsafeMutableRawPointer(bitPattern: directory[Int(due >> Placement.roundBits)].load(ordering: .relaxed)), roundBytes, piece)
+        if let (full, pieces) = gathering(before: ordinal) {
+            let memory = UnsafeMutableRawPointer(bitPattern: directory[full].load(ordering: .relaxed))
+            for piece in pieces { fk_gather(memory, roundBytes, piece) }
         }
         guard directory[round].load(ordering: .relaxed) == 0 else { return }
         directory[round].store(UInt(bitPattern: mapMemory(roundBytes)), ordering: .releasing)

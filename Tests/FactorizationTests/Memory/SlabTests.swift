@@ -64,6 +64,26 @@ import Testing
         #expect(places == stride(from: 0, to: count, by: 4099).map { store.address($0) })
     }
 
+    /// Of a round of short rows one piece a turn and none at last, of long ones several: each piece has one turn, before the next
+    /// round's begin.
+    @Test(arguments: [false, true])
+    func everyPieceOfARoundIsGatheredOnce(early: Bool) {
+        let round = UInt32(1) << Placement.roundBits, first = early ? round / 4 : round
+        // Up to the accumulators of 2,048 coordinates beside their factors. Rounds are only mapped for rows.
+        for rowBytes in [4, 16, 144, 528, 2016, 2032, 2048, 2064, 2080, 3088, 4112, 6144, 8208, 16_400] {
+            let slabs = Slabs(rowBytes: rowBytes)
+            if early { slabs.gatherEarly() }
+            let huge = 2 << 20, count = ((rowBytes << Int(Placement.slabBits) + 33 * 64) << Int(Placement.shardBits)) / huge
+            for number in 0..<2 {
+                let begin = first + UInt32(number) * round
+                let turns = stride(from: begin, to: begin + round, by: 256).compactMap { slabs.gathering(before: $0) }
+                #expect(turns.allSatisfy { $0.round == number } && turns.flatMap(\.pieces) == Array(0..<count), "rows of \(rowBytes) bytes")
+                #expect(turns.allSatisfy { $0.pieces.count <= count / 256 + 1 }, "rows of \(rowBytes) bytes")
+            }
+            #expect(stride(from: 0, to: first, by: 256).allSatisfy { slabs.gathering(before: $0) == nil })
+        }
+    }
+
     /// The first rows of all shards are the oldest and often the busiest: they must not meet in one set of a cache.
     @Test func firstRowsOfShardsLieInDifferentSets() {
         for rowBytes in [16, 48, 144, 528] {
