@@ -5,7 +5,7 @@
  * be the one that is not rounded.
  */
 
-/* Floats of the longest row. */
+/* Floats of the longest row that is learned in runs: one of mf or fm. */
 #define FK_WIDEST 512
 
 /* The sums of four vectors, each by the same tree. */

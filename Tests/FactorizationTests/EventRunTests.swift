@@ -132,7 +132,7 @@ import Testing
         func scores(_ range: Range<Int>) -> [Float] { range.map { plain.scores[$0] } }
     }
 
-    /// In calls of a few events each, the last ones of a call left for the next.
+    /// In calls of a few events each, the last ones of a call left for the next: no fewer than are asked for ahead.
     private func learnTogether(
         _ kernels: Kernels, _ users: Rows, _ items: Rows, _ events: [Event], _ settings: fk_settings, callsOf size: Int, reach: Int = 0
     ) -> (scores: [Float], bias: Float) {
@@ -145,7 +145,7 @@ import Testing
         run.single = events.allSatisfy { $0.items.count == 1 } ? 1 : 0
         var first = 0
         while first < events.count {
-            let rest = events[first...], count = min(size, rest.count)
+            let count = min(size, events.count - first), rest = events[first...].prefix(count + 24)
             let batch = Batch(users, items, rest)
             run.placed = UInt32(rest.count)
             kernels.train(&run, &settings, &batch.plain, count, users.width)
@@ -157,7 +157,7 @@ import Testing
         return (all, run.bias + run.pending.0 + run.pending.1 + run.pending.2)
     }
 
-    @Test(arguments: Kernels.Variant.allCases, [8, 16, 24, 32, 64, 128, 144])
+    @Test(arguments: Kernels.Variant.allCases, [8, 16, 24, 32, 64, 128, 144, 256, 504, 512])
     func runsLearnWhatEventsDo(variant: Kernels.Variant, width: Int) throws {
         guard let kernels = Kernels(variant) else { return }
         for (optimizer, loss, most) in [
@@ -186,7 +186,10 @@ import Testing
     @Test(arguments: Kernels.Variant.allCases, [fk_optimizer_sgd, fk_optimizer_adagrad_row])
     func callsLeaveNoTrace(variant: Kernels.Variant, optimizer: Int) {
         guard let kernels = Kernels(variant) else { return }
-        for (width, loss) in [(8, fk_loss_squared), (16, fk_loss_logistic), (32, fk_loss_squared), (40, fk_loss_squared), (128, fk_loss_logistic)] {
+        for (width, loss) in [
+            (8, fk_loss_squared), (16, fk_loss_logistic), (32, fk_loss_squared), (40, fk_loss_squared), (128, fk_loss_logistic),
+            (256, fk_loss_squared), (504, fk_loss_logistic), (512, fk_loss_squared),
+        ] {
             for normCap in [1e6, 1.05] as [Float] {
                 let settings = settings(width, Int(optimizer), Int(loss), normCap: normCap)
                 for most in [1, 5, 12] {
