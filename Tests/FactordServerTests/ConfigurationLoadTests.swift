@@ -77,6 +77,15 @@ struct ConfigurationLoadTests {
         #expect(try load("model: {loss: squared, negatives: {count: 3}}").models[0].negatives.count == 3)
     }
 
+    @Test("Threads by the number of processors", arguments: [
+        (1, 1, 1), (2, 1, 1), (3, 1, 1), (4, 2, 1), (8, 4, 2), (15, 7, 3), (16, 8, 4), (64, 8, 4),
+    ])
+    func threads(processors: Int, half: Int, quarter: Int) {
+        #expect(Configuration.Threads.trainers(processors: processors) == half)
+        #expect(Configuration.Threads.scorers(processors: processors) == half)
+        #expect(Configuration.Threads.receivers(processors: processors) == quarter)
+    }
+
     @Test("Optimizer, history and rates follow from kind, loss and what stands for the unobserved")
     func modelDefaults() throws {
         func model(_ yaml: String) throws -> Configuration.Model { try load("model: {\(yaml)}").models[0] }

@@ -1,5 +1,4 @@
 import Factorization
-import Foundation
 
 // The one list of keys. A key is added here and in the struct that holds it; reading, printing, environment variables and
 // documentation follow.
@@ -310,13 +309,6 @@ extension Configuration.Event {
 }
 
 extension Configuration.Threads {
-    /// Half the processors, between 1 and 8: the other half receives, answers and belongs to the rest of the machine.
-    static var defaultScorers: Int { min(8, max(1, ProcessInfo.processInfo.activeProcessorCount / 2)) }
-    static var defaultTrainers: Int { min(8, max(1, ProcessInfo.processInfo.activeProcessorCount / 2)) }
-
-    /// A quarter of the processors, between 1 and 4: decoding a stream costs less than learning it.
-    static var defaultReceivers: Int { min(4, max(1, ProcessInfo.processInfo.activeProcessorCount / 4)) }
-
     static var section: Section<Self> {
         Section(entries: [
             .value("receivers", \.receivers, .integer(1...64), .restart, defaultText: "a quarter of the processors, 1 to 4", "Threads that read and decode, the streams divided among them; more than streams are of no use."),
