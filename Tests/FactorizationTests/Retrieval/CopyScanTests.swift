@@ -16,8 +16,8 @@ import Testing
         return engine
     }
 
-    @Test(arguments: Kernels.Variant.allCases) func listsAreThoseOfThePlainScan(_ variant: Kernels.Variant) {
-        guard let kernels = Kernels(variant) else { return }
+    @Test(arguments: Kernels.Variant.present) func listsAreThoseOfThePlainScan(_ variant: Kernels.Variant) throws {
+        let kernels = try #require(Kernels(variant))
         for (seed, rank) in [1, 8, 13, 32, 64, 100].enumerated() {
             for storage in ModelSettings.Storage.allCases {
                 let engine = engine(kernels, rank: rank, items: 900 + seed * 611, storage: storage, seed: seed), pair = ScorerPair(engine)
