@@ -39,7 +39,10 @@ struct FactordBench: ParsableCommand {
     @Option(help: "MiB of rows in the snapshot benchmarks; 2048, with --quick 256 where none are given.")
     var snapshot: Int?
 
-    @Option(help: ArgumentHelp("Measure a running daemon instead of starting one.", valueName: "events,requests[,requests][,pid]"))
+    @Option(
+        help: ArgumentHelp(
+            "Measure a running daemon instead of starting one; none in use, for it learns made-up events of made-up ids for good.",
+            valueName: "events,requests[,requests][,pid]"))
     var daemon: String?
 
     @Option(help: ArgumentHelp("Also write the report into this directory: report.html, table.txt, results.jsonl.", valueName: "directory"))
