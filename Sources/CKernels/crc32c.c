@@ -1,5 +1,4 @@
 #include "CKernels.h"
-#include <string.h>
 
 /* A CRC is a polynomial over GF(2) modulo P; reflected, bit 31 is x^0. To follow bytes with n others multiplies it by x^(8n). */
 static const uint32_t polynomial = 0x82F63B78;
@@ -39,7 +38,7 @@ static uint32_t crc32c_portable(uint32_t crc, const uint8_t *p, size_t n) {
 
 static inline uint64_t word_at(const uint8_t *p) {
     uint64_t word;
-    memcpy(&word, p, 8);
+    __builtin_memcpy(&word, p, 8);
     return word;
 }
 

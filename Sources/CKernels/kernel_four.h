@@ -138,7 +138,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
     uint8_t apart[fk_most_apart];
     FK_NAME(apart)(batch, from, count - from, apart);
     FK_NAME(nobody) nobody;
-    memset(nobody.states, 0, sizeof nobody.states);
+    __builtin_memset(nobody.states, 0, sizeof nobody.states);
     const float lp = settings->query.l2, lq = settings->item.l2, lw = settings->item.weight_l2, lu = settings->query.weight_l2;
     const float cap = settings->error_cap, norm_cap = settings->norm_cap, inverse_rank = settings->inverse_rank;
     const float rate_q = settings->item.rate, rate_p = settings->query.rate;
@@ -154,7 +154,7 @@ FK_INLINE size_t FK_NAME(train_fours)(fk_run *run, const fk_settings *settings, 
         FK_NAME(four_events) it = {at.queries + index, at.factors + index, at.query_states + index, at.states + index,
                                    at.labels + index, at.weights + index, at.scores + index};
         if (__builtin_expect(size < 4, 0)) {
-            memset(nobody.rows, 0, 2 * width * sizeof(float));
+            __builtin_memset(nobody.rows, 0, 2 * width * sizeof(float));
             for (size_t j = 0; j < 4; ++j) {
                 const int real = j < size;
                 filled.p[j] = real ? it.p[j] : nobody.rows;

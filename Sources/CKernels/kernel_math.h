@@ -2,7 +2,6 @@
 #ifndef KERNEL_MATH_H
 #define KERNEL_MATH_H
 #include <stdint.h>
-#include <string.h>
 
 /* exp(x) = y * scale with a relative error below 5e-7 for |x| <= 8, growing to 3e-6 at 87; of no meaning beyond. 2^n * 2^f,
  * |f| <= 1/2, by the first terms of the series of 2^f, summed in halves side by side: a step cannot begin before the error
@@ -15,9 +14,9 @@ static inline __attribute__((always_inline)) float fk_exp_parts(float x, float *
     const float low = (0.240226507f + 0.0555041087f * f) * f2 + (1.0f + 0.693147181f * f);
     const float high = 0.000154035304f * f2 + (0.00961812911f + 0.00133335581f * f);
     uint32_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
+    __builtin_memcpy(&bits, &shifted, sizeof bits);
     bits = (bits << 23) + 0x3F800000u;  /* what the sum holds above n is shifted out */
-    memcpy(scale, &bits, sizeof *scale);
+    __builtin_memcpy(scale, &bits, sizeof *scale);
     return high * f4 + low;
 }
 
@@ -78,7 +77,7 @@ static inline __attribute__((always_inline)) float fk_softplus_near(float x) {
 
 static inline __attribute__((always_inline)) int fk_is_finite(float x) {
     uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    __builtin_memcpy(&bits, &x, sizeof bits);
     return (bits & 0x7F800000u) != 0x7F800000u;
 }
 

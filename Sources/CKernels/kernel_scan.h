@@ -23,12 +23,12 @@ typedef int32_t FK_NAME(whole) __attribute__((vector_size(64), aligned(4), may_a
 
 FK_INLINE float FK_NAME(from_bits)(uint32_t bits) {
     float value;
-    memcpy(&value, &bits, sizeof value);
+    __builtin_memcpy(&value, &bits, sizeof value);
     return value;
 }
 FK_INLINE uint32_t FK_NAME(to_bits)(float value) {
     uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
+    __builtin_memcpy(&bits, &value, sizeof bits);
     return bits;
 }
 /* The least bfloat16 that is not below a positive float. */
@@ -82,12 +82,12 @@ FK_RACY static void FK_NAME(write)(uint8_t *coarse, uint8_t *fine, size_t row, c
         coarse_rest = FK_NAME(raised)(__builtin_sqrtf(four_sum) * slack + 1e-21f);
         fine_rest = __builtin_sqrtf(eight_sum) * slack + 1e-21f;
     }
-    if (scale == 0) memset(code, 128, k);
+    if (scale == 0) __builtin_memset(code, 128, k);
     uint32_t *to_coarse = (uint32_t *)coarse + row, *to_fine = (uint32_t *)fine + row;
     for (size_t f = 0; f < k; f += 8) {
         uint32_t a, b;
-        memcpy(&a, code + f, 4);
-        memcpy(&b, code + f + 4, 4);
+        __builtin_memcpy(&a, code + f, 4);
+        __builtin_memcpy(&b, code + f + 4, 4);
         *to_coarse = (a >> 4 & 0x0F0F0F0Fu) | (b & 0xF0F0F0F0u);
         *to_fine = (a & 0x0F0F0F0Fu) | (b << 4 & 0xF0F0F0F0u);
         to_coarse += fk_tile_rows;

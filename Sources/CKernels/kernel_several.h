@@ -8,8 +8,8 @@ FK_INLINE void FK_NAME(train_lanes)(fk_run *run, const fk_settings *settings, co
 #pragma clang fp reassociate(off) contract(on)
     const fk_batch at = *batch;
     FK_NAME(idle) idle;
-    memset(idle.rows, 0, 2 * width * sizeof(float));
-    memset(&idle.user, 0, 2 * sizeof idle.user);
+    __builtin_memset(idle.rows, 0, 2 * width * sizeof(float));
+    __builtin_memset(&idle.user, 0, 2 * sizeof idle.user);
     const int keeps_sums = optimizer == fk_optimizer_adagrad_row;
     const float lp = settings->query.l2, lq = settings->item.l2, lu = settings->query.weight_l2;
     const float rate_q = settings->item.rate, rate_p = settings->query.rate, rate_u = settings->query.weight_rate;

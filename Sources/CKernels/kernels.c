@@ -46,7 +46,7 @@ FK_RACY void fk_first_factors(float *row, size_t width, size_t padded, uint64_t 
 /* The nearest, and the even one of two. */
 static fk_bfloat nearest(float value) {
     uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
+    __builtin_memcpy(&bits, &value, sizeof bits);
     return (fk_bfloat)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 

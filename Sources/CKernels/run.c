@@ -1,6 +1,5 @@
 /* Batches of events: emptied (kernel_take.h fills them). Nothing here reads or writes a row. */
 #include "CKernels.h"
-#include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -15,13 +14,13 @@ typedef uint32_t words __attribute__((vector_size(16), aligned(4), may_alias));
         if (rest <= (count))                                                              \
             copy((char *restrict)to, (const char *)from, rest * sizeof *to);              \
         else                                                                              \
-            memmove(to, from, rest * sizeof *to);                                         \
+            __builtin_memmove(to, from, rest * sizeof *to);                               \
     } while (0)
 
 INLINE void copy(char *restrict to, const char *from, size_t bytes) {
     size_t i = 0;
     for (; i + 16 <= bytes; i += 16) *(words *)(to + i) = *(const words *)(from + i);
-    for (; i < bytes; i += 4) memcpy(to + i, from + i, 4);
+    for (; i < bytes; i += 4) __builtin_memcpy(to + i, from + i, 4);
 }
 
 typedef float *float_row;

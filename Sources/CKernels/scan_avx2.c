@@ -16,7 +16,7 @@ FK_INLINE fk_avx2_scan_sums_of fk_avx2_scan_sums(const uint8_t *plane, size_t wo
         __m256i sum_0 = _mm256_setzero_si256(), sum_1 = sum_0;
         for (; j < end; ++j) {
             int32_t pair[2];
-            memcpy(pair, q + 8 * j, 8);
+            __builtin_memcpy(pair, q + 8 * j, 8);
             const __m256i a = _mm256_set1_epi32(pair[0]), b = _mm256_set1_epi32(pair[1]);
             const __m256i x = _mm256_loadu_si256((const __m256i *)(plane + 64 * j)), y = _mm256_loadu_si256((const __m256i *)(plane + 64 * j + 32));
             sum_0 = _mm256_add_epi16(sum_0, _mm256_maddubs_epi16(_mm256_and_si256(x, half), a));

@@ -12,7 +12,7 @@ FK_INLINE fk_vnni_scan_sums_of fk_vnni_scan_sums(const uint8_t *plane, size_t wo
     __m512i a = _mm512_setzero_si512(), b = a;
     for (size_t j = 0; j < words; ++j) {
         int32_t pair[2];
-        memcpy(pair, q + 8 * j, 8);
+        __builtin_memcpy(pair, q + 8 * j, 8);
         const __m512i x = _mm512_loadu_si512(plane + 64 * j);
         a = _mm512_dpbusd_epi32(a, _mm512_and_si512(x, half), _mm512_set1_epi32(pair[0]));
         b = _mm512_dpbusd_epi32(b, _mm512_and_si512(_mm512_srli_epi16(x, 4), half), _mm512_set1_epi32(pair[1]));
