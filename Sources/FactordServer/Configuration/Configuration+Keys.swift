@@ -350,7 +350,7 @@ extension Configuration.Replay {
 extension Configuration.Memory {
     static var section: Section<Self> {
         Section(entries: [
-            .value("budget", \.budget, .size(ByteSize(bytes: 0)...ByteSize(mebibytes: 1 << 24)), .restart, "Ids, rows, histories and replay together; near it ids must earn their rows, at it the rarest make room. 0 for no bound."),
+            .value("budget", \.budget, .size(ByteSize(bytes: 0)...ByteSize(mebibytes: 1 << 24)), .restart, "Ids, rows, attributes, histories and replay together; near it ids must earn their rows, at it the rarest make room. 0 for no bound."),
             .value("admission_sightings", \.admissionSightings, .integer(1...15), .restart, "Times that an id must come before it gets a row, once 80 % of the budget are used."),
             .value("idle_events", \.idleEvents, .integer(0...Int.max), .restart, "Events after which a user, item or context value that none of them named may go; 0 for never, else 1000 or more."),
             .value("histories", \.histories, .size(ByteSize(mebibytes: 1)...ByteSize(mebibytes: 1 << 22)), .restart, "All users' held items and seen sets; near it, full ones keep their newest half, and sets take no more."),

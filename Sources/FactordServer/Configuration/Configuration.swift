@@ -223,7 +223,7 @@ public struct Configuration: Sendable, Equatable, Codable {
 
     /// Bounds of what is kept.
     public struct Memory: Sendable, Equatable, Codable {
-        /// Bytes of ids, rows, histories and the replay reservoir; 0 for no bound.
+        /// Bytes of ids, rows, lists of attributes, histories and the replay reservoir; 0 for no bound.
         public var budget = ByteSize(bytes: 0)
         /// Times that an id must come before it gets a row, once the tables are 80 % full.
         public var admissionSightings = 2

@@ -38,7 +38,7 @@ extension MetricDescription {
         .gauge("factord_sequenced_position", "sequenced", "events", "The position given out last"),
         .gauge("factord_applied_position", "position", "events", "The highest position up to which everything is learned"),
         .gauge("factord_durable_position", "durable", "events", "The highest position up to which everything is on disk"),
-        .counter("factord_sequencer_refused_total", "events.refused", "records", labels: ["reason"], "Records, or parts of them, that got no position or no row; `unseen` and `no_free_row` are admission's"),
+        .counter("factord_sequencer_refused_total", "events.refused", "records", labels: ["reason"], "Records, or parts of them, that got no position or no row; `unseen`, `no_free_row` and `no_attribute_room` are the budget's"),
         .counter("factord_backpressure_waits_total", "events.waits", "waits", "Times that a receiver had to wait for a trainer's full queue"),
     ]
 

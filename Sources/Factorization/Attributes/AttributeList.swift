@@ -13,6 +13,9 @@ struct AttributeExtent: Equatable {
 
     /// Bytes in memory.
     var bytes: Int { 8 + count * MemoryLayout<ResolvedFeature>.stride + (ones == 0 ? 0 : 8) + (expires == nil ? 0 : 8) }
+
+    /// Bytes of the block that it lies in, which is what the budget counts; 0 where nothing has to be held.
+    var block: Int { isNothing ? 0 : BlockPool.size(bytes) }
 }
 
 /// One entity's attributes.

@@ -49,7 +49,9 @@ final class AttributeLists: @unchecked Sendable {
     var holdsNothing: Bool { isEmpty && expiring.pointee.load(ordering: .relaxed) == 0 }
 
     /// Bytes of the lists; those of the features' ids are the table's.
-    var bytes: Int { rows.mappedBytes + pools.reduce(0) { $0 + $1.bytes } }
+    var bytes: Int { rows.mappedBytes + blockBytes }
+    /// Bytes of the chunks that lists are carved from.
+    var blockBytes: Int { pools.reduce(0) { $0 + $1.bytes } }
 
     @inline(__always)
     private func row(_ entity: UInt32) -> UnsafeMutablePointer<Atomic<UInt>> {

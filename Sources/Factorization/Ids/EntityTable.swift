@@ -18,18 +18,20 @@ public final class EntityTable: @unchecked Sendable {
         var payload: UInt64 = 0
         /// Interactions counted; written by the sequencer, read by anyone.
         let frequency: FadingCount
-        /// Namespace in the low half, flags above, and on top when the id was last seen; written by the sequencer, read by
-        /// anyone.
+        /// Namespace in the low 13 bits, how large a list of attributes may be in three, flags above, and on top when the id was
+        /// last seen; written by the sequencer, read by anyone.
         let meta = Atomic<UInt32>(0)
 
         init(_ decay: PopularityDecay) { frequency = FadingCount(decay) }
     }
 
-    private static let textFlag: UInt32 = 1 << 16
-    private static let hiddenFlag: UInt32 = 1 << 17
-    private static let holeFlag: UInt32 = 1 << 18
+    /// Fields are 4,096 at most, and 0 is none.
+    static let namespaceMask: UInt32 = 1 << 13 - 1
+    static let textFlag: UInt32 = 1 << 16
+    static let hiddenFlag: UInt32 = 1 << 17
+    static let holeFlag: UInt32 = 1 << 18
     /// The top 12 bits: when the id was last seen, as `RowKeeper` counts time.
-    private static let stampShift: UInt32 = 20
+    static let stampShift: UInt32 = 20
     static let stampMask: UInt32 = 1 << 12 - 1
 
     private let rows = SlabStore(rowBytes: MemoryLayout<Row>.stride)
@@ -43,6 +45,8 @@ public final class EntityTable: @unchecked Sendable {
     private let holes = Atomic<Int>(0)
     /// Bytes of the texts of ids that are found. Sequencer only.
     private(set) var liveTextBytes = 0
+    /// Bytes of the attribute lists of ids that are found (`setList`). Sequencer only.
+    var listBytes = 0
     /// What a capture needs to know of changes; nil for a table of its own. Behind pointers, for `count` is in every event.
     private let undo: UnsafeMutablePointer<IdUndo>?
     private let noted: UnsafeMutablePointer<IdUndo.Reach>
@@ -85,7 +89,7 @@ public final class EntityTable: @unchecked Sendable {
     static let idBytes = rowBytes + 16
 
     @inline(__always)
-    private func row(_ ordinal: UInt32) -> UnsafeMutablePointer<Row> {
+    func row(_ ordinal: UInt32) -> UnsafeMutablePointer<Row> {
         rows.address(ordinal).assumingMemoryBound(to: Row.self)
     }
 
@@ -98,7 +102,7 @@ public final class EntityTable: @unchecked Sendable {
     @inline(__always)
     private func matches(_ ordinal: UInt32, _ key: Key) -> Bool {
         let row = row(ordinal)
-        let kind = row.pointee.meta.load(ordering: .relaxed) & (UInt32(UInt16.max) | EntityTable.textFlag | EntityTable.holeFlag)
+        let kind = row.pointee.meta.load(ordering: .relaxed) & (EntityTable.namespaceMask | EntityTable.textFlag | EntityTable.holeFlag)
         guard kind == UInt32(key.namespace) | (key.isText ? EntityTable.textFlag : 0) else { return false }
         return key.isText ? EntityTable.isSame(row.pointee.payload, key) : row.pointee.payload == key.payload
     }
@@ -109,7 +113,7 @@ public final class EntityTable: @unchecked Sendable {
         return held.count == Int(key.length) && held.elementsEqual(key.text)
     }
 
-    private static func text(_ payload: UInt64) -> UnsafeRawBufferPointer {
+    static func text(_ payload: UInt64) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
             start: UnsafeRawPointer(bitPattern: UInt(payload & (1 << 48 - 1))), count: Int(payload >> 48))
     }
@@ -176,6 +180,7 @@ public final class EntityTable: @unchecked Sendable {
         note(ordinal)
         index.remove(hash: key.hash, ordinal: ordinal)
         setHidden(ordinal, false)
+        setList(ordinal, bytes: 0)
         row.pointee.frequency.add(-.infinity, sign: decay.sign)
         row.pointee.meta.store(row.pointee.meta.load(ordering: .relaxed) | EntityTable.holeFlag, ordering: .releasing)
         holes.add(1, ordering: .relaxed)
@@ -197,7 +202,7 @@ public final class EntityTable: @unchecked Sendable {
     /// The id behind an ordinal, as a key whose text lives as long as the table.
     public func key(_ ordinal: UInt32, hashing: KeyHash) -> Key {
         let row = row(ordinal)
-        let namespace = UInt16(truncatingIfNeeded: row.pointee.meta.load(ordering: .relaxed))
+        let namespace = namespace(ordinal)
         return row.pointee.meta.load(ordering: .relaxed) & EntityTable.textFlag != 0
             ? Key(text: EntityTable.text(row.pointee.payload), namespace: namespace, hashing: hashing)
             : Key(integer: Int64(bitPattern: row.pointee.payload), namespace: namespace, hashing: hashing)
@@ -205,7 +210,9 @@ public final class EntityTable: @unchecked Sendable {
 
     /// The namespace of an ordinal's id.
     @inline(__always)
-    func namespace(_ ordinal: UInt32) -> UInt16 { UInt16(truncatingIfNeeded: row(ordinal).pointee.meta.load(ordering: .relaxed)) }
+    func namespace(_ ordinal: UInt32) -> UInt16 {
+        UInt16(truncatingIfNeeded: row(ordinal).pointee.meta.load(ordering: .relaxed) & EntityTable.namespaceMask)
+    }
 
     /// Whether an ordinal's id is the integer 0, as that of a field's numbers.
     func isZero(_ ordinal: UInt32) -> Bool {
@@ -290,7 +297,7 @@ public final class EntityTable: @unchecked Sendable {
 
     /// Notes a row before it changes, where a capture under way has not copied it.
     @inline(__always)
-    private func note(_ ordinal: UInt32) { if noted.pointee.contains(ordinal) { noteRow(ordinal) } }
+    func note(_ ordinal: UInt32) { if noted.pointee.contains(ordinal) { noteRow(ordinal) } }
 
     @inline(never)
     private func noteRow(_ ordinal: UInt32) {
@@ -300,58 +307,6 @@ public final class EntityTable: @unchecked Sendable {
 
     /// From here on, changes of ordinals from `start` to `end` are noted. Sequencer only, or while it stands.
     func noteChanges(from start: Int, to end: Int) { noted.pointee = IdUndo.Reach(start: UInt32(start), end: UInt32(end)) }
-
-    /// A row as a capture holds it: 16 bytes.
-    struct SavedRow {
-        var payload: UInt64
-        var frequency: Float
-        var meta: UInt32
-
-        var isHole: Bool { meta & EntityTable.holeFlag != 0 }
-        var isHidden: Bool { meta & EntityTable.hiddenFlag != 0 }
-        var isText: Bool { meta & EntityTable.textFlag != 0 }
-        var namespace: UInt16 { UInt16(truncatingIfNeeded: meta) }
-        var stamp: UInt32 { meta >> EntityTable.stampShift }
-        /// A text's bytes; valid while the capture keeps texts.
-        var text: UnsafeRawBufferPointer { EntityTable.text(payload) }
-
-        /// - Parameter sign: that of counts that had taken part in the last rebase.
-        init(_ raw: UnsafeRawPointer, sign: UInt32) {
-            payload = raw.load(as: UInt64.self)
-            frequency = FadingCount.settled(raw.load(fromByteOffset: 8, as: UInt32.self), sign: sign)
-            meta = raw.load(fromByteOffset: 12, as: UInt32.self)
-        }
-
-        /// Puts a change back where `init(_:sign:)` reads it.
-        static func undo(_ entry: IdUndo.Entry, _ raw: UnsafeMutableRawPointer) {
-            raw.storeBytes(of: entry.old, toByteOffset: entry.isPayload ? 0 : 8, as: UInt64.self)
-        }
-
-        /// Bytes of its form in a section at most.
-        static let longest = 12 + Key.longestText
-
-        /// Writes its form in a section (`StateImage`), for which there is room; answers the bytes.
-        @inline(__always)
-        func encode(_ place: UnsafeMutableRawPointer) -> Int {
-            guard !isHole else {
-                place.storeBytes(of: 0, as: UInt8.self)
-                return 1
-            }
-            let head = UInt64(isText ? 2 : 1) | UInt64(namespace) << 8 | UInt64(isHidden ? 1 : 0) << 24 | UInt64(stamp) << 32
-            let count = UInt64(frequency.bitPattern)
-            place.storeBytes(of: (head | count << 48).littleEndian, as: UInt64.self)
-            guard isText else {
-                place.storeBytes(of: (count >> 16 | payload << 16).littleEndian, toByteOffset: 8, as: UInt64.self)
-                place.storeBytes(of: UInt16(payload >> 48).littleEndian, toByteOffset: 16, as: UInt16.self)
-                return 18
-            }
-            let text = text
-            place.storeBytes(of: UInt16(count >> 16).littleEndian, toByteOffset: 8, as: UInt16.self)
-            place.storeBytes(of: UInt16(text.count).littleEndian, toByteOffset: 10, as: UInt16.self)
-            (place + 12).copyMemory(from: text.baseAddress!, byteCount: text.count)
-            return 12 + text.count
-        }
-    }
 
     /// The raw rows of a block, as far as `limit` of them. While the sequencer stands.
     func rawRows(block: Int, limit: Int) -> UnsafeRawPointer {

@@ -1,6 +1,6 @@
 /// What tables may take, and who gets a row.
 public struct MemorySettings: Sendable, Equatable {
-    /// Bytes of everything that grows with ids, of histories and of the replay reservoir; 0 for no bound.
+    /// Bytes of everything that grows with ids, of their attributes, of histories and of the replay reservoir; 0 for no bound.
     public var budget = 0
     /// Times that an id must come before it gets a row, once the tables are 80 % full; 1…15.
     public var admissionSightings = 2
@@ -46,7 +46,7 @@ enum RowSide: Int, CaseIterable {
 final class RowKeeper {
     let settings: MemorySettings
     let tables: [EntityTable]
-    /// Bytes of an id with all its rows, by side, without its text.
+    /// Bytes of an id with all its rows, by side, without its text and its list of attributes.
     let costs: [Int]
     /// Bytes for ids and rows; the greatest number without a budget.
     let limit: Int
@@ -111,9 +111,9 @@ final class RowKeeper {
 
     var isLimited: Bool { limit != .max }
 
-    /// Counts anew what a side takes, after an id came or went.
+    /// Counts anew what a side takes, after an id came or went, or a list of attributes did.
     func recount(_ side: RowSide) {
-        let table = tables[side.rawValue], bytes = table.count * costs[side.rawValue] + table.liveTextBytes
+        let table = tables[side.rawValue], bytes = table.count * costs[side.rawValue] + table.liveTextBytes + table.listBytes
         total += bytes - used[side.rawValue]
         used[side.rawValue] = bytes
         if table.holeCount > 0 { isActive = true }
@@ -140,7 +140,9 @@ final class RowKeeper {
         }
         let text = key.isText ? TextArena.bytes(Int(key.length)) : 0
         if total <= limit - text, let ordinal = free[side.rawValue].popLast() { return .reuse(ordinal, sightings: before) }
-        return hasRoom(side, costs[side.rawValue] + text) ? .grow(sightings: before) : .full
+        // Ordinals stay once they are there, so they must not take what lists, and longer texts than those before, will need.
+        let kept = isLimited ? limit >> 6 : 0
+        return hasRoom(side, costs[side.rawValue] + text + kept) ? .grow(sightings: before) : .full
     }
 
     /// Whether the ids that are known take 80 % of what they may.
@@ -153,6 +155,16 @@ final class RowKeeper {
 
     private func hasRoom(_ side: RowSide, _ bytes: Int) -> Bool {
         !isLimited || total + bytes <= limit && used[side.rawValue] + bytes <= shares[side.rawValue]
+    }
+
+    /// Counts a list of attributes in place of the one that an entity had; false where there is no room for it.
+    /// - Parameter bytes: those of the list's block, 0 for none.
+    func admit(list bytes: Int, of entity: UInt32, _ side: RowSide) -> Bool {
+        let table = tables[side.rawValue], more = bytes - table.listBytes(of: entity)
+        guard more <= 0 || hasRoom(side, more) else { return false }
+        table.setList(entity, bytes: bytes)
+        if isLimited { recount(side) }
+        return true
     }
 
     // MARK: Eviction

@@ -1,7 +1,7 @@
 extension Sequencer {
     /// An upsert of an entity's attributes: admits the entity and the attributes, and hands the list to the one trainer that
     /// writes it, so that it counts from its position on. It takes the place of all attributes from before. False when that
-    /// trainer's queue is full.
+    /// trainer's queue is full. Where the budget has no room for a longer list, the entity keeps the one it has.
     func takeAttributes(_ record: borrowing EventRecord, _ index: Int, of batch: EventBatch) -> Bool {
         let ofItem = record.kind == .itemAttributes
         let given = min(Int(record.featureCount), AttributeLists.longest)
@@ -12,8 +12,11 @@ extension Sequencer {
         guard entity != Placement.none else { return refuseRow(index) }
         let queue = queues[Placement.shard(entity) % queues.count]
         guard queue.hasSpace(features: given + 2, records: 2) else { return false }
+        // Before any attribute is admitted, and so by what all of them would take.
+        let most = AttributeExtent(most: given, record, batch).block
+        guard keeper.admit(list: most, of: entity, ofItem ? .items : .users) else { return refuse(index, .noAttributeRoom) }
         if given < Int(record.featureCount) { _ = refuse(index, .badFeature) }
-        var extent = AttributeExtent(count: 0, expires: record.timeMilliseconds == EventRecord.noTime ? nil : record.timeMilliseconds)
+        var extent = AttributeExtent(count: 0, expires: record.expires)
         extent.scale = FeatureCrowd.scale(batch.features, from: Int(record.firstFeature), count: given)
         for feature in 0..<given {
             let entry = batch.features[Int(record.firstFeature) + feature]
@@ -22,6 +25,8 @@ extension Sequencer {
             if entry.isNumber && entry.weight == 1 { extent.ones |= 1 << UInt64(extent.count) }
             extent.count += 1
         }
+        // Some may have been refused.
+        if extent.block != most { _ = keeper.admit(list: extent.block, of: entity, ofItem ? .items : .users) }
         position += 1
         queue.appendParts(of: extent)
         queue.append(
@@ -55,6 +60,13 @@ extension Sequencer {
 extension AttributeExtent {
     private static let onesPart: UInt16 = 1, expiresPart: UInt16 = 2
 
+    /// What a record's list takes if every one of its attributes is taken.
+    fileprivate init(most given: Int, _ record: borrowing EventRecord, _ batch: EventBatch) {
+        let entries = Int(record.firstFeature)..<Int(record.firstFeature) + given
+        let hasOnes = entries.contains { batch.features[$0].isNumber && batch.features[$0].weight == 1 }
+        self.init(count: given, ones: hasOnes ? 1 : 0, expires: record.expires)
+    }
+
     fileprivate var parts: UInt16 {
         (ones == 0 ? 0 : AttributeExtent.onesPart) | (expires == nil ? 0 : AttributeExtent.expiresPart)
     }
@@ -69,6 +81,11 @@ extension AttributeExtent {
         }
         if parts & AttributeExtent.expiresPart != 0 { expires = Int64(bitPattern: ring.feature(place).bits) }
     }
+}
+
+extension EventRecord {
+    /// When the entity of an upsert expires.
+    fileprivate var expires: Int64? { timeMilliseconds == EventRecord.noTime ? nil : timeMilliseconds }
 }
 
 extension ResolvedFeature {

@@ -25,6 +25,8 @@ public final class Sequencer: @unchecked Sendable {
         case unseen
         /// The tables are at their budget, and no row is free.
         case noFreeRow = "no_free_row"
+        /// The tables are at their budget, and an entity's new attributes need more of it than those it has; they stay.
+        case noAttributeRoom = "no_attribute_room"
         /// The event's type takes its label from the value, and there is none.
         case missingValue = "missing_value"
     }
@@ -90,8 +92,8 @@ public final class Sequencer: @unchecked Sendable {
     @inline(never)
     func refuse(_ record: Int, _ reason: Refusal) -> Bool {
         refused[Refusal.allCases.firstIndex(of: reason)!].add(1, ordering: .relaxed)
-        // Of a flood of ids without rows there is nothing to be mended: it is only counted.
-        if reason == .unseen || reason == .noFreeRow { return true }
+        // Of a flood of ids or lists without room there is nothing to be mended: it is only counted.
+        if reason == .unseen || reason == .noFreeRow || reason == .noAttributeRoom { return true }
         if lastRefusals.count < Sequencer.refusalsKept { lastRefusals.append((record, reason)) }
         return true
     }

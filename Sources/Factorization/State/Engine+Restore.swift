@@ -120,6 +120,7 @@ extension Engine {
                         continue
                     }
                     let namespace = try reader.get(UInt16.self), hidden = try reader.get(UInt8.self)
+                    guard Int(namespace) <= Fields.capacity else { throw .damaged(section: section) }
                     let stamp = UInt32(try reader.get(UInt16.self)), frequency = try reader.getFloat()
                     let key: Key
                     switch tag {

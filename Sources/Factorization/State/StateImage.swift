@@ -10,6 +10,7 @@ import CKernels
 /// | `counts` | position u64, users u64, items u64, contexts u64, user attributes u64, item attributes u64, models u64 |
 /// | `types`, `fields` | count u32, then per name: length u32, bytes |
 /// | `ids/SIDE/N` | ordinals N·65,536…: per id: tag u8 (0 none, and nothing follows; 1 integer, 2 text), namespace u16, hidden u8, last seen u16, frequency f32 (in units of the decay's base), then i64, or length u16 and bytes |
+/// | `sizes/SIDE/N` | users or items N·65,536…: per id u8: 0 for no list of attributes, else n for one that may take 8·2ⁿ bytes; absent in images from before lists were counted |
 /// | `rows` | records u64, evicted u64; quarantine: end, records then, last round u64, done, urgent u8; per side: hands u32, u32, credit u64, free rows; rows waiting, resting, under sweep, its users, steps, steps done u64; sightings: bytes u64, count u64. Rows: count u32, then count × (side u8, ordinal u32) |
 /// | `answering` | position of the last promotion u64; the name of the model that answers by default |
 /// | `sightings/N` | counters, 4 MiB a section |

@@ -44,7 +44,7 @@ final class GateDriver {
     private func sequence(upTo count: Int) {
         if batch == nil {
             guard next < steps.endIndex else { return }
-            let builder = BatchBuilder(engine, records: count)
+            let builder = BatchBuilder(engine, records: count, features: AttributeLists.longest)
             let end = min(next + count, steps.endIndex)
             for step in steps[next..<end] { step(builder) }
             next = end

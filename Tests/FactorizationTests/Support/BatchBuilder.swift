@@ -36,8 +36,8 @@ struct BatchBuilder {
     let batch: EventBatch
     let hashing: KeyHash
 
-    init(_ engine: Engine, records: Int = 4096) {
-        batch = EventBatch(recordCapacity: records, featureCapacity: records * 4)
+    init(_ engine: Engine, records: Int = 4096, features: Int = 4) {
+        batch = EventBatch(recordCapacity: records, featureCapacity: records * features)
         hashing = engine.hashing
     }
 

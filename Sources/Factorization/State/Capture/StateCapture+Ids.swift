@@ -25,13 +25,17 @@ extension StateCapture {
         for band in bands {
             encode(band, from: bands.lowerBound, count, raw)
             try body("ids/\(name)/\(band)", scratch.bytes)
+            if Engine.describedSides.contains(where: { $0.rawValue == side }) { try body("sizes/\(name)/\(band)", secondScratch.bytes) }
         }
     }
 
-    /// A band's ids in the order of their ordinals, into `scratch`. The copy has them shard by shard.
+    /// A band's ids in the order of their ordinals, into `scratch`, and how large their lists of attributes are into
+    /// `secondScratch`. The copy has them shard by shard.
     private func encode(_ band: Int, from firstBand: Int, _ count: Int, _ raw: UnsafeMutableRawPointer) {
         let first = UInt32(band * RowBlock.band), rest = min(count - Int(first), RowBlock.band), shards = Placement.shardCount
         scratch.clear()
+        secondScratch.clear()
+        let sizes = secondScratch.space(rest)
         withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer.self, capacity: shards) { starts in
             for shard in 0..<min(shards, rest) {
                 starts[shard] = raw + offset(first + UInt32(shard), from: firstBand, count) * EntityTable.rowBytes
@@ -39,7 +43,11 @@ extension StateCapture {
             for line in stride(from: 0, to: rest, by: shards) {
                 var place = scratch.room(shards * EntityTable.SavedRow.longest)
                 let before = place, within = line / shards * EntityTable.rowBytes
-                for shard in 0..<min(shards, rest - line) { place += EntityTable.SavedRow(starts[shard] + within, sign: head.sign).encode(place) }
+                for shard in 0..<min(shards, rest - line) {
+                    let row = EntityTable.SavedRow(starts[shard] + within, sign: head.sign)
+                    place += row.encode(place)
+                    sizes.storeBytes(of: row.listSize, toByteOffset: line + shard, as: UInt8.self)
+                }
                 scratch.advance(place - before)
             }
         }

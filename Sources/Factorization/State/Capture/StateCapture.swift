@@ -112,7 +112,7 @@ public final class StateCapture {
 
     /// Bytes that all sections will have, about: for room on the disk.
     public var expectedBytes: Int {
-        let ids = head.counts.reduce(0) { $0 + $1 * 24 }, lists = engine.shared.userItems.held + 12 * head.counts[0] + 4 * head.counts[1]
+        let ids = head.counts.reduce(0) { $0 + $1 * 24 }, lists = engine.shared.userItems.held + 13 * head.counts[0] + 5 * head.counts[1]
         let rows = engine.models.reduce(0) { sum, model in
             sum + model.stores.reduce(model.globalBytes + 8192) { $0 + $1.store.rowBytes * head.counts[engine.sideNumber($1.side)] }
         }
