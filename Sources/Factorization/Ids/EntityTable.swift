@@ -43,7 +43,7 @@ public final class EntityTable: @unchecked Sendable {
     private let admitted = Atomic<Int>(0)
     private let hidden = Atomic<Int>(0)
     private let holes = Atomic<Int>(0)
-    /// Bytes of the texts of ids that are found. Sequencer only.
+    /// Bytes of the texts of ids that are found, in pieces. Sequencer only.
     private(set) var liveTextBytes = 0
     /// Bytes of the attribute lists of ids that are found (`setList`). Sequencer only.
     var listBytes = 0
@@ -84,6 +84,8 @@ public final class EntityTable: @unchecked Sendable {
     public var bytes: Int { rows.mappedBytes + index.bytes + texts.bytes }
     /// Bytes that ids, texts and index use: without the part of the newest slabs that no id has reached.
     public var usedBytes: Int { count * EntityTable.rowBytes + index.bytes + texts.bytes }
+    /// Bytes of the chunks that texts lie in.
+    var mappedTextBytes: Int { texts.bytes }
     static let rowBytes = MemoryLayout<Row>.stride
     /// What the budget counts for an id without its text: its row, and the most that the index takes for it.
     static let idBytes = rowBytes + 16
@@ -155,7 +157,7 @@ public final class EntityTable: @unchecked Sendable {
         let row = row(ordinal)
         note(ordinal)
         if noted.pointee.contains(ordinal) { undo?.pointee.note(payload: row.pointee.payload, of: ordinal, side) }
-        if row.pointee.meta.load(ordering: .relaxed) & EntityTable.textFlag != 0 { free(EntityTable.text(row.pointee.payload)) }
+        release(ordinal)
         fill(ordinal, key)
         holes.subtract(1, ordering: .relaxed)
     }
@@ -173,7 +175,17 @@ public final class EntityTable: @unchecked Sendable {
         index.insert(hash: key.hash, ordinal: ordinal)
     }
 
-    /// Makes an id unknown: its ordinal is a hole from here on. Its text stays until the ordinal is reused, for readers that
+    /// Gives back the text of a hole that nobody can still take for another. No capture misses it: the row was noted when the id went, or
+    /// went before.
+    func release(_ ordinal: UInt32) {
+        let row = row(ordinal), meta = row.pointee.meta.load(ordering: .relaxed)
+        guard meta & EntityTable.textFlag != 0 else { return }
+        row.pointee.meta.store(meta & ~EntityTable.textFlag, ordering: .relaxed)
+        let text = EntityTable.text(row.pointee.payload)
+        if undo?.pointee.isOpen == true { keptTexts.append(text) } else { texts.free(text) }
+    }
+
+    /// Makes an id unknown: its ordinal is a hole from here on. Its text stays until its quarantine ends, for readers that
     /// have found it just before.
     func remove(_ ordinal: UInt32, hashing: KeyHash) {
         let key = key(ordinal, hashing: hashing), row = row(ordinal)
@@ -199,7 +211,7 @@ public final class EntityTable: @unchecked Sendable {
         return UInt32(next)
     }
 
-    /// The id behind an ordinal, as a key whose text lives as long as the table.
+    /// The id behind an ordinal, as a key whose text lives as long as the id, and until readers who might have found it have left.
     public func key(_ ordinal: UInt32, hashing: KeyHash) -> Key {
         let row = row(ordinal)
         let namespace = namespace(ordinal)
@@ -311,10 +323,6 @@ public final class EntityTable: @unchecked Sendable {
     /// The raw rows of a block, as far as `limit` of them. While the sequencer stands.
     func rawRows(block: Int, limit: Int) -> UnsafeRawPointer {
         UnsafeRawPointer(rows.run(shard: RowBlock.shard(block), from: RowBlock.firstLocal(block), limit: limit).address)
-    }
-
-    private func free(_ text: UnsafeRawBufferPointer) {
-        if undo?.pointee.isOpen == true { keptTexts.append(text) } else { texts.free(text) }
     }
 
     /// Gives back the texts that were kept. While the sequencer stands.

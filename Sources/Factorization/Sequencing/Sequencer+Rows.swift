@@ -52,7 +52,11 @@ extension Sequencer {
         let quarantine = keeper.quarantine
         guard let batch = quarantine.resting else { return true }
         guard trainers.allSatisfy({ $0.appliedPosition >= quarantine.end }), shared.epochs.isPast(quarantine.epoch) else { return false }
-        for row in batch.rows { keeper.free[row.side.rawValue].append(row.ordinal) }
+        for row in batch.rows {
+            // What its text took is another's now, of whichever side.
+            keeper.tables[row.side.rawValue].release(row.ordinal)
+            keeper.free[row.side.rawValue].append(row.ordinal)
+        }
         keeper.quarantine.resting = nil
         return true
     }

@@ -40,11 +40,11 @@ import Testing
         }
     }
 
-    /// 20,000 lists of a kibibyte each, of new items and then of the same ones, for a budget of 8 MiB.
+    /// 20,000 lists of a kibibyte each, of new items and then of the same ones, for 3 MiB of rows and lists.
     @Test func aFloodOfUpsertsStaysWithinTheBudget() {
-        let engine = boundedEngine(rows: 28_000, histories: false), budget = engine.settings.memory.budget
+        let engine = boundedEngine(rows: 28_000, histories: false), limit = engine.sequencer.keeper.limit
         var dice = Dice(1)
-        #expect((6 << 20..<10 << 20).contains(budget), "\(budget)")
+        #expect((2 << 20..<4 << 20).contains(limit), "\(limit)")
         for part in 0..<80 {
             let builder = BatchBuilder(engine)
             for item in 0..<250 { builder.append(attributes: attributes(64, &dice), item: Int64(part % 60 * 250 + item)) }
@@ -54,8 +54,8 @@ import Testing
         let lists = engine.shared.attributes.items, rows = engine.items.count * engine.sequencer.keeper.costs[RowSide.items.rawValue]
         // Each shard may have begun a chunk, and retired blocks wait in groups as large.
         let slack = 64 * 2 * BlockMemory.chunkBytes
-        #expect(lists.blockBytes + rows <= budget + slack, "\(lists.blockBytes) and \(rows) for \(budget)")
-        #expect(lists.blockBytes > budget / 4 && engine.evictions > 100, "\(engine.evictions)")
+        #expect(lists.blockBytes + rows <= limit + slack, "\(lists.blockBytes) and \(rows) for \(limit)")
+        #expect(engine.items.listBytes > limit / 4 && engine.evictions > 100, "\(engine.evictions)")
         expectCounted(engine)
     }
 
