@@ -44,13 +44,17 @@ import Testing
         #expect((complete == Int(users)) == (budget >= 1 << 20))
     }
 
-    /// Memory beyond the blocks in use stays a part of them, but for a chunk and 64 retired blocks a shard: blocks that users
-    /// have outgrown serve others.
+    /// Memory beyond the blocks in use stays a fifth of them, but for a chunk and as much in retired blocks of a shard: blocks that
+    /// users have outgrown serve others, of whatever size.
     @Test func memoryOfTheSystemFollowsTheBlocks() {
-        let items = make(budget: 8 << 20)
-        for round in 0..<300 as Range<UInt32> { for user in 0..<users { items.add(round, user: user) } }
+        let items = UserItems(historyLength: 200, seenLimit: 10_000, epochs: ReaderEpochs())
+        // All of one shard.
+        let users = stride(from: 0 as UInt32, to: 3000 * 64, by: 64)
+        for user in 0..<3000 * 64 as Range<UInt32> { items.ensure(user) }
+        for round in 0..<600 as Range<UInt32> { for user in users { items.add(round, user: user) } }
         let rows = 64 * 16 * Placement.rowsPerSlab
-        #expect(items.bytes - rows <= 2 * items.held + 64 * ((64 << 10) + 64 * 512), "\(items.bytes - rows) for \(items.held)")
+        #expect(items.held > 12 << 20)
+        #expect(items.bytes - rows <= items.held + items.held / 5 + 2 * BlockMemory.chunkBytes, "\(items.bytes - rows) for \(items.held)")
     }
 
     @Test func blocksGoOnAsTheyWere() {

@@ -67,6 +67,42 @@ import Testing
         #expect(pool.held == 16 + 64 + 16 + 32 + 128)
     }
 
+    /// A mebibyte of blocks of one size after another, each taking the place of some that go by chance.
+    @Test func whatIsFreeServesOtherSizes() {
+        let pool = BlockPool(epochs: ReaderEpochs()), most = 1 << 20
+        var dice = Dice(5), held: [UnsafeMutableRawPointer] = [], before = 0
+        func replace(_ bytes: Int) {
+            var old = held.shuffled(using: &dice)
+            held = []
+            while !old.isEmpty || pool.held + bytes <= most {
+                while pool.held + bytes > most, let last = old.popLast() { pool.retire(last, bytes: before) }
+                if pool.held + bytes > most { break }
+                let block = pool.allocate(bytes)
+                #expect(UInt(bitPattern: block) % UInt(min(bytes, 4096)) == 0)
+                for word in 0..<bytes / 8 where (block + 8 * word).load(as: UInt64.self) != 0 { Issue.record("a block is not zero") }
+                block.initializeMemory(as: UInt8.self, repeating: 1, count: bytes)
+                held.append(block)
+            }
+            #expect(pool.held == most && pool.bytes <= most * 5 / 2, "\(before) to \(bytes): \(pool.bytes)")
+            before = bytes
+        }
+        for bytes in [4096, 512, 16] {
+            replace(bytes)
+            // Halves of what is larger.
+            #expect(pool.bytes <= most + 3 * BlockMemory.chunkBytes, "\(bytes): \(pool.bytes)")
+        }
+        for bytes in [32, 64, 1024, 16, 128] { replace(bytes) }
+        let bytes = pool.bytes
+        // Those larger than a chunk go back, once two groups have followed them.
+        for _ in 0..<2 {
+            let large = (0..<4).map { _ in pool.allocate(200_000) }
+            #expect(pool.bytes <= bytes + 8 << 18)
+            for block in large { pool.retire(block, bytes: 200_000) }
+        }
+        for _ in 0..<2 { pool.retire(pool.allocate(65_536), bytes: 65_536) }
+        #expect(pool.bytes <= bytes + BlockMemory.chunkBytes, "\(pool.bytes) after \(bytes)")
+    }
+
     /// Many sets of every size, from empty to full, against the search that readers use; among the values sought are those that
     /// the words before the slots would be.
     @Test func aSetIsFoundInEightWordsAtATime() {
