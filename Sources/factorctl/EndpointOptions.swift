@@ -123,6 +123,7 @@ struct PublishArguments: ParsableArguments {
             }
             let own = standing?.numbering ?? numbering ?? StreamNumbering(source: publisherName, epoch: epoch)
             numbering = own
+            try progress?.begin(own)
             let acknowledging = try AcknowledgedSink(endpoint: acknowledged, numbering: own, window: window, patience: patience,
                 security: keys.security(for: acknowledged))
             acknowledging.onProgress = { settled, records in

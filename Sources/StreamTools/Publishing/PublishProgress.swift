@@ -40,6 +40,15 @@ public struct PublishProgress {
             numbering: StreamNumbering(source: source, epoch: UInt64(epoch), next: UInt64(sequence) + 1), records: records)
     }
 
+    /// Takes note of a run that begins, before its first message: one that is killed before it has heard an answer has sent some all the
+    /// same, and the next run must go on with its epoch for the daemon to recognise them. Throws `invalidSetting` where the file cannot
+    /// be written.
+    public func begin(_ numbering: StreamNumbering) throws(StreamToolsError) {
+        guard standing == nil else { return }
+        save(numbering, settled: numbering.next - 1, records: 0)
+        if !FileManager.default.fileExists(atPath: path) { throw .invalidSetting(name: path, reason: "how far the sending gets cannot be saved there; name a file that can be written") }
+    }
+
     /// Saves how far it is, about twice a second.
     public mutating func note(_ numbering: StreamNumbering, settled: UInt64, records: Int) {
         guard MonotonicClock.nanoseconds >= nextSave else { return }
