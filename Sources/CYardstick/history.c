@@ -1,28 +1,6 @@
 /* The plain loop with each user's newest items as context: the query is the user's row and a sum of other rows, which all take a step. */
-#include "CYardstick.h"
+#include "loop.h"
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE uint64_t mix(uint64_t z) {
-    z += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-INLINE uint32_t draw(const yard_model *m, size_t event, int number) {
-    return (uint32_t)(((mix(m->seed ^ (event * 64 + (size_t)number)) >> 32) * m->item_count) >> 32);
-}
-
-INLINE float clamp(float x, float cap) { return x > cap ? cap : x < -cap ? -cap : x; }
-
-INLINE void fetch(const float *row, const yard_state *state, size_t k) {
-    for (size_t f = 0; f < k; f += 16) __builtin_prefetch(row + f, 1, 3);
-    __builtin_prefetch(state, 1, 3);
-}
 
 INLINE void cap_norm(const yard_model *m, float *restrict row, const size_t k) {
     float norm = 0;

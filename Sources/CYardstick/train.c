@@ -1,20 +1,9 @@
 /* The plain Hogwild loop (Niu, Recht, Ré, Wright 2011). The width of a row, the optimiser and the loss are constants
  * wherever the loop is compiled, so that the compiler unrolls it and keeps rows in registers. */
-#include "CYardstick.h"
+#include "loop.h"
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE uint64_t mix(uint64_t z) {
-    z += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
-INLINE float clamp(float x, float cap) { return x > cap ? cap : x < -cap ? -cap : x; }
 
 /* One row pair: score, error, and both steps from the values before. Returns the error. */
 INLINE float one(yard_model *m, float *restrict p, float *restrict q, yard_state *ps, yard_state *qs, float constant,
@@ -58,15 +47,6 @@ INLINE float one(yard_model *m, float *restrict p, float *restrict q, yard_state
     qs->weight -= eta_w * gw;
     qs->updates += 1;
     return e;
-}
-
-INLINE void fetch(const float *row, const yard_state *state, size_t k) {
-    for (size_t f = 0; f < k; f += 16) __builtin_prefetch(row + f, 1, 3);
-    __builtin_prefetch(state, 1, 3);
-}
-
-INLINE uint32_t draw(const yard_model *m, size_t event, int number) {
-    return (uint32_t)(((mix(m->seed ^ (event * 64 + (size_t)number)) >> 32) * m->item_count) >> 32);
 }
 
 INLINE double loop(yard_model *m, const yard_event *events, size_t count, size_t ahead, const size_t k,
