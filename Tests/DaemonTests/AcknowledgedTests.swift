@@ -167,7 +167,8 @@ struct AcknowledgedTests {
         // Killed before it has heard anything: those that follow go on with its numbers nevertheless.
         try daemon.kill()
         let early = try RunningProgram("factorctl", arguments, logs: daemon.folder)
-        for _ in 0..<6000 where !FileManager.default.fileExists(atPath: progress) { usleep(10_000) }
+        // Sooner than it gives up, when it would save how far it got.
+        for _ in 0..<3000 where !FileManager.default.fileExists(atPath: progress) { usleep(10_000) }
         early.signal(SIGKILL)
         _ = try early.wait()
         try daemon.start()
